@@ -1,0 +1,86 @@
+# Everything happens in .venv: made once from $(PYTHON), brought up to date when what it was made from changes.
+#
+#   make test PYTHON=python3.13 VENV=.venv-3.13                 another Python
+#   make test VENV=.venv-minimal EXTRAS=test-minimal            only numpy, cython, setuptools, hypothesis, pytest
+#   make test PYTEST_ARGS="-x tests/test_backend.py"            arguments for pytest
+#   MINIGRAD_CORE=numpy make test                               without a C compiler, on the slow NumPy core
+# setup.py lists the variables that change how the core is built.
+
+PYTHON ?= python3
+VENV ?= .venv
+EXTRAS ?= test
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+
+# More BLAS threads than idle cores stall small products, and the last bits depend on their number.
+export OPENBLAS_NUM_THREADS ?= 1
+
+CORE := $(if $(filter numpy,$(MINIGRAD_CORE)),,$(VENV)/.core)
+
+.DEFAULT_GOAL := help
+.PHONY: help report test lint build dist clean FORCE
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+report: $(VENV)/.extras-report,theory $(CORE) ## measure every claim and write report/
+	$(BIN)/minigrad report --out report
+
+test: $(VENV)/.extras-$(EXTRAS) $(CORE) ## run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.extras-dev ## check style (ruff) and types (mypy)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+build: $(VENV)/.extras-report,theory $(CORE) ## install minigrad into .venv, editable, with its core built in place
+
+dist: $(VENV)/.extras-dev ## make the sdist, and the wheel from the sdist, in dist/
+	rm -rf dist
+	MINIGRAD_CORE=compiled $(BIN)/python -m build
+
+clean: ## remove .venv and all that make and the build wrote
+	rm -rf $(VENV) build dist report *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -f minigrad/_core.level minigrad/_core*.so minigrad/_core.c
+	find minigrad tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# ---- how .venv comes about ----------------------------------------------------------------------------------
+
+say = { echo "make: $(1)" >&2; exit 1; }
+
+# The environment, with what pyproject.toml's [build-system] asks for, so that the builds below need not fetch it.
+$(VENV)/.made:
+	@command -v $(PYTHON) > /dev/null || $(call say,there is no $(PYTHON): install Python 3.11 or newer$(comma) or name one with PYTHON=...)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || $(call say,$(PYTHON) is older than Python 3.11: name another with PYTHON=...)
+	@$(PYTHON) -c 'import ensurepip$(comma) venv' 2> /dev/null || $(call say,$(PYTHON) cannot make environments: install the Debian package python3-venv)
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > $(VENV)/build-requires.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r $(VENV)/build-requires.txt
+	@touch $@
+
+# minigrad itself, editable, with some of its extras. The core is left out here and built by the rule after next.
+$(VENV)/.extras-%: $(VENV)/.made pyproject.toml
+	@echo "installing minigrad[$*] into $(VENV)"
+	@MINIGRAD_CORE=numpy $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[$*]'
+	@touch $@
+
+# What the core was built with; touched only when it changes.
+$(VENV)/.switches: FORCE | $(VENV)/.made
+	@echo "$$MINIGRAD_ARCH|$$MINIGRAD_CHECKED|$$CC|$$CFLAGS|$$LDFLAGS" > $@.new
+	@if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
+
+$(VENV)/.core: $(VENV)/.made $(VENV)/.switches minigrad/_core.pyx minigrad/_cpu.py setup.py pyproject.toml
+	@cc=$${CC:-$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("CC") or "cc")')}; \
+	command -v $${cc%% *} > /dev/null || $(call say,no C compiler ($${cc%% *}): install one (Debian package build-essential$(comma) or gcc). $(slow))
+	@test -f "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \
+	$(call say,no Python.h$(comma) which the core is compiled with: install the Debian package python3-dev. $(slow))
+	@echo "building the core"
+	@MINIGRAD_CORE=compiled $(BIN)/python setup.py -q build_ext --inplace
+	@touch $@
+
+slow := Or go on without, on the slow NumPy core: MINIGRAD_CORE=numpy make ...
+comma := ,
+FORCE:

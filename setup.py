@@ -1,0 +1,145 @@
+"""Builds the one compiled file, minigrad/_core.pyx; everything else about the package is in pyproject.toml.
+
+Environment variables:
+    MINIGRAD_ARCH=x86-64-v2    the CPU level to build for (x86-64-v2, -v3, -v4, baseline); else this one's
+    MINIGRAD_CHECKED=1         every check Cython has, in all kernels: slow, for hunting bugs
+    MINIGRAD_CORE=compiled     a core that cannot be built is an error; without it, only a message
+    MINIGRAD_CORE=numpy        do not build the core at all
+CC, CFLAGS and LDFLAGS work as everywhere.
+"""
+
+import os
+import platform
+import re
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError, CompileError
+
+# Run, not imported: importing anything from minigrad would load the core that is not built yet.
+CPU = runpy.run_path(str(Path(__file__).parent / "minigrad" / "_cpu.py"))
+CORE = os.environ.get("MINIGRAD_CORE", "")
+if CORE not in ("", "compiled", "numpy"):
+    sys.exit(f"MINIGRAD_CORE={CORE!r} is not known; known are: compiled, numpy")
+CHECKED = os.environ.get("MINIGRAD_CHECKED", "") not in ("", "0")
+
+# Never -ffast-math or -Ofast: they make every process that loads the core flush small numbers to zero. These
+# two only give up errno and floating-point traps, which nothing here reads. -ffp-contract keeps its default.
+GCC_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+
+# What a checked build turns on. Cython lets what the .pyx says of itself win over what the build asks for: so
+# a checked build compiles a copy in which these directives are turned round wherever they stand.
+CHECKS = {
+    "boundscheck": True,
+    "wraparound": True,
+    "initializedcheck": True,
+    "nonecheck": True,
+    "overflowcheck": True,
+    "cdivision": False,
+}
+
+WITHOUT_CORE = """
+*** minigrad's core could not be compiled.
+*** The installation goes on without it: minigrad will run on NumPy alone, correct but slower.
+*** For the core, install a C compiler and Python's headers (Debian: build-essential, python3-dev), and
+*** then minigrad again.
+"""
+
+
+def target_level() -> str:
+    """The CPU level to build for, before the compiler is asked whether it knows it."""
+    asked = os.environ.get("MINIGRAD_ARCH", "").strip()
+    if asked:
+        known = ("baseline", *CPU["LEVELS"][1:])
+        if asked not in known:
+            sys.exit(f"MINIGRAD_ARCH={asked!r} is not known; known are: {', '.join(known)}")
+        return "generic" if asked == "baseline" else asked
+    # macOS may compile for two kinds of CPU at once; MinGW's gcc misaligns the stack for wide registers.
+    if sys.platform in ("darwin", "win32", "cygwin") or platform.machine().lower() not in ("x86_64", "amd64"):
+        return "generic"
+    return CPU["cpu_level"]()
+
+
+class BuildCore(build_ext):
+    """build_ext, plus the CPU level, a note of it beside the core, and a message where no compiler is."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.force = True  # neither setuptools nor Cython notices that flags or directives have changed
+
+    def build_extension(self, ext):
+        import numpy
+        from Cython.Build import cythonize
+
+        built = Path(self.get_ext_fullpath(ext.name))
+        note = built.with_name("_core.level")
+        for stale in (built, note):  # when this build fails, an older one must not be packed in its place
+            stale.unlink(missing_ok=True)
+        if CHECKED:
+            ext.sources = [self.checked_copy(source) for source in ext.sources]
+        directives = {"language_level": 3, **(CHECKS if CHECKED else {})}
+        (core,) = cythonize([ext], compiler_directives=directives, build_dir=self.build_temp, force=True)
+        ext.sources = core.sources
+        ext.include_dirs = [numpy.get_include()]
+        try:
+            level, ext.extra_compile_args = self.level_and_flags()
+            super().build_extension(ext)
+        except (BaseError, CCompilerError):
+            if ext.optional:
+                print(WITHOUT_CORE, file=sys.stderr)
+            raise
+        note.write_text(f"{level}{' checked' if CHECKED else ''}\n", encoding="ascii")
+
+    def checked_copy(self, source):
+        text = Path(source).read_text(encoding="utf-8")
+        for name, value in CHECKS.items():
+            text = re.sub(rf"\b{name}(\s*=\s*|\(){not value}\b", rf"{name}\g<1>{value}", text)
+        copy = Path(self.build_temp, "checked", source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(text, encoding="utf-8")
+        return str(copy)
+
+    def level_and_flags(self):
+        if self.compiler.compiler_type == "msvc":
+            return "generic", ["/O2"]
+        level = target_level()
+        flags = [] if level == "generic" else [f"-march={level}"]
+        if level == "x86-64-v4":
+            flags.append("-mprefer-vector-width=512")  # the kernels are written for 64-byte vectors
+        if flags and not self.accepts(flags):
+            if os.environ.get("MINIGRAD_ARCH"):
+                raise CompileError(f"the C compiler refuses {' '.join(flags)}, which MINIGRAD_ARCH asked for")
+            level, flags = "generic", []  # gcc before 11 and clang before 12 know no levels
+        return level, GCC_FLAGS + flags
+
+    def accepts(self, flags):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "empty.c")
+            source.write_text("int nothing;\n")
+            try:
+                self.compiler.compile([str(source)], output_dir=folder, extra_postargs=flags)
+            except CompileError:
+                return False
+        return True
+
+    def copy_extensions_to_source(self):
+        package = Path(self.get_finalized_command("build_py").get_package_dir("minigrad"))
+        for ext in self.extensions:
+            core = Path(self.build_lib, self.get_ext_filename(ext.name))
+            for built in (core, core.with_name("_core.level")):
+                (package / built.name).unlink(missing_ok=True)
+                if built.exists():
+                    self.copy_file(str(built), str(package / built.name))
+
+
+core = Extension(
+    "minigrad._core",
+    ["minigrad/_core.pyx"],
+    define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+    optional=CORE != "compiled",
+)
+setup(cmdclass={"build_ext": BuildCore}, ext_modules=[] if CORE == "numpy" else [core])
