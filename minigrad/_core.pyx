@@ -1,0 +1,1196 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The compiled numerical core: every hot loop. Its readable twin, function by function, is _core_numpy.py.
+
+Index legend: n sample (N), k output neuron (K), j input (J).
+    z = a W^T + b        delta = dc/dz, one row per sample        dC/dW = delta^T a / N
+"""
+
+cimport cython
+cimport numpy as cnp
+from libc.math cimport erfc, isfinite, log, log1p, pow, sqrt
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+import numpy as np
+
+cnp.import_array()
+
+# Vectors as wide as the widest register there is. GCC and Clang split them where the CPU has narrower ones;
+# other compilers get one lane, and the same code is then plain scalar arithmetic.
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    typedef float  float_lanes  __attribute__((vector_size(64), aligned(4), may_alias));
+    typedef double double_lanes __attribute__((vector_size(64), aligned(8), may_alias));
+    typedef float  float_octet  __attribute__((vector_size(32), aligned(4), may_alias));
+    typedef double double_octet __attribute__((vector_size(64), aligned(8), may_alias));
+    #else
+    typedef float  float_lanes;
+    typedef double double_lanes;
+    #endif
+
+    #if defined(__GNUC__) || defined(__clang__)
+    #define prefetch(address) __builtin_prefetch(address, 0, 2)
+    #else
+    #define prefetch(address)
+    #endif
+
+    /* An 8 x 8 block is transposed by exchanging half-blocks of 1, then 2, then 4 numbers between rows. */
+    #if defined(__has_builtin)
+    #if __has_builtin(__builtin_shufflevector)
+    #define EXCHANGE(s, a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7)                       \
+        for (i = 0; i < 8; i++)                                                                               \
+            if (!(i & s)) {                                                                                   \
+                t = r[i];                                                                                     \
+                r[i] = __builtin_shufflevector(t, r[i + s], a0, a1, a2, a3, a4, a5, a6, a7);                  \
+                r[i + s] = __builtin_shufflevector(t, r[i + s], b0, b1, b2, b3, b4, b5, b6, b7);              \
+            }
+    #define TRANSPOSE_8X8(name, real, octet)                                                                  \
+        static inline int name(real *to, Py_ssize_t row_to, const real *from, Py_ssize_t row_from) {          \
+            octet r[8], t;                                                                                    \
+            int i;                                                                                            \
+            for (i = 0; i < 8; i++) r[i] = *(const octet *)(from + i * row_from);                             \
+            EXCHANGE(1, 0, 8, 2, 10, 4, 12, 6, 14, 1, 9, 3, 11, 5, 13, 7, 15)                                 \
+            EXCHANGE(2, 0, 1, 8, 9, 4, 5, 12, 13, 2, 3, 10, 11, 6, 7, 14, 15)                                 \
+            EXCHANGE(4, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15)                                 \
+            for (i = 0; i < 8; i++) *(octet *)(to + i * row_to) = r[i];                                       \
+            return 1;                                                                                         \
+        }
+    TRANSPOSE_8X8(transpose_float, float, float_octet)
+    TRANSPOSE_8X8(transpose_double, double, double_octet)
+    #endif
+    #endif
+    #ifndef TRANSPOSE_8X8
+    static inline int transpose_float(float *a, Py_ssize_t b, const float *c, Py_ssize_t d) { return 0; }
+    static inline int transpose_double(double *a, Py_ssize_t b, const double *c, Py_ssize_t d) { return 0; }
+    #endif
+    """
+    ctypedef float float_lanes
+    ctypedef double double_lanes
+    void prefetch(const void*) noexcept nogil
+    int transpose_float(float*, Py_ssize_t, const float*, Py_ssize_t) noexcept nogil
+    int transpose_double(double*, Py_ssize_t, const double*, Py_ssize_t) noexcept nogil
+
+ctypedef fused real:
+    float
+    double
+
+ctypedef fused vec:
+    float_lanes
+    double_lanes
+
+cdef Py_ssize_t SMALL = 32  # multiply-adds up to which a product is done number by number,
+cdef Py_ssize_t LARGE = 8000000  # and from which it is left to NumPy's BLAS
+
+
+# ---- exp and tanh ------------------------------------------------------------------------------------------
+# Branch-free, so that the compiler vectorises every loop that calls them. e^x = 2^n e^r with |r| <= ln(2)/2;
+# Taylor's series for e^r is cut where its next term is below half an ulp. 2^n is applied in two halves, so that
+# subnormal results are right. tanh is odd to the last bit, because it is computed on |x|.
+
+cdef inline double _two_to(int64_t n) noexcept nogil:
+    cdef int64_t bits = (n + 1023) << 52
+    cdef double power
+    memcpy(&power, &bits, 8)
+    return power
+
+
+cdef inline float _two_to_f(int32_t n) noexcept nogil:
+    cdef int32_t bits = (n + 127) << 23
+    cdef float power
+    memcpy(&power, &bits, 4)
+    return power
+
+
+cdef inline double _expm1_reduced(double r) noexcept nogil:
+    """e^r - 1 for |r| <= ln(2)/2."""
+    cdef double q = 1.0 / 6227020800.0
+    q = q * r + 1.0 / 479001600.0
+    q = q * r + 1.0 / 39916800.0
+    q = q * r + 1.0 / 3628800.0
+    q = q * r + 1.0 / 362880.0
+    q = q * r + 1.0 / 40320.0
+    q = q * r + 1.0 / 5040.0
+    q = q * r + 1.0 / 720.0
+    q = q * r + 1.0 / 120.0
+    q = q * r + 1.0 / 24.0
+    q = q * r + 1.0 / 6.0
+    q = q * r + 0.5
+    return r + r * r * q
+
+
+cdef inline float _expm1_reduced_f(float r) noexcept nogil:
+    cdef float q = <float> (1.0 / 40320.0)
+    q = q * r + <float> (1.0 / 5040.0)
+    q = q * r + <float> (1.0 / 720.0)
+    q = q * r + <float> (1.0 / 120.0)
+    q = q * r + <float> (1.0 / 24.0)
+    q = q * r + <float> (1.0 / 6.0)
+    q = q * r + <float> 0.5
+    return r + r * r * q
+
+
+cdef inline double _exp64(double x) noexcept nogil:
+    cdef double magic = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to the nearest integer
+    cdef double shifted, n, r
+    cdef int64_t i, j
+    x = -746.0 if x < -746.0 else x
+    x = 710.0 if x > 710.0 else x
+    shifted = x * 1.4426950408889634 + magic
+    n = shifted - magic
+    memcpy(&i, &shifted, 8)
+    memcpy(&j, &magic, 8)
+    i = i - j
+    r = x - n * 6.93147180369123816490e-01  # ln 2 in two parts; the first has trailing zeros, so n times it is exact
+    r = r - n * 1.90821492927058770002e-10
+    j = <int64_t> ((<uint64_t> (i + 2048)) >> 1) - 1024  # half of n, rounded down
+    return (1.0 + _expm1_reduced(r)) * _two_to(j) * _two_to(i - j)
+
+
+cdef inline float _exp32(float x) noexcept nogil:
+    cdef float magic = 12582912.0  # 1.5 * 2^23
+    cdef float shifted, n, r
+    cdef int32_t i, j
+    x = -104.0 if x < -104.0 else x
+    x = 89.0 if x > 89.0 else x
+    shifted = x * <float> 1.44269504 + magic
+    n = shifted - magic
+    memcpy(&i, &shifted, 4)
+    memcpy(&j, &magic, 4)
+    i = i - j
+    r = x - n * <float> 0.693359375
+    r = r - n * <float> -2.12194440e-4
+    j = <int32_t> ((<uint32_t> (i + 256)) >> 1) - 128
+    return (<float> 1.0 + _expm1_reduced_f(r)) * _two_to_f(j) * _two_to_f(i - j)
+
+
+cdef inline double _expm1_64(double x) noexcept nogil:
+    """e^x - 1 for x clipped to [-40, 40], accurate down to zero."""
+    cdef double magic = 6755399441055744.0
+    cdef double shifted, n, r, p
+    cdef int64_t i, j
+    x = -40.0 if x < -40.0 else x
+    x = 40.0 if x > 40.0 else x
+    shifted = x * 1.4426950408889634 + magic
+    n = shifted - magic
+    memcpy(&i, &shifted, 8)
+    memcpy(&j, &magic, 8)
+    r = x - n * 6.93147180369123816490e-01
+    r = r - n * 1.90821492927058770002e-10
+    p = _two_to(i - j)
+    return p * _expm1_reduced(r) + (p - 1.0)
+
+
+cdef inline float _expm1_32(float x) noexcept nogil:
+    cdef float magic = 12582912.0
+    cdef float shifted, n, r, p
+    cdef int32_t i, j
+    x = -40.0 if x < -40.0 else x
+    x = 40.0 if x > 40.0 else x
+    shifted = x * <float> 1.44269504 + magic
+    n = shifted - magic
+    memcpy(&i, &shifted, 4)
+    memcpy(&j, &magic, 4)
+    r = x - n * <float> 0.693359375
+    r = r - n * <float> -2.12194440e-4
+    p = _two_to_f(i - j)
+    return p * _expm1_reduced_f(r) + (p - <float> 1.0)
+
+
+cdef inline real _exp(real x) noexcept nogil:
+    if real is double:
+        return _exp64(x)
+    else:
+        return _exp32(x)
+
+
+cdef inline real _expm1(real x) noexcept nogil:
+    if real is double:
+        return _expm1_64(x)
+    else:
+        return _expm1_32(x)
+
+
+cdef inline real _tanh(real x) noexcept nogil:
+    cdef real size = -x if x < 0 else x
+    cdef real e = _expm1(2 * size)
+    e = e / (e + 2)
+    return -e if x < 0 else e
+
+
+cdef inline real _sigmoid(real z) noexcept nogil:
+    cdef real e = _exp(z if z < 0 else -z)  # never overflows, and keeps the negative tail down to -745
+    return (e if z < 0 else 1) / (1 + e)
+
+
+cdef inline real _softplus(real z) noexcept nogil:
+    return (z if z > 0 else 0) + <real> log1p(_exp(z if z < 0 else -z))
+
+
+# ---- the three products ------------------------------------------------------------------------------------
+# All three are C[i, :] = sum_p A[i, p] B[p, :] with rows of B contiguous and A read entry by entry in any
+# layout, so that delta^T needs no transposition; only W^T is packed.
+
+cdef inline void _tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t row, Py_ssize_t step, const real* b,
+                       Py_ssize_t ldb, Py_ssize_t p, const real* start, real scale, int height,
+                       vec* lanes) noexcept nogil:
+    """Up to eight rows of C, one vector wide: scale * (start + A B), each row summed in a register of its own.
+
+    height is a constant wherever this is called, so that the compiler makes eight functions without branches of it.
+    """
+    cdef vec w, c0, c1, c2, c3, c4, c5, c6, c7
+    cdef Py_ssize_t i
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        c0 = (<const vec*> start)[0]
+        c1 = c2 = c3 = c4 = c5 = c6 = c7 = c0
+        for i in range(p):
+            w = (<const vec*> b)[0]
+            c0 += w * a[0]
+            if height > 1:
+                c1 += w * a[row]
+            if height > 2:
+                c2 += w * a[2 * row]
+            if height > 3:
+                c3 += w * a[3 * row]
+            if height > 4:
+                c4 += w * a[4 * row]
+            if height > 5:
+                c5 += w * a[5 * row]
+            if height > 6:
+                c6 += w * a[6 * row]
+            if height > 7:
+                c7 += w * a[7 * row]
+            a += step
+            b += ldb
+        (<vec*> c)[0] = c0 * scale
+        if height > 1:
+            (<vec*> (c + ldc))[0] = c1 * scale
+        if height > 2:
+            (<vec*> (c + 2 * ldc))[0] = c2 * scale
+        if height > 3:
+            (<vec*> (c + 3 * ldc))[0] = c3 * scale
+        if height > 4:
+            (<vec*> (c + 4 * ldc))[0] = c4 * scale
+        if height > 5:
+            (<vec*> (c + 5 * ldc))[0] = c5 * scale
+        if height > 6:
+            (<vec*> (c + 6 * ldc))[0] = c6 * scale
+        if height > 7:
+            (<vec*> (c + 7 * ldc))[0] = c7 * scale
+
+
+cdef void _product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                   Py_ssize_t step, const real* b, bint packed, const real* start, real scale, real* scratch,
+                   vec* lanes) noexcept nogil:
+    """C (m, n) = scale * (start + A B), a strip of one vector's width after the other.
+
+    B is (p, n) by rows or, packed, strip by strip; start likewise (n,), or NULL for 0.
+    scratch: p vectors, for the last columns of an unpacked B.
+    """
+    cdef real zeros[16]
+    cdef real out[128]
+    cdef const real* panel
+    cdef const real* first
+    cdef real* target
+    cdef Py_ssize_t i, j, q, r, strip, width, ld, ldt
+    cdef Py_ssize_t L = sizeof(vec) // sizeof(real)
+    cdef int h, tiles = <int> ((m + 7) // 8)
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for q in range(L):
+            zeros[q] = 0
+        for strip in range((n + L - 1) // L):
+            j = strip * L
+            width = min(L, n - j)
+            panel = b + j * p if packed else b + j
+            ld = L if packed else n
+            if width < L and not packed:  # a whole vector would read past the row's end
+                for q in range(p):
+                    for r in range(L):
+                        scratch[q * L + r] = panel[q * n + r] if r < width else 0
+                panel = scratch
+                ld = L
+            first = &zeros[0] if start is NULL else start + j
+            ldt = n if width == L else L
+            i = 0
+            for q in range(tiles):
+                h = <int> ((m * (q + 1)) // tiles - i)  # rows shared out evenly: five and five rather than eight and two
+                target = c + i * n + j if width == L else &out[0]
+                if h == 8:
+                    _tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 8, lanes)
+                elif h == 7:
+                    _tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 7, lanes)
+                elif h == 6:
+                    _tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 6, lanes)
+                elif h == 5:
+                    _tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 5, lanes)
+                elif h == 4:
+                    _tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 4, lanes)
+                elif h == 3:
+                    _tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 3, lanes)
+                elif h == 2:
+                    _tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 2, lanes)
+                else:
+                    _tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 1, lanes)
+                if width < L:
+                    for r in range(h):
+                        memcpy(c + (i + r) * n + j, out + r * L, width * sizeof(real))
+                i += h
+
+
+cdef void _small_product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                         Py_ssize_t step, const real* b, Py_ssize_t down, Py_ssize_t along, const real* start,
+                         real scale) noexcept nogil:
+    """C (m, n) = scale * (start + A B) entry by entry: a handful of numbers is not worth a vector."""
+    cdef Py_ssize_t i, j, q
+    cdef real total
+    for i in range(m):
+        for j in range(n):
+            total = 0 if start is NULL else start[j]
+            for q in range(p):
+                total += a[i * row + q * step] * b[q * down + j * along]
+            c[i * n + j] = scale * total
+
+
+cdef void _multiply(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                    Py_ssize_t step, const real* b, bint packed, const real* start, real scale,
+                    real* scratch) noexcept nogil:
+    if real is float:
+        _product(c, m, n, p, a, row, step, b, packed, start, scale, scratch, <float_lanes*> NULL)
+    else:
+        _product(c, m, n, p, a, row, step, b, packed, start, scale, scratch, <double_lanes*> NULL)
+
+
+cdef object _dot = np.dot
+
+
+cdef object _view(const real* data, Py_ssize_t rows, Py_ssize_t columns):
+    cdef cnp.npy_intp shape[2]
+    shape[0], shape[1] = rows, columns
+    return cnp.PyArray_SimpleNewFromData(2, shape, cnp.NPY_FLOAT32 if real is float else cnp.NPY_FLOAT64,
+                                         <void*> data)
+
+
+cdef Py_ssize_t _scratch_size(Py_ssize_t N, Py_ssize_t J, Py_ssize_t K) noexcept nogil:
+    """Entries of scratch that the three products of one linear layer need at most."""
+    return max((J + 1) * (K + 15), 16 * max(N, K), N * K)
+
+
+cdef void _pack(real* packed, const real* w, Py_ssize_t K, Py_ssize_t J, Py_ssize_t L) noexcept nogil:
+    """packed (J, L) = the transpose of w (K, J), filled up with zeros, by blocks of 8 x 8."""
+    cdef real block[64]
+    cdef Py_ssize_t i, j, k, q, blocks = 0
+    if L % 8 == 0:
+        for k in range(0, L, 8):
+            for j in range(0, J - 7, 8):
+                if k + 8 > K:  # a block with rows of zeros
+                    for i in range(8):
+                        for q in range(8):
+                            block[i * 8 + q] = w[(k + i) * J + j + q] if k + i < K else 0
+                if real is float:
+                    blocks = transpose_float(packed + j * L + k, L, w + k * J + j if k + 8 <= K else &block[0],
+                                             J if k + 8 <= K else 8)
+                else:
+                    blocks = transpose_double(packed + j * L + k, L, w + k * J + j if k + 8 <= K else &block[0],
+                                              J if k + 8 <= K else 8)
+    for j in range(J // 8 * 8 if blocks else 0, J):  # the last columns, or all where the compiler has no shuffles
+        for k in range(L):
+            packed[j * L + k] = w[k * J + j] if k < K else 0
+
+
+cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J,
+                 Py_ssize_t K, real* scratch) except -1 nogil:
+    """z = a W^T + b."""
+    cdef Py_ssize_t j, k, n, strip
+    cdef Py_ssize_t L = 16 if real is float else 8
+    cdef Py_ssize_t padded = (K + L - 1) // L * L
+    cdef real* packed
+    if N * J * K >= LARGE:
+        with gil:
+            _dot(_view(a, N, J), _view(w, K, J).T, _view(z, N, K))
+        if bias is not NULL:
+            for n in range(N):
+                for k in range(K):
+                    z[n * K + k] += bias[k]
+        return 0
+    if N * J * K <= SMALL:
+        _small_product(z, N, K, J, a, J, 1, w, 1, J, bias, <real> 1)
+        return 0
+    for strip in range(padded // L):
+        _pack(scratch + strip * L * J, w + strip * L * J, min(L, K - strip * L), J, L)
+    packed = scratch + padded * J
+    for k in range(padded):
+        packed[k] = bias[k] if bias is not NULL and k < K else 0
+    _multiply(z, N, K, J, a, J, 1, scratch, True, packed, <real> 1, <real*> NULL)
+    return 0
+
+
+cdef int _propagate(real* below, const real* delta, const real* w, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
+                    real* scratch) except -1 nogil:
+    """delta W."""
+    if N * J * K >= LARGE:
+        with gil:
+            _dot(_view(delta, N, K), _view(w, K, J), _view(below, N, J))
+        return 0
+    if N * J * K <= SMALL:
+        _small_product(below, N, J, K, delta, K, 1, w, J, 1, <const real*> NULL, <real> 1)
+        return 0
+    _multiply(below, N, J, K, delta, K, 1, w, False, <const real*> NULL, <real> 1, scratch)
+    return 0
+
+
+cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
+                          real* scratch) except -1 nogil:
+    """delta^T a / N."""
+    cdef Py_ssize_t i
+    cdef real scale = <real> (1.0 / max(N, 1))
+    if N * J * K >= LARGE:
+        for i in range(N * K):  # delta is the smaller of the two to scale
+            scratch[i] = delta[i] * scale
+        with gil:
+            _dot(_view(scratch, N, K).T, _view(a, N, J), _view(g, K, J))
+        return 0
+    if N * J * K <= SMALL:
+        _small_product(g, K, J, N, delta, 1, K, a, J, 1, <const real*> NULL, scale)
+        return 0
+    _multiply(g, K, J, N, delta, 1, K, a, False, <const real*> NULL, scale, scratch)
+    return 0
+
+
+cdef void _bias_gradient(real* g, const real* delta, Py_ssize_t N, Py_ssize_t K) noexcept nogil:
+    """The mean of delta over the samples."""
+    cdef Py_ssize_t n, k
+    cdef real scale = <real> (1.0 / max(N, 1))
+    for k in range(K):
+        g[k] = 0
+    for n in range(N):
+        for k in range(K):
+            g[k] += delta[n * K + k]
+    for k in range(K):
+        g[k] *= scale
+
+
+# ---- activations -------------------------------------------------------------------------------------------
+
+cdef enum:
+    IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, SOFTPLUS, CENTERED_SIGMOID
+
+ACTIVATIONS = {
+    "identity": IDENTITY, "sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "leaky_relu": LEAKY_RELU, "elu": ELU,
+    "selu": SELU, "gelu": GELU, "silu": SILU, "softplus": SOFTPLUS, "centered_sigmoid": CENTERED_SIGMOID,
+}
+cdef double SELU_SCALE = 1.0507009873554805
+cdef double SELU_ALPHA = 1.6732632423543772
+
+
+cdef bint _saves_output(int kind) noexcept nogil:
+    return kind == SIGMOID or kind == TANH or kind == RELU or kind == LEAKY_RELU or kind == CENTERED_SIGMOID
+
+
+cdef void _activate(int kind, real* a, const real* z, Py_ssize_t size, real alpha) noexcept nogil:
+    """a = f(z)."""
+    cdef Py_ssize_t i
+    cdef real scale = 1
+    if kind == SELU:
+        scale, alpha = <real> SELU_SCALE, <real> SELU_ALPHA
+    if kind == IDENTITY:
+        memcpy(a, z, size * sizeof(real))
+    elif kind == SIGMOID:
+        for i in range(size):
+            a[i] = _sigmoid(z[i])
+    elif kind == TANH:
+        for i in range(size):
+            a[i] = _tanh(z[i])
+    elif kind == RELU:
+        for i in range(size):
+            a[i] = 0 if z[i] <= 0 else z[i]
+    elif kind == LEAKY_RELU:
+        for i in range(size):
+            a[i] = alpha * z[i] if z[i] <= 0 else z[i]
+    elif kind == ELU or kind == SELU:
+        for i in range(size):
+            a[i] = scale * (z[i] if z[i] > 0 else alpha * _expm1(z[i]))
+    elif kind == GELU:
+        for i in range(size):
+            a[i] = z[i] * <real> (0.5 * erfc(-z[i] * 0.7071067811865476))
+    elif kind == SILU:
+        for i in range(size):
+            a[i] = z[i] * _sigmoid(z[i])
+    elif kind == SOFTPLUS:
+        for i in range(size):
+            a[i] = _softplus(z[i])
+    elif kind == CENTERED_SIGMOID:
+        for i in range(size):
+            a[i] = <real> 0.5 * _tanh(<real> 0.5 * z[i])
+
+
+cdef void _activate_backward(int kind, real* below, const real* delta, const real* saved, Py_ssize_t size,
+                             real alpha) noexcept nogil:
+    """dc/dz = dc/da f'(z); saved is a for sigmoid, tanh, relu, leaky_relu and centered_sigmoid, else z."""
+    cdef Py_ssize_t i
+    cdef real scale = 1, s
+    if kind == SELU:
+        scale, alpha = <real> SELU_SCALE, <real> SELU_ALPHA
+    if kind == IDENTITY:
+        memcpy(below, delta, size * sizeof(real))
+    elif kind == SIGMOID:
+        for i in range(size):
+            below[i] = delta[i] * (saved[i] * (1 - saved[i]))
+    elif kind == TANH:
+        for i in range(size):
+            below[i] = delta[i] * (1 - saved[i] * saved[i])
+    elif kind == RELU:
+        for i in range(size):
+            below[i] = delta[i] * <real> (1 if saved[i] > 0 else 0)
+    elif kind == LEAKY_RELU:
+        for i in range(size):
+            below[i] = delta[i] * (1 if saved[i] > 0 else alpha)
+    elif kind == ELU or kind == SELU:
+        for i in range(size):
+            below[i] = delta[i] * (scale * (1 if saved[i] > 0 else alpha * _exp(saved[i])))
+    elif kind == GELU:
+        for i in range(size):
+            s = saved[i]
+            below[i] = delta[i] * (<real> (0.5 * erfc(-s * 0.7071067811865476))
+                                   + s * <real> 0.3989422804014327 * _exp(<real> -0.5 * s * s))
+    elif kind == SILU:
+        for i in range(size):
+            s = saved[i]
+            below[i] = delta[i] * (_sigmoid(s) * (1 + s * _sigmoid(-s)))
+    elif kind == SOFTPLUS:
+        for i in range(size):
+            below[i] = delta[i] * _sigmoid(saved[i])
+    elif kind == CENTERED_SIGMOID:
+        for i in range(size):
+            below[i] = delta[i] * ((<real> 0.5 - saved[i]) * (<real> 0.5 + saved[i]))
+
+
+# ---- losses: the mean over the samples is returned, delta (N, K) is written ---------------------------------
+
+cdef enum:
+    MSE, BCE, BCE_WITH_LOGITS, CROSS_ENTROPY, SOFT_CROSS_ENTROPY
+
+LOSSES = {
+    "mse": MSE, "bce": BCE, "bce_with_logits": BCE_WITH_LOGITS, "cross_entropy": CROSS_ENTROPY,
+    "soft_cross_entropy": SOFT_CROSS_ENTROPY,
+}
+
+
+cdef double _loss(int kind, real* delta, const real* output, const void* target, Py_ssize_t N,
+                  Py_ssize_t K) noexcept nogil:
+    """target: class numbers (N,) as int64 for CROSS_ENTROPY, else y (N, K) as real."""
+    cdef Py_ssize_t n, k, i
+    cdef const real* y = <const real*> target
+    cdef const real* z
+    cdef real* d
+    cdef real share = <real> (1.0 / K), largest, s, e
+    cdef double total = 0, log_sum
+    if kind == MSE:
+        for i in range(N * K):
+            s = output[i] - y[i]
+            total += s * s
+            delta[i] = 2 * s * share
+    elif kind == BCE:
+        for i in range(N * K):
+            s = output[i]
+            total -= y[i] * max(log(s), -100.0) + (1 - y[i]) * max(log1p(-s), -100.0)
+            delta[i] = (s - y[i]) / max(s * (1 - s), <real> 1e-12) * share
+    elif kind == BCE_WITH_LOGITS:
+        for i in range(N * K):
+            e = _exp(output[i] if output[i] < 0 else -output[i])
+            total += (output[i] if output[i] > 0 else 0) - y[i] * output[i] + <real> log1p(e)
+            delta[i] = ((e if output[i] < 0 else 1) / (1 + e) - y[i]) * share
+    else:
+        for n in range(N):
+            z, d = output + n * K, delta + n * K
+            largest, s = z[0], 0
+            for k in range(1, K):
+                largest = z[k] if z[k] > largest else largest
+            for k in range(K):
+                d[k] = _exp(z[k] - largest)
+            for k in range(K):
+                s += d[k]
+            log_sum = log(s)
+            for k in range(K):
+                d[k] /= s
+            if kind == CROSS_ENTROPY:
+                k = <Py_ssize_t> (<const int64_t*> target)[n]
+                total += log_sum - (z[k] - largest)
+                d[k] -= 1
+            else:
+                for k in range(K):
+                    total += y[n * K + k] * (log_sum - (z[k] - largest))
+                    d[k] -= y[n * K + k]
+        return total / N
+    return total / (N * K)
+
+
+cdef int64_t _count_right(int kind, const real* output, const void* target, Py_ssize_t N, Py_ssize_t K,
+                          real threshold) noexcept nogil:
+    """How many of the N K entries (of the N samples, for classes) are on the right side; 0 for MSE."""
+    cdef Py_ssize_t n, k, best, wanted
+    cdef const real* y = <const real*> target
+    cdef int64_t right = 0
+    if kind == MSE:
+        return 0
+    if kind == BCE or kind == BCE_WITH_LOGITS:
+        for k in range(N * K):
+            right += (output[k] > threshold) == (y[k] > 0.5)
+        return right
+    for n in range(N):
+        best, wanted = 0, 0
+        for k in range(1, K):
+            best = k if output[n * K + k] > output[n * K + best] else best
+        if kind == CROSS_ENTROPY:
+            wanted = <Py_ssize_t> (<const int64_t*> target)[n]
+        else:
+            for k in range(1, K):
+                wanted = k if y[n * K + k] > y[n * K + wanted] else wanted
+        right += best == wanted
+    return right
+
+
+# ---- optimisers: one step on one parameter, in place ---------------------------------------------------------
+
+cdef void _sgd(real* w, const real* gradient, real* velocity, Py_ssize_t size, real lr, real momentum,
+               bint nesterov, real weight_decay) noexcept nogil:
+    """v = momentum v + g; w -= lr v, or lr (g + momentum v) for Nesterov; velocity NULL: w -= lr g."""
+    cdef Py_ssize_t i
+    cdef real g
+    if velocity is NULL:
+        for i in range(size):
+            w[i] -= lr * (gradient[i] + weight_decay * w[i])
+    elif nesterov:
+        for i in range(size):
+            g = gradient[i] + weight_decay * w[i]
+            velocity[i] = momentum * velocity[i] + g
+            w[i] -= lr * (g + momentum * velocity[i])
+    else:
+        for i in range(size):
+            velocity[i] = momentum * velocity[i] + (gradient[i] + weight_decay * w[i])
+            w[i] -= lr * velocity[i]
+
+
+cdef void _rmsprop(real* w, const real* gradient, real* square, Py_ssize_t size, real lr, real alpha, real eps,
+                   real weight_decay) noexcept nogil:
+    """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps)."""
+    cdef Py_ssize_t i
+    cdef real g
+    for i in range(size):
+        g = gradient[i] + weight_decay * w[i]
+        square[i] = alpha * square[i] + (1 - alpha) * g * g
+        w[i] -= lr * g / (<real> sqrt(square[i]) + eps)
+
+
+cdef void _adam(real* w, const real* gradient, real* mean, real* square, Py_ssize_t size, double t, double lr,
+                double beta1, double beta2, real eps, double weight_decay, bint decoupled) noexcept nogil:
+    """m, v: running means of g and g^2; w -= lr m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps)."""
+    cdef Py_ssize_t i
+    cdef real g
+    cdef real keep = <real> (1 - lr * weight_decay) if decoupled else 1
+    cdef real decay = 0 if decoupled else <real> weight_decay
+    cdef real b1 = <real> beta1, b2 = <real> beta2, c1 = <real> (1 - beta1), c2 = <real> (1 - beta2)
+    cdef real rate = <real> (lr / (1 - pow(beta1, t)))
+    cdef real root = <real> (1 / sqrt(1 - pow(beta2, t)))
+    for i in range(size):
+        g = gradient[i] + decay * w[i]
+        mean[i] = b1 * mean[i] + c1 * g
+        square[i] = b2 * square[i] + c2 * g * g
+        w[i] = w[i] * keep - rate * mean[i] / (<real> sqrt(square[i]) * root + eps)
+
+
+# ---- what Python calls -----------------------------------------------------------------------------------------
+
+cdef int _float_type(object array, str name) except -1:
+    """The NumPy type number of a float32 or float64 array."""
+    cdef int type = cnp.PyArray_TYPE(<cnp.ndarray> array) if isinstance(array, np.ndarray) else -1
+    if type != cnp.NPY_FLOAT32 and type != cnp.NPY_FLOAT64:
+        raise TypeError(f"{name} must be a float32 or float64 array, not {getattr(array, 'dtype', type_name(array))}")
+    return type
+
+
+def type_name(value):
+    return type(value).__name__
+
+
+cdef cnp.ndarray _ready(object array, int type, int ndim, str name):
+    """The array itself, or a contiguous copy; a TypeError or ValueError where it cannot be what is asked for."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be an array, not {type_name(array)}")
+    cdef cnp.ndarray a = array
+    if cnp.PyArray_TYPE(a) != type:
+        raise TypeError(f"{name} has dtype {a.dtype}, expected {cnp.PyArray_DescrFromType(type)}")
+    if cnp.PyArray_NDIM(a) != ndim:
+        raise ValueError(f"{name} has {cnp.PyArray_NDIM(a)} dimensions, expected {ndim}")
+    if cnp.PyArray_ISCARRAY_RO(a):
+        return a
+    return np.array(a, dtype=cnp.PyArray_DescrFromType(type), order="C")
+
+
+cdef cnp.ndarray _target(object array, int type, Py_ssize_t size, str name):
+    """An array that is updated in place."""
+    if not isinstance(array, np.ndarray) or cnp.PyArray_TYPE(<cnp.ndarray> array) != type:
+        raise TypeError(f"{name} must be an array of {cnp.PyArray_DescrFromType(type)}")
+    if not cnp.PyArray_ISCARRAY(<cnp.ndarray> array):
+        raise ValueError(f"{name} must be contiguous and writeable to be updated in place")
+    if cnp.PyArray_SIZE(<cnp.ndarray> array) != size:
+        raise ValueError(f"{name} has {cnp.PyArray_SIZE(<cnp.ndarray> array)} entries, expected {size}")
+    return array
+
+
+cdef cnp.ndarray _empty(Py_ssize_t rows, Py_ssize_t columns, int type):
+    cdef cnp.npy_intp shape[2]
+    shape[0], shape[1] = rows, columns
+    return cnp.PyArray_EMPTY(2, shape, type, 0)
+
+
+cdef int _same(Py_ssize_t got, Py_ssize_t expected, str what) except -1:
+    if got != expected:
+        raise ValueError(f"{what} is {got}, expected {expected}")
+    return 0
+
+
+cdef void* _scratch(Py_ssize_t N, Py_ssize_t J, Py_ssize_t K) except NULL:
+    cdef void* memory = malloc(8 * _scratch_size(N, J, K))
+    if memory is NULL:
+        raise MemoryError()
+    return memory
+
+
+def affine(a, weight, bias):
+    """z = a W^T + b: (N, J), (K, J), (K,) or None -> (N, K)."""
+    cdef int type = _float_type(a, "a")
+    cdef cnp.ndarray a_ = _ready(a, type, 2, "a"), w_ = _ready(weight, type, 2, "weight"), b_ = None
+    cdef Py_ssize_t N = cnp.PyArray_DIM(a_, 0), J = cnp.PyArray_DIM(a_, 1), K = cnp.PyArray_DIM(w_, 0)
+    cdef cnp.ndarray z = _empty(N, K, type)
+    cdef void* b = NULL
+    cdef void* scratch
+    _same(cnp.PyArray_DIM(w_, 1), J, "the width of weight")
+    if bias is not None:
+        b_ = _ready(bias, type, 1, "bias")
+        _same(cnp.PyArray_DIM(b_, 0), K, "the length of bias")
+        b = cnp.PyArray_DATA(b_)
+    scratch = _scratch(N, J, K)
+    try:
+        if type == cnp.NPY_FLOAT32:
+            _affine(<float*> cnp.PyArray_DATA(z), <float*> cnp.PyArray_DATA(a_), <float*> cnp.PyArray_DATA(w_),
+                    <float*> b, N, J, K, <float*> scratch)
+        else:
+            _affine(<double*> cnp.PyArray_DATA(z), <double*> cnp.PyArray_DATA(a_), <double*> cnp.PyArray_DATA(w_),
+                    <double*> b, N, J, K, <double*> scratch)
+    finally:
+        free(scratch)
+    return z
+
+
+def propagate(delta, weight):
+    """dc/da = delta W: (N, K), (K, J) -> (N, J)."""
+    cdef int type = _float_type(delta, "delta")
+    cdef cnp.ndarray d_ = _ready(delta, type, 2, "delta"), w_ = _ready(weight, type, 2, "weight")
+    cdef Py_ssize_t N = cnp.PyArray_DIM(d_, 0), K = cnp.PyArray_DIM(d_, 1), J = cnp.PyArray_DIM(w_, 1)
+    cdef cnp.ndarray below = _empty(N, J, type)
+    cdef void* scratch
+    _same(cnp.PyArray_DIM(w_, 0), K, "the number of rows of weight")
+    scratch = _scratch(N, J, K)
+    try:
+        if type == cnp.NPY_FLOAT32:
+            _propagate(<float*> cnp.PyArray_DATA(below), <float*> cnp.PyArray_DATA(d_),
+                       <float*> cnp.PyArray_DATA(w_), N, J, K, <float*> scratch)
+        else:
+            _propagate(<double*> cnp.PyArray_DATA(below), <double*> cnp.PyArray_DATA(d_),
+                       <double*> cnp.PyArray_DATA(w_), N, J, K, <double*> scratch)
+    finally:
+        free(scratch)
+    return below
+
+
+def weight_gradient(delta, a):
+    """dC/dW = delta^T a / N: (N, K), (N, J) -> (K, J). The only place where 1/N enters a weight gradient."""
+    cdef int type = _float_type(delta, "delta")
+    cdef cnp.ndarray d_ = _ready(delta, type, 2, "delta"), a_ = _ready(a, type, 2, "a")
+    cdef Py_ssize_t N = cnp.PyArray_DIM(d_, 0), K = cnp.PyArray_DIM(d_, 1), J = cnp.PyArray_DIM(a_, 1)
+    cdef cnp.ndarray g = _empty(K, J, type)
+    cdef void* scratch
+    _same(cnp.PyArray_DIM(a_, 0), N, "the number of samples in a")
+    scratch = _scratch(N, J, K)
+    try:
+        if type == cnp.NPY_FLOAT32:
+            _weight_gradient(<float*> cnp.PyArray_DATA(g), <float*> cnp.PyArray_DATA(d_),
+                             <float*> cnp.PyArray_DATA(a_), N, J, K, <float*> scratch)
+        else:
+            _weight_gradient(<double*> cnp.PyArray_DATA(g), <double*> cnp.PyArray_DATA(d_),
+                             <double*> cnp.PyArray_DATA(a_), N, J, K, <double*> scratch)
+    finally:
+        free(scratch)
+    return g
+
+
+def bias_gradient(delta):
+    """dC/db = the mean of delta over the samples: (N, K) -> (K,)."""
+    cdef int type = _float_type(delta, "delta")
+    cdef cnp.ndarray d_ = _ready(delta, type, 2, "delta")
+    cdef cnp.npy_intp N = cnp.PyArray_DIM(d_, 0), K = cnp.PyArray_DIM(d_, 1)
+    cdef cnp.ndarray g = cnp.PyArray_EMPTY(1, &K, type, 0)
+    if type == cnp.NPY_FLOAT32:
+        _bias_gradient(<float*> cnp.PyArray_DATA(g), <float*> cnp.PyArray_DATA(d_), N, K)
+    else:
+        _bias_gradient(<double*> cnp.PyArray_DATA(g), <double*> cnp.PyArray_DATA(d_), N, K)
+    return g
+
+
+def activation(str kind, z, double alpha=0.0):
+    """a = f(z), entry by entry, for z of any shape."""
+    cdef int type = _float_type(z, "z")
+    cdef cnp.ndarray z_ = _ready(z, type, cnp.PyArray_NDIM(z), "z")
+    cdef cnp.ndarray a = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(z_), cnp.PyArray_DIMS(z_), type, 0)
+    cdef int number = ACTIVATIONS[kind]
+    if type == cnp.NPY_FLOAT32:
+        _activate(number, <float*> cnp.PyArray_DATA(a), <float*> cnp.PyArray_DATA(z_), cnp.PyArray_SIZE(z_),
+                  <float> alpha)
+    else:
+        _activate(number, <double*> cnp.PyArray_DATA(a), <double*> cnp.PyArray_DATA(z_), cnp.PyArray_SIZE(z_), alpha)
+    return a
+
+
+def activation_backward(str kind, delta, saved, double alpha=0.0):
+    """dc/dz = dc/da f'(z), entry by entry; saved is a for sigmoid, tanh, (leaky) relu, centered_sigmoid, else z."""
+    cdef int type = _float_type(delta, "delta")
+    cdef cnp.ndarray d_ = _ready(delta, type, cnp.PyArray_NDIM(delta), "delta")
+    cdef cnp.ndarray s_ = _ready(saved, type, cnp.PyArray_NDIM(d_), "saved")
+    cdef cnp.ndarray below = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(d_), cnp.PyArray_DIMS(d_), type, 0)
+    cdef int number = ACTIVATIONS[kind]
+    cdef int i
+    for i in range(cnp.PyArray_NDIM(d_)):
+        _same(cnp.PyArray_DIM(s_, i), cnp.PyArray_DIM(d_, i), f"dimension {i} of saved")
+    if type == cnp.NPY_FLOAT32:
+        _activate_backward(number, <float*> cnp.PyArray_DATA(below), <float*> cnp.PyArray_DATA(d_),
+                           <float*> cnp.PyArray_DATA(s_), cnp.PyArray_SIZE(d_), <float> alpha)
+    else:
+        _activate_backward(number, <double*> cnp.PyArray_DATA(below), <double*> cnp.PyArray_DATA(d_),
+                           <double*> cnp.PyArray_DATA(s_), cnp.PyArray_SIZE(d_), alpha)
+    return below
+
+
+cdef tuple _loss_and_delta(int kind, object output, object y):
+    cdef int type = _float_type(output, "output")
+    cdef cnp.ndarray o_ = _ready(output, type, 2, "output")
+    cdef Py_ssize_t N = cnp.PyArray_DIM(o_, 0), K = cnp.PyArray_DIM(o_, 1)
+    cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if kind == CROSS_ENTROPY else type,
+                                 1 if kind == CROSS_ENTROPY else 2, "y")
+    cdef cnp.ndarray delta = _empty(N, K, type)
+    cdef double loss
+    _same(cnp.PyArray_DIM(y_, 0), N, "the number of samples in y")
+    if kind != CROSS_ENTROPY:
+        _same(cnp.PyArray_DIM(y_, 1), K, "the width of y")
+    elif N and not (0 <= y_.min() and y_.max() < K):
+        raise ValueError(f"y holds class numbers from {y_.min()} to {y_.max()}, expected 0 to {K - 1}")
+    if N == 0 or K == 0:
+        raise ValueError(f"output has shape {(N, K)}: the mean loss of nothing is not defined")
+    if type == cnp.NPY_FLOAT32:
+        loss = _loss(kind, <float*> cnp.PyArray_DATA(delta), <float*> cnp.PyArray_DATA(o_),
+                     cnp.PyArray_DATA(y_), N, K)
+    else:
+        loss = _loss(kind, <double*> cnp.PyArray_DATA(delta), <double*> cnp.PyArray_DATA(o_),
+                     cnp.PyArray_DATA(y_), N, K)
+    return loss, delta
+
+
+def mse(output, y):
+    """c_n = mean_k (a - y)^2, delta = 2 (a - y) / K."""
+    return _loss_and_delta(MSE, output, y)
+
+
+def bce(output, y):
+    """c_n = -mean_k [y log a + (1-y) log(1-a)], logs clamped at -100; delta = (a - y) / (a (1-a)) / K."""
+    return _loss_and_delta(BCE, output, y)
+
+
+def bce_with_logits(output, y):
+    """c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)], delta = (sigma(z) - y) / K."""
+    return _loss_and_delta(BCE_WITH_LOGITS, output, y)
+
+
+def cross_entropy(output, y):
+    """c_n = log sum_k e^z_k - z_y for class numbers y (N,); delta = softmax(z) - onehot(y)."""
+    return _loss_and_delta(CROSS_ENTROPY, output, y)
+
+
+def soft_cross_entropy(output, y):
+    """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, K); delta = softmax(z) - y."""
+    return _loss_and_delta(SOFT_CROSS_ENTROPY, output, y)
+
+
+def sgd(weight, gradient, velocity, double lr, double momentum, bint nesterov, double weight_decay):
+    """v = momentum v + g; w -= lr v, or lr (g + momentum v) for Nesterov; velocity None: w -= lr g."""
+    cdef int type = _float_type(weight, "weight")
+    cdef Py_ssize_t size = cnp.PyArray_SIZE(weight)
+    cdef cnp.ndarray g_ = _ready(gradient, type, cnp.PyArray_NDIM(weight), "gradient")
+    cdef void* w = cnp.PyArray_DATA(_target(weight, type, size, "weight"))
+    cdef void* v = NULL if velocity is None else cnp.PyArray_DATA(_target(velocity, type, size, "velocity"))
+    _same(cnp.PyArray_SIZE(g_), size, "the size of gradient")
+    if type == cnp.NPY_FLOAT32:
+        _sgd(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> v, size, <float> lr, <float> momentum, nesterov,
+             <float> weight_decay)
+    else:
+        _sgd(<double*> w, <double*> cnp.PyArray_DATA(g_), <double*> v, size, lr, momentum, nesterov, weight_decay)
+
+
+def rmsprop(weight, gradient, square, double lr, double alpha, double eps, double weight_decay):
+    """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps)."""
+    cdef int type = _float_type(weight, "weight")
+    cdef Py_ssize_t size = cnp.PyArray_SIZE(weight)
+    cdef cnp.ndarray g_ = _ready(gradient, type, cnp.PyArray_NDIM(weight), "gradient")
+    cdef void* w = cnp.PyArray_DATA(_target(weight, type, size, "weight"))
+    cdef void* s = cnp.PyArray_DATA(_target(square, type, size, "square"))
+    _same(cnp.PyArray_SIZE(g_), size, "the size of gradient")
+    if type == cnp.NPY_FLOAT32:
+        _rmsprop(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> s, size, <float> lr, <float> alpha, <float> eps,
+                 <float> weight_decay)
+    else:
+        _rmsprop(<double*> w, <double*> cnp.PyArray_DATA(g_), <double*> s, size, lr, alpha, eps, weight_decay)
+
+
+def adam(weight, gradient, mean, square, double t, double lr, double beta1, double beta2, double eps,
+         double weight_decay, bint decoupled):
+    """m, v: running means of g and g^2; w -= lr m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps)."""
+    cdef int type = _float_type(weight, "weight")
+    cdef Py_ssize_t size = cnp.PyArray_SIZE(weight)
+    cdef cnp.ndarray g_ = _ready(gradient, type, cnp.PyArray_NDIM(weight), "gradient")
+    cdef void* w = cnp.PyArray_DATA(_target(weight, type, size, "weight"))
+    cdef void* m = cnp.PyArray_DATA(_target(mean, type, size, "mean"))
+    cdef void* s = cnp.PyArray_DATA(_target(square, type, size, "square"))
+    _same(cnp.PyArray_SIZE(g_), size, "the size of gradient")
+    if type == cnp.NPY_FLOAT32:
+        _adam(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> m, <float*> s, size, t, lr, beta1, beta2,
+              <float> eps, weight_decay, decoupled)
+    else:
+        _adam(<double*> w, <double*> cnp.PyArray_DATA(g_), <double*> m, <double*> s, size, t, lr, beta1, beta2, eps,
+              weight_decay, decoupled)
+
+
+# ---- a whole epoch in one call ---------------------------------------------------------------------------------
+# The net arrives as a flat list of operations; op i reads value[i] and writes value[i + 1]. A short cut is a FORK,
+# which passes its input on, and a JOIN, which adds that input to its own. The kernels are the ones above, called in
+# the order of the Python loop, so that both end with the same bits.
+
+cdef enum:
+    LINEAR = 100, FORK, JOIN
+
+cdef enum:
+    SGD, RMSPROP, ADAM, ADAMW
+
+OPTIMIZERS = {"SGD": SGD, "RMSprop": RMSPROP, "Adam": ADAM, "AdamW": ADAMW}
+
+cdef struct Parameter:
+    void* value
+    void* first  # the optimiser's arrays, NULL where it has none
+    void* second
+    Py_ssize_t size
+
+cdef struct Op:
+    int code  # LINEAR, FORK, JOIN or the number of an activation
+    double alpha
+    Py_ssize_t inputs
+    Py_ssize_t outputs
+    Parameter weight
+    Parameter bias
+    Py_ssize_t partner  # of a FORK its JOIN, of a JOIN its FORK
+    void* kept  # of a JOIN: the delta that takes the short cut
+
+cdef struct Epoch:
+    Op* ops
+    Py_ssize_t count
+    void** value
+    void* delta
+    void* other
+    void* scratch
+    void* weight_gradient  # of one layer at a time
+    void* bias_gradient
+    void* y  # of the batch
+    Py_ssize_t y_row  # bytes
+    int loss
+    double threshold
+    int optimizer
+    double[6] rates
+    int64_t steps
+    double total
+    int64_t right
+
+
+cdef void _update(Epoch* e, Parameter* p, const real* g) noexcept nogil:
+    cdef double* r = e.rates
+    cdef real* w = <real*> p.value
+    if e.optimizer == SGD:
+        _sgd(w, g, <real*> p.first, p.size, <real> r[0], <real> r[1], r[2] != 0, <real> r[3])
+    elif e.optimizer == RMSPROP:
+        _rmsprop(w, g, <real*> p.first, p.size, <real> r[0], <real> r[1], <real> r[2], <real> r[3])
+    else:
+        _adam(w, g, <real*> p.first, <real*> p.second, p.size, <double> e.steps, r[0], r[1], r[2], <real> r[3], r[4],
+              e.optimizer == ADAMW)
+
+
+cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:
+    """One mini-batch of n samples: forward, loss, backward, update. Returns 0 where the loss is not finite, else 1."""
+    cdef Py_ssize_t i, k
+    cdef Op* op
+    cdef real* x
+    cdef real* out
+    cdef real* delta = <real*> e.delta
+    cdef real* other = <real*> e.other
+    cdef double loss
+    for i in range(e.count):
+        op = &e.ops[i]
+        x, out = <real*> e.value[i], <real*> e.value[i + 1]
+        if op.code == LINEAR:
+            _affine(out, x, <real*> op.weight.value, <real*> op.bias.value, n, op.inputs, op.outputs,
+                    <real*> e.scratch)
+        elif op.code == JOIN:
+            for k in range(n * op.outputs):
+                out[k] = (<real*> e.value[op.partner])[k] + x[k]
+        elif op.code != FORK:
+            _activate(op.code, out, x, n * op.outputs, <real> op.alpha)
+    out = <real*> e.value[e.count]
+    loss = _loss(e.loss, delta, out, e.y, n, e.ops[e.count - 1].outputs)
+    if not isfinite(loss):
+        return 0
+    e.total += loss
+    e.right += _count_right(e.loss, out, e.y, n, e.ops[e.count - 1].outputs, <real> e.threshold)
+    e.steps += 1
+    for i in range(e.count - 1, -1, -1):
+        op = &e.ops[i]
+        if op.code == LINEAR:
+            _weight_gradient(<real*> e.weight_gradient, delta, <real*> e.value[i], n, op.inputs, op.outputs,
+                             <real*> e.scratch)
+            if op.bias.value is not NULL:
+                _bias_gradient(<real*> e.bias_gradient, delta, n, op.outputs)
+            if i > 0:
+                _propagate(other, delta, <real*> op.weight.value, n, op.inputs, op.outputs, <real*> e.scratch)
+                delta, other = other, delta
+            _update(e, &op.weight, <real*> e.weight_gradient)  # its old values have just been used for the last time
+            if op.bias.value is not NULL:
+                _update(e, &op.bias, <real*> e.bias_gradient)
+        elif op.code == JOIN:
+            memcpy(op.kept, delta, n * op.outputs * sizeof(real))
+        elif op.code == FORK:
+            out = <real*> e.ops[op.partner].kept
+            for k in range(n * op.outputs):
+                other[k] = out[k] + delta[k]
+            delta, other = other, delta
+        else:
+            x = <real*> e.value[i + 1] if _saves_output(op.code) else <real*> e.value[i]
+            _activate_backward(op.code, other, delta, x, n * op.outputs, <real> op.alpha)
+            delta, other = other, delta
+    return 1
+
+
+cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, const int64_t* order, Py_ssize_t N,
+                    Py_ssize_t batch, bint single) except -1 nogil:
+    """Gather each mini-batch and take its step, until the end or until the loss is not finite."""
+    cdef Py_ssize_t start = 0, i, k, n
+    cdef int good
+    while start < N:
+        n = min(batch, N - start)
+        for i in range(n):
+            memcpy(<char*> e.value[0] + i * x_row, x + order[start + i] * x_row, x_row)
+            memcpy(<char*> e.y + i * e.y_row, y + order[start + i] * e.y_row, e.y_row)
+        if batch * x_row <= 65536:  # the rows of the next batch can travel while this one is at work
+            for i in range(start + n, min(start + n + batch, N)):
+                for k in range(0, x_row, 64):
+                    prefetch(x + order[i] * x_row + k)
+        good = _step(e, n, <float*> NULL) if single else _step(e, n, <double*> NULL)
+        if not good:
+            return 0
+        start += batch
+    return 1
+
+
+cdef void* _buffer(list keep, Py_ssize_t size, int type):
+    """Uninitialised memory that lives as long as the list."""
+    cdef cnp.npy_intp length = max(size, 1)
+    cdef cnp.ndarray memory = cnp.PyArray_EMPTY(1, &length, type, 0)
+    keep.append(memory)
+    return cnp.PyArray_DATA(memory)
+
+
+cdef int _parameter(Parameter* p, list keep, object array, tuple slots, int type) except -1:
+    """Fill in where a weight, its gradient and the optimiser's arrays for it are."""
+    if array is None:
+        p.value = NULL
+        return 0
+    p.size = cnp.PyArray_SIZE(array)
+    p.value = cnp.PyArray_DATA(_target(array, type, p.size, "a parameter"))
+    p.first = cnp.PyArray_DATA(_target(slots[0], type, p.size, "optimizer state")) if len(slots) > 0 else NULL
+    p.second = cnp.PyArray_DATA(_target(slots[1], type, p.size, "optimizer state")) if len(slots) > 1 else NULL
+    return 0
+
+
+def train_epoch(list ops, str loss, double threshold, str optimizer, tuple rates, int64_t steps, x, y, order,
+                Py_ssize_t batch_size):
+    """Train one epoch in place -> (sum of the batch losses, right answers, steps taken, all steps finite?).
+
+    ops        [("linear", weight, bias, slots of weight, slots of bias), (activation, alpha), ("fork", index of its
+               join), ("join", index of its fork), ...]; weights and slots are changed in place
+    loss       "mse", "bce", "bce_with_logits", "cross_entropy" (y: class numbers) or "soft_cross_entropy"
+    threshold  the output above which an entry counts as class 1
+    rates      the optimiser's numbers, in the order of its kernel; steps: how many it has taken before
+    order      (N,) int64: the samples in the order in which they are visited, batch_size at a time
+    """
+    cdef int type = _float_type(x, "x")
+    cdef cnp.ndarray x_ = _ready(x, type, 2, "x"), order_ = _ready(order, cnp.NPY_INT64, 1, "order")
+    cdef Epoch e
+    cdef int good, number = LOSSES[loss]
+    cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if number == CROSS_ENTROPY else type, cnp.PyArray_NDIM(y), "y")
+    cdef Py_ssize_t N = cnp.PyArray_DIM(x_, 0), width = cnp.PyArray_DIM(x_, 1), widest = width, scratch = 1, largest = 1, i
+    cdef Py_ssize_t row = cnp.PyArray_ITEMSIZE(x_)
+    cdef Op* op
+    cdef list keep = []
+    _same(cnp.PyArray_DIM(y_, 0), N, "the number of samples in y")
+    _same(cnp.PyArray_DIM(order_, 0), N, "the length of order")
+    if N == 0 or batch_size < 1 or not ops or order_.min() < 0 or order_.max() >= N:
+        raise ValueError("nothing to train on: no samples, no layers, no batch, or an order outside the samples")
+    batch_size = min(batch_size, N)
+    e.ops = <Op*> _buffer(keep, len(ops) * sizeof(Op), cnp.NPY_INT8)
+    e.value = <void**> _buffer(keep, (len(ops) + 1) * sizeof(void*), cnp.NPY_INT8)
+    e.value[0] = _buffer(keep, batch_size * width, type)
+    for i, entry in enumerate(ops):
+        op = &e.ops[i]
+        op.inputs = width
+        op.kept = NULL
+        op.alpha = 0
+        if entry[0] == "linear":
+            op.code = LINEAR
+            _same(cnp.PyArray_DIM(entry[1], 1), width, "the width of a weight")
+            width = cnp.PyArray_DIM(entry[1], 0)
+            _parameter(&op.weight, keep, entry[1], entry[3], type)
+            _parameter(&op.bias, keep, entry[2], entry[4], type)
+            scratch = max(scratch, _scratch_size(batch_size, op.inputs, width))
+            largest = max(largest, width * op.inputs)
+        elif entry[0] == "fork" or entry[0] == "join":
+            op.code = FORK if entry[0] == "fork" else JOIN
+            op.partner = entry[1]
+        else:
+            op.code, op.alpha = ACTIVATIONS[entry[0]], entry[1]
+        op.outputs = width
+        widest = max(widest, width)
+        e.value[i + 1] = e.value[i] if op.code == FORK else _buffer(keep, batch_size * width, type)
+        if op.code == JOIN:
+            _same(e.ops[op.partner].outputs, width, "the width of a short cut")
+            op.kept = _buffer(keep, batch_size * width, type)
+    _same(1 if number == CROSS_ENTROPY else cnp.PyArray_DIM(y_, 1), 1 if number == CROSS_ENTROPY else width,
+          "the width of y")
+    if number == CROSS_ENTROPY and not (0 <= y_.min() and y_.max() < width):
+        raise ValueError(f"y holds class numbers from {y_.min()} to {y_.max()}, expected 0 to {width - 1}")
+    e.count = len(ops)
+    e.delta, e.other = _buffer(keep, batch_size * widest, type), _buffer(keep, batch_size * widest, type)
+    e.scratch = _buffer(keep, scratch, type)
+    e.weight_gradient, e.bias_gradient = _buffer(keep, largest, type), _buffer(keep, widest, type)
+    e.y_row = 8 if number == CROSS_ENTROPY else width * row
+    e.y = _buffer(keep, batch_size * e.y_row, cnp.NPY_INT8)
+    e.loss, e.threshold, e.optimizer, e.steps, e.total, e.right = number, threshold, OPTIMIZERS[optimizer], steps, 0, 0
+    for i in range(len(rates)):
+        e.rates[i] = rates[i]
+    with nogil:
+        good = _all_steps(&e, <const char*> cnp.PyArray_DATA(x_), x_.shape[1] * row,
+                          <const char*> cnp.PyArray_DATA(y_), <const int64_t*> cnp.PyArray_DATA(order_), N,
+                          batch_size, type == cnp.NPY_FLOAT32)
+    return e.total, e.right, e.steps - steps, bool(good)

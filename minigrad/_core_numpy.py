@@ -1,0 +1,157 @@
+"""The numerical core in one to three lines of NumPy per function: read this one, run the compiled `_core`.
+
+Both modules offer the same functions. This one is the readable twin, the oracle the compiled core is tested
+against, and the slow fallback where there is no compiler.
+
+Index legend, here and everywhere: n sample (N), k output neuron (K), j input (J).
+    z = a W^T + b        delta = dc/dz, one row per sample        dC/dW = delta^T a / N
+"""
+
+import math
+
+import numpy as np
+
+# ---- the three products, and the mean of delta ---------------------------------------------------------
+
+
+def affine(a, weight, bias):
+    """z = a W^T + b: (N, J), (K, J), (K,) or None -> (N, K)."""
+    return a @ weight.T if bias is None else a @ weight.T + bias
+
+
+def propagate(delta, weight):
+    """dc/da = delta W: (N, K), (K, J) -> (N, J)."""
+    return delta @ weight
+
+
+def weight_gradient(delta, a):
+    """dC/dW = delta^T a / N: (N, K), (N, J) -> (K, J). The only place where 1/N enters a weight gradient."""
+    return delta.T @ a / max(len(delta), 1)
+
+
+def bias_gradient(delta):
+    """dC/db = the mean of delta over the samples: (N, K) -> (K,)."""
+    return delta.sum(axis=0) / max(len(delta), 1)
+
+
+# ---- activations: f(z), and f' from whichever of z and a the layer saved ---------------------------------
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017, appendix A
+
+
+def _sigmoid(z):
+    e = np.exp(np.where(z.real < 0, z, -z))  # never overflows, and keeps the negative tail down to -745
+    return np.where(z.real < 0, e, 1) / (1 + e)
+
+
+def _elu(z, alpha):
+    return np.where(z.real > 0, z, alpha * np.expm1(np.where(z.real > 0, 0, z)))
+
+
+def _elu_slope(z, alpha):
+    return np.where(z.real > 0, 1, alpha * np.exp(np.where(z.real > 0, 0, z)))
+
+
+def _softplus(z):
+    return np.where(z.real > 0, z, 0) + np.log1p(np.exp(np.where(z.real <= 0, z, -z)))
+
+
+def _normal_cdf(z):
+    return (0.5 * _erfc(-z / math.sqrt(2))).astype(z.dtype)
+
+
+def _normal_pdf(z):
+    return np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+
+
+# name: (f(z, alpha), f'(saved, alpha)); "saved" is a where the comment says so, else z
+ACTIVATIONS = {
+    "identity": (lambda z, _: z.copy(), lambda z, _: np.ones_like(z)),
+    "sigmoid": (lambda z, _: _sigmoid(z), lambda a, _: a * (1 - a)),  # saved: a
+    "tanh": (lambda z, _: np.tanh(z), lambda a, _: 1 - a * a),  # saved: a
+    "relu": (lambda z, _: np.where(z.real > 0, z, 0 * z), lambda a, _: 1.0 * (a > 0)),  # saved: a
+    "leaky_relu": (lambda z, s: np.where(z.real > 0, z, s * z), lambda a, s: np.where(a > 0, 1, s)),  # saved: a
+    "elu": (_elu, _elu_slope),
+    "selu": (
+        lambda z, _: SELU_SCALE * _elu(z, SELU_ALPHA),
+        lambda z, _: SELU_SCALE * _elu_slope(z, SELU_ALPHA),
+    ),
+    "gelu": (lambda z, _: z * _normal_cdf(z), lambda z, _: _normal_cdf(z) + z * _normal_pdf(z)),
+    "silu": (lambda z, _: z * _sigmoid(z), lambda z, _: _sigmoid(z) * (1 + z * _sigmoid(-z))),
+    "softplus": (lambda z, _: _softplus(z), lambda z, _: _sigmoid(z)),
+    "centered_sigmoid": (lambda z, _: np.tanh(z / 2) / 2, lambda a, _: (0.5 - a) * (0.5 + a)),  # saved: a
+}
+
+
+def activation(kind, z, alpha=0.0):
+    """a = f(z), entry by entry."""
+    return ACTIVATIONS[kind][0](z, alpha).astype(z.dtype, copy=False)
+
+
+def activation_backward(kind, delta, saved, alpha=0.0):
+    """dc/dz = dc/da * f'(z), entry by entry."""
+    return (delta * ACTIVATIONS[kind][1](saved, alpha)).astype(delta.dtype, copy=False)
+
+
+# ---- losses: (C, delta), C the mean over the samples, delta (N, K) per sample ------------------------------
+
+
+def mse(output, y):
+    """c_n = mean_k (a - y)^2, delta = 2 (a - y) / K."""
+    d = output - y
+    return float((d * d).mean()), 2 * d / d.shape[1]
+
+
+def bce(output, y):
+    """c_n = -mean_k [y log a + (1-y) log(1-a)], logs clamped at -100; delta = (a - y) / (a (1-a)) / K."""
+    log_a, log_b = np.maximum(np.log(output), -100), np.maximum(np.log1p(-output), -100)
+    delta = (output - y) / np.maximum(output * (1 - output), 1e-12) / output.shape[1]
+    return float(-(y * log_a + (1 - y) * log_b).mean()), delta.astype(output.dtype)
+
+
+def bce_with_logits(output, y):
+    """c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)], delta = (sigma(z) - y) / K."""
+    return float((_softplus(output) - y * output).mean()), (_sigmoid(output) - y) / output.shape[1]
+
+
+def cross_entropy(output, y):
+    """c_n = log sum_k e^z_k - z_y for class numbers y (N,); delta = softmax(z) - onehot(y)."""
+    return soft_cross_entropy(output, np.eye(output.shape[1], dtype=output.dtype)[y])
+
+
+def soft_cross_entropy(output, y):
+    """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, K); delta = softmax(z) - y."""
+    z = output - output.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return float((y * (log_sum - z)).sum(axis=1).mean()), np.exp(z - log_sum) - y
+
+
+# ---- optimisers: one step on one parameter, in place -----------------------------------------------------
+
+
+def sgd(weight, gradient, velocity, lr, momentum, nesterov, weight_decay):
+    """v = momentum v + g; w -= lr v, or lr (g + momentum v) for Nesterov; velocity None: w -= lr g."""
+    step = gradient + weight_decay * weight
+    if velocity is not None:
+        velocity[...] = momentum * velocity + step
+        step = step + momentum * velocity if nesterov else velocity
+    weight -= lr * step
+
+
+def rmsprop(weight, gradient, square, lr, alpha, eps, weight_decay):
+    """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps)."""
+    g = gradient + weight_decay * weight
+    square[...] = alpha * square + (1 - alpha) * g * g
+    weight -= lr * g / (np.sqrt(square) + eps)
+
+
+def adam(weight, gradient, mean, square, t, lr, beta1, beta2, eps, weight_decay, decoupled):
+    """m, v: running means of g and g^2; w -= lr m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps)."""
+    if decoupled:
+        weight *= 1 - lr * weight_decay
+    g = gradient if decoupled else gradient + weight_decay * weight
+    mean[...] = beta1 * mean + (1 - beta1) * g
+    square[...] = beta2 * square + (1 - beta2) * g * g
+    root = np.sqrt(square) / math.sqrt(1 - beta2**t)
+    weight -= lr / (1 - beta1**t) * mean / (root + eps)
