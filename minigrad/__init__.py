@@ -1,0 +1,28 @@
+"""minigrad: a minimal neural-network framework that keeps every weight gradient as delta and a."""
+
+from . import datasets, initializers
+from ._backend import show_config
+from .activations import (
+    ELU,
+    GELU,
+    SELU,
+    CenteredSigmoid,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+    sigmoid,
+)
+from .backprop import Backprop, backprop
+from .checkpoint import load, save
+from .gradcheck import gradcheck
+from .layers import BatchNorm, Dropout, Layer, Linear, WeightGradient
+from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, accuracy, softmax
+from .networks import Residual, Sequential, mlp
+from .optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
+from .training import DivergenceError, History, fit
+
+__version__ = "0.1.0"

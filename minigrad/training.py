@@ -1,0 +1,293 @@
+"""Training: fit() runs the epochs, keeps a History, notices divergence, and can be stopped and resumed."""
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from . import checkpoint as files
+from ._checks import as_batch, finite_rows, generator, one_of, whole_number
+from ._lowering import obstacle, train_epoch
+from ._progress import progress as progress_bar
+from .backprop import backprop
+from .layers import Dropout
+from .losses import Loss
+from .networks import Sequential, modes, predict_width, walk
+from .optimizers import Optimizer
+
+RUN_FORMAT = "minigrad run 1"
+
+
+class DivergenceError(ArithmeticError):
+    """The loss, or a weight, stopped being finite. The net keeps the weights of the last finite epoch."""
+
+
+@dataclass
+class History:
+    """What fit saw, one entry per epoch.
+
+    loss, accuracy          means of the batch losses and accuracies seen during the epoch, while the weights moved
+    val_loss, val_accuracy  on the validation data, after the epoch
+    The accuracies stay empty for losses that are not of classes.
+    """
+
+    loss: list = field(default_factory=list)
+    val_loss: list = field(default_factory=list)
+    accuracy: list = field(default_factory=list)
+    val_accuracy: list = field(default_factory=list)
+
+    def __len__(self):
+        return len(self.loss)
+
+    def plot(self, ax=None):
+        """Loss against epoch, on a matplotlib Axes (a new one if None); returns the Axes. Needs matplotlib."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.subplots(layout="constrained")[1]
+        epochs = range(1, len(self) + 1)
+        for name, values, style in (("training", self.loss, "-"), ("validation", self.val_loss, "--")):
+            if values:
+                ax.plot(epochs, values, style, color="#444444", label=name)
+                ax.annotate(name, (len(self), values[-1]), xytext=(4, 0), textcoords="offset points", va="center")
+        ax.set(xlabel="epoch", ylabel="loss")
+        return ax
+
+
+def fit(
+    net,
+    loss,
+    opt,
+    x,
+    y,
+    *,
+    epochs,
+    batch_size=32,
+    shuffle=True,
+    rng=None,
+    validation=None,
+    callbacks=(),
+    checkpoint=None,
+    every=1,
+    progress=True,
+    engine="auto",
+):
+    """Train net in place by mini-batches and return the History.
+
+    x (N, J), y as the loss wants it; validation a pair (x, y). rng shuffles: a seed, a Generator or None. callbacks are
+    called after each epoch as callback(epoch, net, history), epoch counting from 1; a true return value ends training.
+    checkpoint: a file that is written every `every` epochs and at the end, and from which the same call goes on if it
+    exists. progress shows a bar on a terminal. engine: "auto", "fused" or "python".
+
+    Raises ValueError or TypeError, before anything changes, where the arguments do not fit, and DivergenceError, with the
+    weights of the last finite epoch restored, where the loss stops being finite. Ctrl-C leaves the net, and the
+    checkpoint, as after the last whole epoch.
+    """
+    for value, kind, name in ((net, Sequential, "net"), (loss, Loss, "loss"), (opt, Optimizer, "opt")):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is a {type(value).__name__}, expected a {kind.__name__}")
+    epochs, batch_size = whole_number(epochs, "epochs", 0), whole_number(batch_size, "batch_size", 1)
+    every = whole_number(every, "every", 1)
+    one_of(engine, "engine", ("auto", "fused", "python"))
+    problem = obstacle(net, loss, opt) if engine != "python" else ""
+    if engine == "fused" and problem:
+        raise ValueError(f"engine 'fused' cannot train this: {problem}")
+    run_epoch = train_epoch if problem is None else _python_epoch
+    x, y = _data(net, loss, x, y, "x")
+    if validation is not None:
+        validation = _data(net, loss, *validation, "validation x")
+    run = _Run(net, loss, opt, generator(rng), History())
+    identity = _identity(net, loss, opt, x, y, batch_size, shuffle) if checkpoint is not None else None
+    if checkpoint is not None:
+        if not Path(checkpoint).parent.is_dir():
+            raise FileNotFoundError(f"checkpoint {checkpoint}: there is no folder {Path(checkpoint).parent}")
+        if Path(checkpoint).exists():
+            run.resume(checkpoint, identity)
+
+    kept_modes = modes(net)
+    good = run.snapshot()
+    done = len(run.history)
+    bar = progress_bar(range(done, epochs), "training", progress)
+    try:
+        for epoch in bar:
+            net.train()
+            order = run.rng.permutation(len(x)) if shuffle else np.arange(len(x))
+            total, right, steps, finite = run_epoch(net, loss, opt, x, y, order, batch_size)
+            if not finite:
+                batch = order[steps * batch_size : (steps + 1) * batch_size]
+                raise DivergenceError(_where(net, loss, x[batch], y[batch], epoch + 1, steps + 1))
+            _check_weights(net, epoch)
+            run.record(total / steps, right, y, validation)
+            good, done = run.snapshot(), epoch + 1
+            bar.set_postfix_str(f"loss {total / steps:.4g}", refresh=False)
+            stop = [callback(done, net, run.history) for callback in callbacks]
+            last = done == epochs or any(stop)
+            if checkpoint is not None and (last or done % every == 0):
+                run.save(checkpoint, identity, good)
+            if any(stop):
+                break
+    except DivergenceError:
+        run.restore(good)
+        raise
+    except KeyboardInterrupt:
+        run.restore(good)
+        if checkpoint is not None:
+            run.save(checkpoint, identity, good)
+        where = f", saved in {checkpoint}" if checkpoint is not None else ""
+        print(f"\ninterrupted: the net is as after epoch {done} of {epochs}{where}", flush=True)
+        raise
+    finally:
+        for layer, mode in kept_modes:
+            layer.training = mode
+    return run.history
+
+
+def _data(net, loss, x, y, name):
+    """x and y as arrays of the net's type, checked against the net and the loss."""
+    x = as_batch(x, name, net.dtype)
+    if len(x) == 0:
+        raise ValueError(f"{name} has shape {x.shape}: there are no samples")
+    finite_rows(x, name)
+    y = loss.targets(y, (len(x), predict_width(net, x)), x.dtype)
+    if y.dtype.kind == "f":
+        finite_rows(y, name.replace("x", "y"))
+    return x, y
+
+
+def _python_epoch(net, loss, opt, x, y, order, batch_size):
+    """One epoch, batch by batch -> (sum of the batch losses, right answers, steps taken, all finite?)."""
+    total, right = 0.0, 0
+    for step, start in enumerate(range(0, len(x), batch_size)):
+        batch = order[start : start + batch_size]
+        bp = backprop(net, loss, x[batch], y[batch])
+        if not math.isfinite(bp.loss):
+            return total, right, step, False
+        opt.step(net, bp)
+        total += bp.loss
+        right += loss.right(bp.output, y[batch]) if loss.of_classes else 0
+    return total, right, step + 1, True
+
+
+def _share(loss, right, y):
+    """Right answers as a share: of the samples, or of all entries where each is a question of its own."""
+    return right / (len(y) if loss.threshold is None else y.size)
+
+
+def _where(net, loss, x, y, epoch, step):
+    """The message of a DivergenceError: the first layer whose output is not finite on the batch it happened on."""
+    place = "the loss itself: every output is finite"
+    for i, a in enumerate(backprop(net, loss, x, y).activations[1:]):
+        if not np.isfinite(a).all():
+            place = f"layer {i}, {net[i]!r}"
+            break
+    return (
+        f"the loss stopped being finite in epoch {epoch}, step {step}, beginning in {place}. "
+        "The net keeps the weights of the last finite epoch; try a smaller lr"
+    )
+
+
+def _check_weights(net, epoch):
+    """An epoch can end with finite losses and a last update that overflows: that is divergence too."""
+    for name, array in net.state().items():
+        if not np.isfinite(array).all():
+            layer = net[int(name.split(".")[0])]
+            raise DivergenceError(
+                f"{name} of layer {name.split('.')[0]}, {layer!r}, stopped being finite in the last step of epoch "
+                f"{epoch + 1}. The net keeps the weights of the last finite epoch; try a smaller lr"
+            )
+
+
+def _identity(net, loss, opt, x, y, batch_size, shuffle):
+    """What a checkpoint belongs to: it is refused where any of this is different."""
+    data = hashlib.sha256(np.ascontiguousarray(x).tobytes() + np.ascontiguousarray(y).tobytes()).hexdigest()
+    return {
+        "net": repr(net),
+        "loss": repr(loss),
+        "optimizer": repr(opt),
+        "data": data,
+        "batch_size": batch_size,
+        "shuffle": bool(shuffle),
+    }
+
+
+@dataclass
+class _Run:
+    """Everything that changes while fit runs, so that it can be copied, put back, written and read."""
+
+    net: Sequential
+    loss: Loss
+    opt: Optimizer
+    rng: np.random.Generator
+    history: History
+
+    def record(self, mean_loss, right, y, validation):
+        """Add an epoch to the history."""
+        history, loss = self.history, self.loss
+        history.loss.append(mean_loss)
+        if loss.of_classes:
+            history.accuracy.append(_share(loss, right, y))
+        if validation is not None:
+            self.net.eval()
+            output = self.net(validation[0])
+            history.val_loss.append(loss(output, validation[1]))
+            if loss.of_classes:
+                history.val_accuracy.append(_share(loss, loss.right(output, validation[1]), validation[1]))
+
+    def generators(self):
+        """The random generators in play: fit's own, then each Dropout's."""
+        return [self.rng] + [layer.rng for _, layer in walk(self.net) if isinstance(layer, Dropout)]
+
+    def snapshot(self):
+        """A copy of all that changes."""
+        return {
+            "net": self.net.state_dict(),
+            "state": {name: [a.copy() for a in arrays] for name, arrays in self.opt.state.items()},
+            "steps": self.opt.steps,
+            "rng": [rng.bit_generator.state for rng in self.generators()],
+            "epochs": len(self.history),  # its lists only grow, so their length is enough
+        }
+
+    def restore(self, kept):
+        """Put a snapshot back."""
+        for name, array in self.net.state().items():
+            array[...] = kept["net"][name]
+        self.opt.state = {name: tuple(a.copy() for a in arrays) for name, arrays in kept["state"].items()}
+        self.opt.steps = kept["steps"]
+        for rng, state in zip(self.generators(), kept["rng"], strict=True):
+            rng.bit_generator.state = state
+        for values in vars(self.history).values():
+            del values[kept["epochs"] :]
+
+    def save(self, path, identity, kept):
+        """Write a snapshot to a file."""
+        arrays = {f"net.{name}": array for name, array in kept["net"].items()}
+        for name, slots in kept["state"].items():
+            arrays |= {f"state.{i}.{name}": array for i, array in enumerate(slots)}
+        text = {"format": RUN_FORMAT, "identity": identity} | {k: kept[k] for k in ("steps", "rng", "epochs")}
+        text["history"] = {name: values[: kept["epochs"]] for name, values in vars(self.history).items()}
+        files.write_archive(path, text, arrays)
+
+    def resume(self, path, identity):
+        """Read a snapshot that belongs to this very run, and put it back; ValueError where it belongs to another."""
+        text, arrays = files.read_archive(path, RUN_FORMAT)
+        for name, value in identity.items():
+            if text.get("identity", {}).get(name) != value:
+                raise ValueError(
+                    f"checkpoint {path} belongs to a run with another {name}: it has "
+                    f"{text.get('identity', {}).get(name)!r}, this one {value!r}"
+                )
+        shapes = {f"net.{name}": array.shape for name, array in self.net.state().items()}
+        for name, array in self.net.parameters().items():
+            shapes |= {f"state.{i}.{name}": array.shape for i in range(len(self.opt.slots)) if text["steps"]}
+        if {name: array.shape for name, array in arrays.items()} != shapes:
+            raise ValueError(f"checkpoint {path} does not hold the arrays of this net and optimizer")
+        state = {}
+        for name in self.net.parameters():
+            if text["steps"]:
+                state[name] = [arrays[f"state.{i}.{name}"] for i in range(len(self.opt.slots))]
+        net = {name: arrays[f"net.{name}"] for name in self.net.state()}
+        for name, values in text["history"].items():
+            getattr(self.history, name)[:] = values
+        self.restore(text | {"net": net, "state": state})
