@@ -1,0 +1,107 @@
+"""Random inputs for the tests: arrays by the letters of their shape, nets, and losses with fitting targets.
+
+Letters as everywhere: n sample (N), k output neuron (K), j input (J).
+"""
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import minigrad as mg
+from minigrad.activations import ACTIVATIONS
+
+DTYPES = (np.float32, np.float64)
+KINDS = tuple(ACTIVATIONS)
+KINKED = ("relu", "leaky_relu", "selu")  # f' jumps at 0; there no difference quotient is right
+SMOOTH = tuple(kind for kind in KINDS if kind not in KINKED)
+LOSSES = {
+    "mse": mg.MSELoss(),
+    "bce": mg.BCELoss(),
+    "bce_with_logits": mg.BCEWithLogitsLoss(),
+    "cross_entropy": mg.CrossEntropyLoss(),
+    "soft_cross_entropy": mg.CrossEntropyLoss(),
+}
+
+sizes = st.integers(1, 5)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def finite(dtype, **limits):
+    """All finite floats of a type: zeros of both signs, subnormals and the largest ones included."""
+    return st.floats(width=np.dtype(dtype).itemsize * 8, allow_nan=False, allow_infinity=False, **limits)
+
+
+def arrays(dtype, shape, elements=None):
+    """Arrays of a shape, by default of any finite floats."""
+    return hnp.arrays(dtype, shape, elements=finite(dtype) if elements is None else elements, fill=st.nothing())
+
+
+@st.composite
+def mixtures(draw, dtype, shape, elements=None):
+    """Arrays of any size whose entries are taken, again and again, from a few drawn floats: cheap to draw."""
+    few = draw(arrays(dtype, st.integers(1, 8), elements))
+    return np.random.default_rng(draw(seeds)).choice(few, shape)
+
+
+def shaped(letters, sizes, rng, dtype=np.float64):
+    """Normal numbers in an array of shape "NK", "KJ", ... with the sizes {"N": ..., ...}."""
+    return rng.standard_normal([sizes[letter] for letter in letters]).astype(dtype)
+
+
+def outputs_and_targets(name, N, K, rng):
+    """An output (N, K) and targets that the loss of that name accepts."""
+    output = rng.standard_normal((N, K))
+    if name == "mse":
+        return output, rng.standard_normal((N, K))
+    if name == "cross_entropy":
+        return output, rng.integers(0, K, N)
+    y = rng.random((N, K))
+    if name == "soft_cross_entropy":
+        return output, y / y.sum(axis=1, keepdims=True)
+    return (rng.uniform(0.05, 0.95, (N, K)) if name == "bce" else output), y
+
+
+@st.composite
+def layer_stacks(draw, width, kinds, coupled, most=5):
+    """Layers that fit one another, from the given width on, and the last width."""
+    layers = []
+    parts = ["linear", "activation", "residual", *(["batchnorm", "dropout"] if coupled else [])]
+    for part in draw(st.lists(st.sampled_from(parts), min_size=1, max_size=most)):
+        seed = draw(seeds)
+        if part == "linear":
+            K = draw(sizes)
+            layers.append(mg.Linear(width, K, bias=draw(st.booleans()), rng=seed))
+            width = K
+        elif part == "activation":
+            layers.append(ACTIVATIONS[draw(st.sampled_from(kinds))]())
+        elif part == "residual":
+            inside = ACTIVATIONS[draw(st.sampled_from(SMOOTH))]()
+            layers.append(mg.Residual(mg.Linear(width, width, rng=seed), inside))
+        else:
+            layers.append(mg.BatchNorm(width, eps=0.1) if part == "batchnorm" else mg.Dropout(0.4, rng=seed))
+    return layers, width
+
+
+@st.composite
+def problems(draw, kinds=KINDS, coupled=False):
+    """(net, loss, x, y): a random net of few weights, with random biases, away from the kinks.
+
+    coupled: may the samples depend on one another, by BatchNorm, or the run on a generator, by Dropout?
+    """
+    J, rng = draw(sizes), np.random.default_rng(draw(seeds))
+    layers, K = draw(layer_stacks(J, kinds, coupled))
+    name = draw(st.sampled_from(sorted(LOSSES)))
+    if name == "bce":
+        layers.append(mg.Sigmoid())
+    net = mg.Sequential(*layers)
+    for parameter in net.parameters().values():
+        parameter += 0.3 * rng.standard_normal(parameter.shape)
+    N = draw(st.integers(2 if coupled else 1, 4))
+    x, y = rng.standard_normal((N, J)), outputs_and_targets(name, N, K, rng)[1]
+    a = x
+    if not coupled:
+        for layer in net:
+            assume(getattr(layer, "kind", "") not in KINKED or np.abs(a).min() > 1e-3)
+            a = layer.forward(a)[0]
+    return net, LOSSES[name], x, y

@@ -1,0 +1,245 @@
+"""The compiled core against its readable twin: every function, over dtype, shape and memory layout."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from strategies import DTYPES, KINDS, arrays, finite, outputs_and_targets, seeds, shaped
+
+from minigrad import _core_numpy as twin
+
+RELATIVE = {np.float32: 1e-5, np.float64: 1e-11}  # for functions of one entry, or of one row
+ALPHAS = {"leaky_relu": 0.01, "elu": 1.3}
+FROM_OUTPUT = ("sigmoid", "tanh", "relu", "leaky_relu", "centered_sigmoid")  # backward takes a, not z
+
+
+# ---- memory layouts: the same numbers, stored in other ways ----------------------------------------------
+
+
+def _gaps(a):
+    wide = np.full([2 * n + 1 for n in a.shape], 77, a.dtype)
+    inside = wide[tuple(slice(1, None, 2) for _ in a.shape)]
+    inside[...] = a
+    return inside
+
+
+def _reversed(a):
+    back = tuple(slice(None, None, -1) for _ in a.shape)
+    return a[back].copy()[back]
+
+
+def _read_only(a):
+    a = a.copy()
+    a.setflags(write=False)
+    return a
+
+
+def _unaligned(a):
+    return np.frombuffer(b"\0" + a.tobytes(), a.dtype, offset=1, count=a.size).reshape(a.shape)
+
+
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "Fortran": lambda a: np.array(a, order="F"),
+    "gaps": _gaps,
+    "negative strides": _reversed,
+    "read-only": _read_only,
+    "unaligned": _unaligned,
+    "other byte order": lambda a: a.astype(a.dtype.newbyteorder("S")),
+}
+layouts = st.sampled_from(sorted(LAYOUTS))
+lengths = st.integers(0, 70)
+
+
+def close(ours, theirs, rtol, atol):
+    assert ours.dtype == theirs.dtype
+    assert ours.shape == theirs.shape
+    np.testing.assert_array_less(np.abs(ours - theirs), rtol * np.abs(theirs) + atol + np.finfo(ours.dtype).tiny)
+
+
+# ---- the products ----------------------------------------------------------------------------------------
+
+PRODUCTS = {  # function: (shapes of its arguments, the letter it sums over)
+    "affine": (("NJ", "KJ", "K"), "J"),
+    "propagate": (("NK", "KJ"), "K"),
+    "weight_gradient": (("NK", "NJ"), "N"),
+    "bias_gradient": (("NK",), "N"),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", PRODUCTS)
+@given(lengths, lengths, lengths, st.lists(layouts, min_size=3, max_size=3), seeds)
+@example(70, 70, 70, ["C"] * 3, 0)  # a large one: left to BLAS
+@example(64, 64, 64, ["Fortran"] * 3, 0)
+@example(1, 1, 1, ["C"] * 3, 0)
+@example(0, 3, 2, ["C"] * 3, 0)
+@example(3, 0, 2, ["C"] * 3, 0)
+@example(3, 2, 0, ["C"] * 3, 0)
+@example(67, 31, 33, ["gaps"] * 3, 0)
+def test_products(compiled, name, dtype, N, J, K, layouts, seed):
+    letters, summed = PRODUCTS[name]
+    rng, length = np.random.default_rng(seed), {"N": N, "J": J, "K": K}
+    plain = [shaped(shape, length, rng, dtype) for shape in letters]
+    stored = [LAYOUTS[layout](a) for layout, a in zip(layouts, plain, strict=False)]
+    kept = [a.tobytes() for a in stored]
+    # Any order of summation errs by less than (terms + 2) eps times the sum of the absolute values.
+    bound = (length[summed] + 3) * np.finfo(dtype).eps * getattr(twin, name)(*map(np.abs, plain))
+    close(getattr(compiled, name)(*stored), getattr(twin, name)(*plain), 0, 2 * bound)
+    assert [a.tobytes() for a in stored] == kept
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", range(71))
+def test_products_of_every_size_are_exact_for_whole_numbers(compiled, size, dtype):
+    rng = np.random.default_rng(size)
+    length = {"N": size, "J": (size * 37 + 5) % 71, "K": (size * 53 + 11) % 71}
+    for name, (letters, _) in PRODUCTS.items():
+        args = [np.trunc(4 * shaped(shape, length, rng, dtype)) for shape in letters]
+        close(getattr(compiled, name)(*args), getattr(twin, name)(*args), 2 * np.finfo(dtype).eps, 0)
+
+
+def test_affine_without_bias(compiled, rng):
+    a, weight = rng.standard_normal((5, 3)), rng.standard_normal((4, 3))
+    np.testing.assert_allclose(compiled.affine(a, weight, None), twin.affine(a, weight, None), rtol=1e-14, atol=1e-15)
+
+
+# ---- the activations -------------------------------------------------------------------------------------
+
+
+@st.composite
+def values(draw, dtype):
+    """Normal numbers in a layout, beginning with some of the extremes."""
+    shape = draw(st.sampled_from(["N", "NK", "NJK"]))
+    length = {letter: draw(st.integers(0, 70 if len(shape) < 3 else 9)) for letter in shape}
+    z = 3 * shaped(shape, length, np.random.default_rng(draw(seeds)), dtype)
+    extremes = draw(arrays(dtype, min(z.size, 4), finite(dtype, min_value=-(2.0**100), max_value=2.0**100)))
+    z.reshape(-1)[: extremes.size] = extremes
+    return z, draw(layouts)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.data())
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # e^z of what the twin then does not choose
+def test_activations(compiled, kind, dtype, data):
+    z, layout = data.draw(values(dtype))
+    alpha, rtol = ALPHAS.get(kind, 0.0), RELATIVE[dtype]
+    a = twin.activation(kind, z, alpha)
+    close(compiled.activation(kind, LAYOUTS[layout](z), alpha), a, rtol, 0)
+
+    saved, delta = (a if kind in FROM_OUTPUT else z), np.cos(np.arange(z.size)).reshape(z.shape).astype(dtype)
+    below = twin.activation_backward(kind, delta, saved, alpha)
+    ours = compiled.activation_backward(kind, LAYOUTS[layout](delta), LAYOUTS[layout](saved), alpha)
+    close(ours, below, rtol, np.finfo(dtype).eps)  # 1 - a*a and 1 + z sigma(-z) cancel
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [1, 7, 33])
+def test_a_nan_is_passed_on_so_that_divergence_is_seen(compiled, kind, dtype, n):
+    z = np.full(n, np.nan, dtype)
+    alpha = ALPHAS.get(kind, 0.0)
+    for core in (compiled, twin):
+        assert np.isnan(core.activation(kind, z, alpha)).all()
+        assert np.isnan(core.activation_backward(kind, z, np.ones_like(z), alpha)).all()
+
+
+# ---- the losses ------------------------------------------------------------------------------------------
+
+LOSSES = ("mse", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LOSSES)
+@given(st.integers(1, 70), st.integers(1, 70), st.tuples(layouts, layouts), seeds, st.sampled_from([0.1, 1, 30]))
+def test_losses(compiled, name, dtype, N, K, layouts, seed, scale):
+    output, y = outputs_and_targets(name, N, K, np.random.default_rng(seed))
+    output = (output if name == "bce" else scale * output).astype(dtype)
+    y = y if name == "cross_entropy" else y.astype(dtype)
+    loss, delta = getattr(compiled, name)(LAYOUTS[layouts[0]](output), LAYOUTS[layouts[1]](y))
+    expected, expected_delta = getattr(twin, name)(output, y)
+    assert isinstance(loss, float)
+    assert loss == pytest.approx(expected, rel=RELATIVE[dtype], abs=RELATIVE[dtype])
+    close(delta, expected_delta, RELATIVE[dtype], 4 * np.finfo(dtype).eps)
+
+
+# ---- the optimisers --------------------------------------------------------------------------------------
+
+UPDATES = {  # name: (function, arrays besides weight and gradient, its numbers)
+    "sgd": ("sgd", 0, (0.1, 0.0, False, 0.0)),
+    "sgd decay": ("sgd", 0, (0.1, 0.0, False, 0.01)),
+    "momentum": ("sgd", 1, (0.1, 0.9, False, 0.01)),
+    "nesterov": ("sgd", 1, (0.1, 0.9, True, 0.01)),
+    "rmsprop": ("rmsprop", 1, (0.1, 0.99, 1e-8, 0.01)),
+    "adam": ("adam", 2, (3, 0.1, 0.9, 0.999, 1e-8, 0.01, False)),
+    "adamw": ("adam", 2, (3, 0.1, 0.9, 0.999, 1e-8, 0.01, True)),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", UPDATES)
+@given(st.integers(0, 70), st.integers(0, 70), layouts, seeds)
+def test_updates(compiled, case, dtype, K, J, layout, seed):
+    name, slots, numbers = UPDATES[case]
+    rng = np.random.default_rng(seed)
+    weight, gradient, *state = [rng.standard_normal((K, J)).astype(dtype) for _ in range(2 + slots)]
+    state = [np.abs(a) for a in state]
+    ours, theirs = [[a.copy() for a in (weight, *state)] for _ in range(2)]
+    none = [None] if case.startswith("sgd") else []
+    getattr(compiled, name)(ours[0], LAYOUTS[layout](gradient), *ours[1:], *none, *numbers)
+    getattr(twin, name)(theirs[0], gradient, *theirs[1:], *none, *numbers)
+    for mine, other in zip(ours, theirs, strict=True):
+        close(mine, other, RELATIVE[dtype], 4 * np.finfo(dtype).eps)
+
+
+# ---- bad arguments ---------------------------------------------------------------------------------------
+
+A = np.ones((3, 2))
+FROZEN = _read_only(A)
+CLASSES = np.array([0, 1, 0])
+BAD = {
+    "a list": ("affine", [[1.0]], A, None),
+    "None": ("propagate", None, A),
+    "whole numbers": ("affine", np.ones((3, 2), int), A, None),
+    "half floats": ("bias_gradient", np.ones((3, 2), np.float16)),
+    "complex": ("activation", "tanh", np.ones(3, complex)),
+    "objects": ("activation", "tanh", np.ones(3, object)),
+    "a masked list": ("activation_backward", "tanh", A, [1.0]),
+    "two types": ("affine", A, A.astype(np.float32), None),
+    "two types in a loss": ("mse", A, A.astype(np.float32)),
+    "one dimension": ("affine", A[0], A, None),
+    "three dimensions": ("propagate", A[None], A),
+    "no dimension": ("bias_gradient", np.array(1.0)),
+    "widths": ("affine", A, np.ones((4, 3)), None),
+    "length of bias": ("affine", A, A, np.ones(2)),
+    "rows of weight": ("propagate", A, A),
+    "samples": ("weight_gradient", A, np.ones((4, 2))),
+    "shape of saved": ("activation_backward", "tanh", A, A.T.copy()),
+    "dimensions of saved": ("activation_backward", "tanh", A, A[0]),
+    "rows of y": ("mse", A, A[:2]),
+    "width of y": ("bce", A / 2, A[:, :1]),
+    "class too large": ("cross_entropy", A, CLASSES + 1),
+    "class too small": ("cross_entropy", A, CLASSES - 1),
+    "float classes": ("cross_entropy", A, CLASSES * 1.0),
+    "classes in 2-D": ("cross_entropy", A, CLASSES[:, None]),
+    "no samples": ("mse", A[:0], A[:0]),
+    "no outputs": ("soft_cross_entropy", A[:, :0], A[:, :0]),
+    "frozen weight": ("sgd", FROZEN, A, None, 0.1, 0.0, False, 0.0),
+    "strided weight": ("sgd", A.T, A.T, None, 0.1, 0.0, False, 0.0),
+    "frozen velocity": ("sgd", A, A, FROZEN, 0.1, 0.9, False, 0.0),
+    "short square": ("rmsprop", A, A, A[:2].copy(), 0.1, 0.9, 1e-8, 0.0),
+    "short gradient": ("adam", A, A[:2], A, A, 1, 0.1, 0.9, 0.999, 1e-8, 0.0, False),
+    "type of gradient": ("adam", A, A.astype(np.float32), A, A, 1, 0.1, 0.9, 0.999, 1e-8, 0.0, False),
+    "a word for lr": ("sgd", A, A, None, "fast", 0.0, False, 0.0),
+    "kind is no word": ("activation", 3, A),
+    "unknown kind": ("activation", "sine", A),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments_raise_and_change_nothing(compiled, case):
+    name, *args = BAD[case]
+    with pytest.raises((TypeError, ValueError, KeyError)):
+        getattr(compiled, name)(*args)
+    assert (A == 1).all()

@@ -1,0 +1,171 @@
+"""The layers one by one: what goes forward, what comes back, what they keep, and what the pair can tell."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import same_bits
+from readers import Square
+from strategies import DTYPES, seeds
+
+import minigrad as mg
+
+sizes = st.integers(1, 6)
+
+
+# ---- WeightGradient --------------------------------------------------------------------------------------
+
+
+@given(sizes, sizes, sizes, seeds)
+def test_a_weight_gradient_is_the_mean_outer_product_of_its_factors(N, K, J, seed):
+    rng = np.random.default_rng(seed)
+    delta, a = rng.standard_normal((N, K)), rng.standard_normal((N, J))
+    g = mg.WeightGradient(delta, a)
+    outer = np.array([np.outer(delta[n], a[n]) for n in range(N)])
+    np.testing.assert_array_equal(g.per_sample(), outer)
+    np.testing.assert_allclose(g.per_sample_norms(), [np.linalg.norm(o) for o in outer], rtol=1e-12)
+    np.testing.assert_allclose(g.weight, outer.mean(axis=0), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(g.bias, delta.mean(axis=0), rtol=1e-12, atol=1e-14)
+    assert repr(g) == f"WeightGradient(delta ({N}, {K}), a ({N}, {J}))"
+    assert g.weight is g.weight  # computed once
+
+
+def test_a_weight_gradient_cannot_be_given_other_factors():
+    g = mg.WeightGradient(np.ones((1, 2)), np.ones((1, 3)))
+    with pytest.raises(AttributeError):
+        g.delta = np.zeros((1, 2))
+
+
+# ---- Linear ----------------------------------------------------------------------------------------------
+
+
+def test_linear_by_hand():
+    layer = mg.Linear(2, 3)
+    layer.load_state_dict({"weight": [[1, 2], [3, 4], [5, 6]], "bias": [10, 20, 30]})
+    x, delta = np.array([[1.0, 1.0], [0.0, -1.0]]), np.array([[1.0, 0.0, 0.0], [0.0, 1.0, -1.0]])
+    z, saved = layer.forward(x)
+    below, gradients = layer.backward(delta, saved)
+    assert z.tolist() == [[13, 27, 41], [8, 16, 24]]
+    assert below.tolist() == [[1, 2], [-2, -2]]
+    assert gradients["weight"].weight.tolist() == [[0.5, 0.5], [0, -0.5], [0, 0.5]]
+    assert gradients["bias"].tolist() == [0.5, 0.5, -0.5]
+
+
+def test_linear_without_bias():
+    layer = mg.Linear(2, 1, bias=False, rng=0)
+    z, saved = layer.forward(np.ones((3, 2)))
+    assert layer.bias is None
+    assert list(layer.state_dict()) == ["weight"]
+    assert list(layer.backward(np.ones((3, 1)), saved)[1]) == ["weight"]
+    np.testing.assert_allclose(z, np.full((3, 1), layer.weight.sum()))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_linear_keeps_one_float_type_and_converts_the_input(dtype):
+    layer = mg.Linear(3, 2, dtype=dtype, rng=0)
+    for x in (np.ones((2, 3), int), np.ones((2, 3), np.float32), np.ones((2, 3)), [[1, 2, 3]]):
+        assert layer(x).dtype == layer.dtype == dtype
+    assert layer(np.zeros((0, 3))).shape == (0, 2)
+
+
+# ---- BatchNorm -------------------------------------------------------------------------------------------
+
+
+def test_batchnorm_in_training_gives_each_feature_mean_beta_and_spread_gamma(rng):
+    layer = mg.BatchNorm(3, eps=1e-12)
+    layer.weight[:], layer.bias[:] = [1, 2, 3], [-1, 0, 1]
+    out = layer(rng.normal(5, 7, (50, 3)))
+    np.testing.assert_allclose(out.mean(axis=0), [-1, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(out.std(axis=0), [1, 2, 3])
+
+
+def test_batchnorm_keeps_running_means_and_uses_them_in_eval():
+    layer = mg.BatchNorm(1, eps=1.0, momentum=0.25)
+    layer(np.array([[1.0], [3.0]]))  # mean 2, unbiased variance 2
+    assert layer.running_mean.tolist() == [0.5]
+    assert layer.running_var.tolist() == [0.75 + 0.5]
+    kept = layer.state_dict()
+    assert layer.eval()(np.array([[2.0]])).tolist() == [[1.5 / np.sqrt(2.25)]]
+    assert same_bits(kept, layer.state_dict())
+
+
+def test_batchnorm_backward_sums_to_zero_over_the_batch_in_training_only(rng):
+    layer, delta = mg.BatchNorm(2), rng.standard_normal((5, 2))
+    x = rng.standard_normal((5, 2))
+    np.testing.assert_allclose(layer.backward(delta, layer.forward(x)[1])[0].sum(axis=0), 0, atol=1e-14)
+    layer.eval()
+    spread = np.sqrt(layer.running_var + layer.eps)
+    np.testing.assert_allclose(layer.backward(delta, layer.forward(x)[1])[0], delta / spread)
+
+
+# ---- Dropout ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dropout_zeroes_a_share_and_scales_the_rest(dtype):
+    layer, x = mg.Dropout(0.25, rng=0), np.ones((200, 100), dtype)
+    out, mask = layer.forward(x)
+    assert out.dtype == dtype
+    assert set(np.unique(out)) == {0, dtype(1 / 0.75)}
+    assert (out == 0).mean() == pytest.approx(0.25, abs=0.01)
+    below, gradients = layer.backward(3 * x, mask)
+    np.testing.assert_array_equal(below, 3 * out)
+    assert gradients == {}
+    assert (layer(x) != out).any()  # another mask each time
+    np.testing.assert_array_equal(mg.Dropout(0.25, rng=0)(x), out)  # and the same ones from the same seed
+
+
+def test_dropout_does_nothing_in_eval_and_leaves_its_generator_alone():
+    layer, x = mg.Dropout(0.5, rng=0).eval(), np.ones((4, 3))
+    before = layer.rng.bit_generator.state
+    out, saved = layer.forward(x)
+    np.testing.assert_array_equal(out, x)
+    np.testing.assert_array_equal(layer.backward(x, saved)[0], x)
+    assert layer.rng.bit_generator.state == before
+
+
+# ---- what all layers share -------------------------------------------------------------------------------
+
+LAYERS = [
+    (mg.Linear(3, 2), "Linear(3, 2)"),
+    (mg.Linear(3, 2, bias=False, dtype=np.float32), "Linear(3, 2, bias=False, dtype='float32')"),
+    (mg.BatchNorm(4), "BatchNorm(4)"),
+    (mg.BatchNorm(4, 0.1, 0.2, np.float32), "BatchNorm(4, eps=0.1, momentum=0.2, dtype='float32')"),
+    (mg.Dropout(0.3), "Dropout(0.3)"),
+    (Square(), "Square()"),
+]
+
+
+@pytest.mark.parametrize(("layer", "text"), LAYERS, ids=[text for _, text in LAYERS])
+def test_repr_and_modes(layer, text):
+    assert repr(layer) == text
+    assert layer.training
+    assert layer.eval() is layer
+    assert not layer.training
+    assert layer.train() is layer
+    assert layer.training
+
+
+@pytest.mark.parametrize("layer", [layer for layer, _ in LAYERS], ids=[text for _, text in LAYERS])
+def test_a_state_dict_is_a_copy_and_can_be_put_back(layer):
+    kept = layer.state_dict()
+    for array in layer.state().values():
+        array += 1
+    changed = layer.state_dict()
+    assert not kept or not same_bits(kept, changed)
+    layer.load_state_dict({name: kept[name].astype(np.float64) for name in reversed(kept)})  # any order, any float
+    assert same_bits(kept, layer.state_dict())
+
+
+def test_parameters_are_the_arrays_themselves():
+    layer = mg.Linear(3, 2)
+    weight = layer.weight
+    layer.load_state_dict({"weight": np.ones((2, 3)), "bias": np.ones(2)})
+    assert weight is layer.weight is layer.parameters()["weight"]
+    assert (weight == 1).all()
+
+
+@pytest.mark.parametrize("method", ["forward", "backward"])
+def test_a_layer_without_its_two_methods_says_which_is_missing(method):
+    with pytest.raises(NotImplementedError, match=rf"Layer\.{method}"):
+        getattr(mg.Layer(), method)(*[None] * (1 if method == "forward" else 2))

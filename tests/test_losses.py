@@ -1,0 +1,199 @@
+"""The losses: delta from the definition of the derivative, values by hand, and confident mistakes."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import numeric_gradient
+from strategies import DTYPES, LOSSES, outputs_and_targets, seeds
+
+import minigrad as mg
+from minigrad import _core_numpy as twin
+
+sizes = st.integers(1, 6)
+every = pytest.mark.parametrize("name", LOSSES)
+
+
+@pytest.fixture(scope="module")
+def complex_twin():
+    """The twin's losses, kept from making a float of a complex result."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(twin, "float", lambda value: value, raising=False)
+        yield twin
+
+
+# ---- delta -----------------------------------------------------------------------------------------------
+
+
+@every
+@given(sizes, sizes, seeds)
+def test_delta_is_the_derivative_of_each_samples_loss(complex_twin, name, N, K, seed):
+    output, y = outputs_and_targets(name, N, K, np.random.default_rng(seed))
+    loss, expected = LOSSES[name], np.empty((N, K))
+    for n, k in np.ndindex(N, K):
+        moved = output.astype(complex)
+        moved[n, k] += 1e-30j
+        expected[n, k] = N * getattr(complex_twin, name)(moved, y)[0].imag / 1e-30  # C is the mean: N C sums c_n
+    np.testing.assert_allclose(loss.delta(output, y), expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(getattr(twin, name)(output, y)[1], expected, rtol=1e-12, atol=1e-14)
+
+
+@every
+@given(sizes, sizes, seeds)
+def test_delta_by_central_differences(name, N, K, seed):
+    output, y = outputs_and_targets(name, N, K, np.random.default_rng(seed))
+    expected = N * numeric_gradient(lambda: LOSSES[name](output, y), output)
+    np.testing.assert_allclose(LOSSES[name].delta(output, y), expected, rtol=1e-5, atol=1e-7)
+
+
+@every
+@given(st.integers(2, 6), sizes, seeds)
+def test_a_loss_is_the_mean_over_the_samples_and_delta_is_per_sample(name, N, K, seed):
+    output, y = outputs_and_targets(name, N, K, np.random.default_rng(seed))
+    loss = LOSSES[name]
+    singly = [loss.value_and_delta(output[n : n + 1], y[n : n + 1]) for n in range(N)]
+    assert loss(output, y) == pytest.approx(np.mean([c for c, _ in singly]), rel=1e-12)
+    np.testing.assert_allclose(loss.delta(output, y), np.concatenate([d for _, d in singly]), rtol=1e-12)
+
+
+# ---- values ----------------------------------------------------------------------------------------------
+
+LN2, LN3 = math.log(2), math.log(3)
+BY_HAND = [  # loss, output, y, C, delta
+    (mg.MSELoss(), [[1, 2], [3, 4]], [[1, 0], [0, 4]], (4 + 9) / 4, [[0, 2], [3, 0]]),
+    (mg.BCELoss(), [[0.5], [0.25]], [[1], [0]], (LN2 + math.log(4 / 3)) / 2, [[-2], [4 / 3]]),
+    (mg.BCEWithLogitsLoss(), [[0], [-LN3]], [[1], [0]], (LN2 + math.log(4 / 3)) / 2, [[-0.5], [0.25]]),
+    (mg.BCEWithLogitsLoss(), [[0, LN3]], [[0, 1]], (LN2 + math.log(4 / 3)) / 2, [[0.25, -0.125]]),
+    (mg.CrossEntropyLoss(), [[LN2, 0, 0]], [0], LN2, [[-0.5, 0.25, 0.25]]),
+    (mg.CrossEntropyLoss(), [[LN2, 0, 0]], [[0.5, 0.5, 0]], (LN2 + math.log(4)) / 2, [[0, -0.25, 0.25]]),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("loss", "output", "y", "value", "delta"), BY_HAND)
+def test_by_hand(loss, output, y, value, delta, dtype):
+    c, d = loss.value_and_delta(np.array(output, dtype), y)
+    assert isinstance(c, float)
+    assert d.dtype == dtype
+    assert (c, loss(np.array(output, dtype), y)) == pytest.approx((value, value), rel=1e-6)
+    np.testing.assert_allclose(d, delta, rtol=1e-6, atol=1e-7)
+
+
+def test_class_numbers_of_any_whole_type_are_the_same():
+    output = np.random.default_rng(0).standard_normal((4, 3))
+    y = np.array([0, 2, 1, 2])
+    values = [mg.CrossEntropyLoss()(output, y.astype(t)) for t in (np.int8, np.uint8, np.int32, np.uint64)]
+    assert values == [mg.CrossEntropyLoss()(output, np.eye(3)[y])] * 4
+
+
+# ---- confident mistakes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [40.0, 800.0, 1e300])
+def test_a_confident_mistake_has_a_finite_loss_and_a_full_delta(size):
+    for loss, output, y, delta in [
+        (mg.BCEWithLogitsLoss(), [[size]], [[0]], [[1]]),
+        (mg.BCEWithLogitsLoss(), [[-size]], [[1]], [[-1]]),
+        (mg.CrossEntropyLoss(), [[size, 0]], [1], [[1, -1]]),
+    ]:
+        c, d = loss.value_and_delta(np.array(output), y)
+        assert c == pytest.approx(size)
+        np.testing.assert_allclose(d, delta)
+
+
+def test_bce_clamps_its_logarithms_at_minus_100():
+    c, delta = mg.BCELoss().value_and_delta(np.array([[0.0], [1.0], [1.0]]), [[1.0], [0.0], [1.0]])
+    assert c == pytest.approx((100 + 100 + 0) / 3)
+    assert np.isfinite(delta).all()
+    assert np.sign(delta).ravel().tolist() == [-1, 1, 0]
+
+
+# ---- softmax and accuracy --------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 5), sizes, seeds, st.sampled_from([1, 100, 1e308]))
+def test_softmax_rows_are_probabilities_in_the_order_of_the_logits(N, K, seed, scale):
+    z = scale * np.random.default_rng(seed).uniform(-1, 1, (N, K))
+    p = mg.softmax(z / 2)
+    assert p.shape == (N, K)
+    assert (p >= 0).all()
+    np.testing.assert_allclose(p.sum(axis=1), np.ones(N), rtol=1e-14)
+    if scale == 1:
+        np.testing.assert_allclose(p, np.exp(z / 2) / np.exp(z / 2).sum(axis=1, keepdims=True), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("output", "y", "threshold", "share"),
+    [
+        ([[1, 2, 0], [3, 0, 0], [0, 0, 1]], [1, 0, 0], 0.5, 2 / 3),
+        ([[1, 2, 0], [3, 0, 0]], [[0, 1, 0], [0, 0, 1]], 0.5, 1 / 2),
+        ([[0.4], [0.6], [0.7]], [0, 1, 0], 0.5, 2 / 3),
+        ([[0.4], [0.6], [0.7]], [[0], [1], [0]], 0.0, 1 / 3),
+        ([[-2], [0.1]], [[0], [1]], 0.0, 1),
+    ],
+)
+def test_accuracy(output, y, threshold, share):
+    assert mg.accuracy(np.array(output), np.array(y), threshold) == pytest.approx(share)
+
+
+def test_thresholds_fit_what_the_loss_takes():
+    assert (mg.BCELoss.threshold, mg.BCEWithLogitsLoss.threshold, mg.MSELoss.threshold) == (0.5, 0.0, None)
+
+
+# ---- a loss of one's own, and arguments ------------------------------------------------------------------
+
+
+class AbsoluteError(mg.Loss):
+    def value_and_delta(self, output, y):
+        return float(np.abs(output - y).mean()), np.sign(output - y) / output.shape[1]
+
+
+def test_a_loss_needs_value_and_delta_only():
+    loss, output, y = AbsoluteError(), np.array([[1.0, -2.0]]), np.zeros((1, 2))
+    assert loss(output, y) == 1.5
+    assert loss.delta(output, y).tolist() == [[0.5, -0.5]]
+    assert repr(loss) == "AbsoluteError()"
+    with pytest.raises(NotImplementedError, match=r"Loss\.value_and_delta"):
+        mg.Loss()(output, y)
+
+
+@every
+def test_repr_reads_back(name):
+    assert type(eval(repr(LOSSES[name]), vars(mg))) is type(LOSSES[name])
+
+
+O, BCE, LOGITS, CE = np.full((3, 2), 0.5), mg.BCELoss(), mg.BCEWithLogitsLoss(), mg.CrossEntropyLoss()
+BAD = [  # loss, output, y, error, its message
+    (mg.MSELoss(), O, O[:, 0], ValueError, r"y has shape \(3,\), expected \(3, 2\) as the output"),
+    (mg.MSELoss(), O[:, :1], O[:, 0], ValueError, r"use y\[:, None\]"),
+    (mg.MSELoss(), O[0], O[0], ValueError, r"output has shape \(2,\), expected \(N, features\)"),
+    (mg.MSELoss(), O[:0], O[:0], ValueError, "no samples"),
+    (mg.MSELoss(), O, O + 1j, TypeError, "y has dtype complex128, expected float"),
+    (mg.MSELoss(), O.astype(object), O, TypeError, "output has dtype object, expected float"),
+    (BCE, 3 * O, O, ValueError, r"output of BCELoss reaches from 1.5 to 1.5.*use BCEWithLogitsLoss"),
+    (BCE, O, 4 * O - 3, ValueError, r"y reaches from -1 to -1, expected numbers in \[0, 1\]"),
+    (LOGITS, O, 4 * O, ValueError, r"y reaches from 2 to 2, expected numbers in \[0, 1\]"),
+    (CE, O, [0, 1, 2], ValueError, "y holds class numbers from 0 to 2, expected 0 to 1"),
+    (CE, O, [0, -1, 1], ValueError, "y holds class numbers from -1 to 1, expected 0 to 1"),
+    (CE, O, [0, 1], ValueError, r"y has shape \(2,\), expected \(3,\) class numbers or \(3, 2\) probabilities"),
+    (CE, O, [[0], [1], [1]], ValueError, r"y has shape \(3, 1\).*use y\[:, 0\]"),
+    (CE, O, [0.0, 1.0, 1.0], TypeError, r"y has dtype float64.*use y.astype\(int\)"),
+    (CE, O, ["a", "b", "a"], TypeError, "y has dtype <U1, expected class numbers"),
+    (CE, O, 2 * O, ValueError, "y holds rows that are no probabilities"),
+    (CE, O, [[2, -1]] * 3, ValueError, "y holds rows that are no probabilities"),
+    (CE, O[:0], np.zeros(0, int), ValueError, "no samples"),
+]
+
+
+@pytest.mark.parametrize(("loss", "output", "y", "error", "message"), BAD)
+def test_bad_arguments(loss, output, y, error, message):
+    with pytest.raises(error, match=message):
+        loss.value_and_delta(output, y)
+
+
+@pytest.mark.parametrize(("N", "y"), [(2, [0, 1, 2]), (2, [[0, 1, 2]]), (0, [])])
+def test_bad_arguments_of_accuracy(N, y):
+    with pytest.raises(ValueError, match="y has shape|no samples"):
+        mg.accuracy(np.zeros((N, 2)), np.array(y))
