@@ -31,16 +31,11 @@ CHECKED = os.environ.get("MINIGRAD_CHECKED", "") not in ("", "0")
 # two only give up errno and floating-point traps, which nothing here reads. -ffp-contract keeps its default.
 GCC_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
 
-# What a checked build turns on. Cython lets what the .pyx says of itself win over what the build asks for: so
-# a checked build compiles a copy in which these directives are turned round wherever they stand.
-CHECKS = {
-    "boundscheck": True,
-    "wraparound": True,
-    "initializedcheck": True,
-    "nonecheck": True,
-    "overflowcheck": True,
-    "cdivision": False,
-}
+# What a checked build asks for. Cython lets what the .pyx says of itself win over that: so a checked build compiles
+# a copy in which those directives are turned round that are there for speed alone. The other two are off unless
+# asked for, and a function that says overflowcheck(False) means it: it computes on bits.
+FOR_SPEED = {"boundscheck": True, "wraparound": True, "initializedcheck": True, "cdivision": False}
+CHECKS = {**FOR_SPEED, "nonecheck": True, "overflowcheck": True}
 
 WITHOUT_CORE = """
 *** minigrad's core could not be compiled.
@@ -67,17 +62,14 @@ def target_level() -> str:
 class BuildCore(build_ext):
     """build_ext, plus the CPU level, a note of it beside the core, and a message where no compiler is."""
 
-    def finalize_options(self):
-        super().finalize_options()
-        self.force = True  # neither setuptools nor Cython notices that flags or directives have changed
-
     def build_extension(self, ext):
         import numpy
         from Cython.Build import cythonize
 
         built = Path(self.get_ext_fullpath(ext.name))
         note = built.with_name("_core.level")
-        for stale in (built, note):  # when this build fails, an older one must not be packed in its place
+        # An older one must not be packed when this build fails, nor be kept because only flags have changed.
+        for stale in (built, note):
             stale.unlink(missing_ok=True)
         if CHECKED:
             ext.sources = [self.checked_copy(source) for source in ext.sources]
@@ -96,7 +88,7 @@ class BuildCore(build_ext):
 
     def checked_copy(self, source):
         text = Path(source).read_text(encoding="utf-8")
-        for name, value in CHECKS.items():
+        for name, value in FOR_SPEED.items():
             text = re.sub(rf"\b{name}(\s*=\s*|\(){not value}\b", rf"{name}\g<1>{value}", text)
         copy = Path(self.build_temp, "checked", source)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """minigrad: a minimal neural-network framework that keeps every weight gradient as delta and a."""
 
-from . import datasets, initializers
+from . import datasets, diagnostics, initializers
 from ._backend import show_config
 from .activations import (
     ELU,
@@ -23,6 +23,7 @@ from .layers import BatchNorm, Dropout, Layer, Linear, WeightGradient
 from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, accuracy, softmax
 from .networks import Residual, Sequential, mlp
 from .optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
+from .study.sweep import sweep
 from .training import DivergenceError, History, fit
 
 __version__ = "0.1.0"

@@ -18,6 +18,14 @@ def float_type(dtype):
     raise ValueError(f"dtype must be float32 or float64, not {dtype!r}")
 
 
+def rectangular(array, name):
+    """The argument as an array of whatever type; a ValueError where its rows differ in length."""
+    try:
+        return np.asarray(array)
+    except ValueError as error:
+        raise ValueError(f"{name} is not a rectangular array: {error}") from None
+
+
 def as_float(array, name, dtype=None):
     """The argument as a float array: integers and the other float width are converted, anything else is refused.
 
@@ -25,10 +33,7 @@ def as_float(array, name, dtype=None):
     """
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array; fill or drop its masked entries first")
-    try:
-        array = np.asarray(array)
-    except ValueError as error:
-        raise ValueError(f"{name} is not a rectangular array: {error}") from None
+    array = rectangular(array, name)
     if array.dtype in FLOATS:
         return array if dtype is None or array.dtype == dtype else array.astype(dtype)
     if array.dtype.kind in "iu" or (array.dtype.kind == "f" and array.dtype.newbyteorder("=") in FLOATS):

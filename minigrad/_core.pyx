@@ -8,9 +8,11 @@ Index legend: n sample (N), k output neuron (K), j input (J).
 cimport cython
 cimport numpy as cnp
 from libc.math cimport erfc, isfinite, log, log1p, pow, sqrt
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
+
+from minigrad._math cimport exp, expm1, real, sigmoid, softplus, tanh, log1p_unit
 
 import numpy as np
 
@@ -72,160 +74,12 @@ cdef extern from *:
     int transpose_float(float*, Py_ssize_t, const float*, Py_ssize_t) noexcept nogil
     int transpose_double(double*, Py_ssize_t, const double*, Py_ssize_t) noexcept nogil
 
-ctypedef fused real:
-    float
-    double
-
 ctypedef fused vec:
     float_lanes
     double_lanes
 
 cdef Py_ssize_t SMALL = 32  # multiply-adds up to which a product is done number by number,
 cdef Py_ssize_t LARGE = 8000000  # and from which it is left to NumPy's BLAS
-
-
-# ---- exp and tanh ------------------------------------------------------------------------------------------
-# Branch-free, so that the compiler vectorises every loop that calls them. e^x = 2^n e^r with |r| <= ln(2)/2;
-# Taylor's series for e^r is cut where its next term is below half an ulp. 2^n is applied in two halves, so that
-# subnormal results are right. tanh is odd to the last bit, because it is computed on |x|.
-
-cdef inline double _two_to(int64_t n) noexcept nogil:
-    cdef int64_t bits = (n + 1023) << 52
-    cdef double power
-    memcpy(&power, &bits, 8)
-    return power
-
-
-cdef inline float _two_to_f(int32_t n) noexcept nogil:
-    cdef int32_t bits = (n + 127) << 23
-    cdef float power
-    memcpy(&power, &bits, 4)
-    return power
-
-
-cdef inline double _expm1_reduced(double r) noexcept nogil:
-    """e^r - 1 for |r| <= ln(2)/2."""
-    cdef double q = 1.0 / 6227020800.0
-    q = q * r + 1.0 / 479001600.0
-    q = q * r + 1.0 / 39916800.0
-    q = q * r + 1.0 / 3628800.0
-    q = q * r + 1.0 / 362880.0
-    q = q * r + 1.0 / 40320.0
-    q = q * r + 1.0 / 5040.0
-    q = q * r + 1.0 / 720.0
-    q = q * r + 1.0 / 120.0
-    q = q * r + 1.0 / 24.0
-    q = q * r + 1.0 / 6.0
-    q = q * r + 0.5
-    return r + r * r * q
-
-
-cdef inline float _expm1_reduced_f(float r) noexcept nogil:
-    cdef float q = <float> (1.0 / 40320.0)
-    q = q * r + <float> (1.0 / 5040.0)
-    q = q * r + <float> (1.0 / 720.0)
-    q = q * r + <float> (1.0 / 120.0)
-    q = q * r + <float> (1.0 / 24.0)
-    q = q * r + <float> (1.0 / 6.0)
-    q = q * r + <float> 0.5
-    return r + r * r * q
-
-
-cdef inline double _exp64(double x) noexcept nogil:
-    cdef double magic = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to the nearest integer
-    cdef double shifted, n, r
-    cdef int64_t i, j
-    x = -746.0 if x < -746.0 else x
-    x = 710.0 if x > 710.0 else x
-    shifted = x * 1.4426950408889634 + magic
-    n = shifted - magic
-    memcpy(&i, &shifted, 8)
-    memcpy(&j, &magic, 8)
-    i = i - j
-    r = x - n * 6.93147180369123816490e-01  # ln 2 in two parts; the first has trailing zeros, so n times it is exact
-    r = r - n * 1.90821492927058770002e-10
-    j = <int64_t> ((<uint64_t> (i + 2048)) >> 1) - 1024  # half of n, rounded down
-    return (1.0 + _expm1_reduced(r)) * _two_to(j) * _two_to(i - j)
-
-
-cdef inline float _exp32(float x) noexcept nogil:
-    cdef float magic = 12582912.0  # 1.5 * 2^23
-    cdef float shifted, n, r
-    cdef int32_t i, j
-    x = -104.0 if x < -104.0 else x
-    x = 89.0 if x > 89.0 else x
-    shifted = x * <float> 1.44269504 + magic
-    n = shifted - magic
-    memcpy(&i, &shifted, 4)
-    memcpy(&j, &magic, 4)
-    i = i - j
-    r = x - n * <float> 0.693359375
-    r = r - n * <float> -2.12194440e-4
-    j = <int32_t> ((<uint32_t> (i + 256)) >> 1) - 128
-    return (<float> 1.0 + _expm1_reduced_f(r)) * _two_to_f(j) * _two_to_f(i - j)
-
-
-cdef inline double _expm1_64(double x) noexcept nogil:
-    """e^x - 1 for x clipped to [-40, 40], accurate down to zero."""
-    cdef double magic = 6755399441055744.0
-    cdef double shifted, n, r, p
-    cdef int64_t i, j
-    x = -40.0 if x < -40.0 else x
-    x = 40.0 if x > 40.0 else x
-    shifted = x * 1.4426950408889634 + magic
-    n = shifted - magic
-    memcpy(&i, &shifted, 8)
-    memcpy(&j, &magic, 8)
-    r = x - n * 6.93147180369123816490e-01
-    r = r - n * 1.90821492927058770002e-10
-    p = _two_to(i - j)
-    return p * _expm1_reduced(r) + (p - 1.0)
-
-
-cdef inline float _expm1_32(float x) noexcept nogil:
-    cdef float magic = 12582912.0
-    cdef float shifted, n, r, p
-    cdef int32_t i, j
-    x = -40.0 if x < -40.0 else x
-    x = 40.0 if x > 40.0 else x
-    shifted = x * <float> 1.44269504 + magic
-    n = shifted - magic
-    memcpy(&i, &shifted, 4)
-    memcpy(&j, &magic, 4)
-    r = x - n * <float> 0.693359375
-    r = r - n * <float> -2.12194440e-4
-    p = _two_to_f(i - j)
-    return p * _expm1_reduced_f(r) + (p - <float> 1.0)
-
-
-cdef inline real _exp(real x) noexcept nogil:
-    if real is double:
-        return _exp64(x)
-    else:
-        return _exp32(x)
-
-
-cdef inline real _expm1(real x) noexcept nogil:
-    if real is double:
-        return _expm1_64(x)
-    else:
-        return _expm1_32(x)
-
-
-cdef inline real _tanh(real x) noexcept nogil:
-    cdef real size = -x if x < 0 else x
-    cdef real e = _expm1(2 * size)
-    e = e / (e + 2)
-    return -e if x < 0 else e
-
-
-cdef inline real _sigmoid(real z) noexcept nogil:
-    cdef real e = _exp(z if z < 0 else -z)  # never overflows, and keeps the negative tail down to -745
-    return (e if z < 0 else 1) / (1 + e)
-
-
-cdef inline real _softplus(real z) noexcept nogil:
-    return (z if z > 0 else 0) + <real> log1p(_exp(z if z < 0 else -z))
 
 
 # ---- the three products ------------------------------------------------------------------------------------
@@ -497,10 +351,10 @@ cdef void _activate(int kind, real* a, const real* z, Py_ssize_t size, real alph
         memcpy(a, z, size * sizeof(real))
     elif kind == SIGMOID:
         for i in range(size):
-            a[i] = _sigmoid(z[i])
+            a[i] = sigmoid(z[i])
     elif kind == TANH:
         for i in range(size):
-            a[i] = _tanh(z[i])
+            a[i] = tanh(z[i])
     elif kind == RELU:
         for i in range(size):
             a[i] = 0 if z[i] <= 0 else z[i]
@@ -509,19 +363,19 @@ cdef void _activate(int kind, real* a, const real* z, Py_ssize_t size, real alph
             a[i] = alpha * z[i] if z[i] <= 0 else z[i]
     elif kind == ELU or kind == SELU:
         for i in range(size):
-            a[i] = scale * (z[i] if z[i] > 0 else alpha * _expm1(z[i]))
+            a[i] = scale * (z[i] if z[i] > 0 else alpha * expm1(z[i]))
     elif kind == GELU:
         for i in range(size):
             a[i] = z[i] * <real> (0.5 * erfc(-z[i] * 0.7071067811865476))
     elif kind == SILU:
         for i in range(size):
-            a[i] = z[i] * _sigmoid(z[i])
+            a[i] = z[i] * sigmoid(z[i])
     elif kind == SOFTPLUS:
         for i in range(size):
-            a[i] = _softplus(z[i])
+            a[i] = softplus(z[i])
     elif kind == CENTERED_SIGMOID:
         for i in range(size):
-            a[i] = <real> 0.5 * _tanh(<real> 0.5 * z[i])
+            a[i] = <real> 0.5 * tanh(<real> 0.5 * z[i])
 
 
 cdef void _activate_backward(int kind, real* below, const real* delta, const real* saved, Py_ssize_t size,
@@ -547,19 +401,19 @@ cdef void _activate_backward(int kind, real* below, const real* delta, const rea
             below[i] = delta[i] * (1 if saved[i] > 0 else alpha)
     elif kind == ELU or kind == SELU:
         for i in range(size):
-            below[i] = delta[i] * (scale * (1 if saved[i] > 0 else alpha * _exp(saved[i])))
+            below[i] = delta[i] * (scale * (1 if saved[i] > 0 else alpha * exp(saved[i])))
     elif kind == GELU:
         for i in range(size):
             s = saved[i]
             below[i] = delta[i] * (<real> (0.5 * erfc(-s * 0.7071067811865476))
-                                   + s * <real> 0.3989422804014327 * _exp(<real> -0.5 * s * s))
+                                   + s * <real> 0.3989422804014327 * exp(<real> -0.5 * s * s))
     elif kind == SILU:
         for i in range(size):
             s = saved[i]
-            below[i] = delta[i] * (_sigmoid(s) * (1 + s * _sigmoid(-s)))
+            below[i] = delta[i] * (sigmoid(s) * (1 + s * sigmoid(-s)))
     elif kind == SOFTPLUS:
         for i in range(size):
-            below[i] = delta[i] * _sigmoid(saved[i])
+            below[i] = delta[i] * sigmoid(saved[i])
     elif kind == CENTERED_SIGMOID:
         for i in range(size):
             below[i] = delta[i] * ((<real> 0.5 - saved[i]) * (<real> 0.5 + saved[i]))
@@ -576,53 +430,68 @@ LOSSES = {
 }
 
 
+cdef double _entry_losses(int kind, real* delta, const real* output, const real* y, Py_ssize_t size,
+                          real share) noexcept nogil:
+    """The sum over all entries of a loss that treats each by itself; delta is multiplied by share = 1/K."""
+    cdef real part[64]  # so that only the sum is done one by one
+    cdef Py_ssize_t i, q, end
+    cdef real s, e
+    cdef double total = 0
+    for i in range(0, size, 64):
+        end = min(64, size - i)
+        if kind == MSE:
+            for q in range(end):
+                s = output[i + q] - y[i + q]
+                part[q] = s * s
+                delta[i + q] = 2 * s * share
+        elif kind == BCE:
+            for q in range(end):
+                s = output[i + q]
+                part[q] = <real> -(y[i + q] * max(log(s), -100.0) + (1 - y[i + q]) * max(log1p(-s), -100.0))
+                delta[i + q] = (s - y[i + q]) / max(s * (1 - s), <real> 1e-12) * share
+        else:
+            for q in range(end):
+                s = output[i + q]
+                e = exp(s if s < 0 else -s)
+                part[q] = (s if s > 0 else 0) - y[i + q] * s + log1p_unit(e)
+                delta[i + q] = ((e if s < 0 else 1) / (1 + e) - y[i + q]) * share
+        for q in range(end):
+            total += part[q]
+    return total
+
+
 cdef double _loss(int kind, real* delta, const real* output, const void* target, Py_ssize_t N,
                   Py_ssize_t K) noexcept nogil:
     """target: class numbers (N,) as int64 for CROSS_ENTROPY, else y (N, K) as real."""
-    cdef Py_ssize_t n, k, i
+    cdef Py_ssize_t n, k
     cdef const real* y = <const real*> target
     cdef const real* z
     cdef real* d
-    cdef real share = <real> (1.0 / K), largest, s, e
+    cdef real largest, s
     cdef double total = 0, log_sum
-    if kind == MSE:
-        for i in range(N * K):
-            s = output[i] - y[i]
-            total += s * s
-            delta[i] = 2 * s * share
-    elif kind == BCE:
-        for i in range(N * K):
-            s = output[i]
-            total -= y[i] * max(log(s), -100.0) + (1 - y[i]) * max(log1p(-s), -100.0)
-            delta[i] = (s - y[i]) / max(s * (1 - s), <real> 1e-12) * share
-    elif kind == BCE_WITH_LOGITS:
-        for i in range(N * K):
-            e = _exp(output[i] if output[i] < 0 else -output[i])
-            total += (output[i] if output[i] > 0 else 0) - y[i] * output[i] + <real> log1p(e)
-            delta[i] = ((e if output[i] < 0 else 1) / (1 + e) - y[i]) * share
-    else:
-        for n in range(N):
-            z, d = output + n * K, delta + n * K
-            largest, s = z[0], 0
-            for k in range(1, K):
-                largest = z[k] if z[k] > largest else largest
+    if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
+        return _entry_losses(kind, delta, output, y, N * K, <real> (1.0 / K)) / (N * K)
+    for n in range(N):
+        z, d = output + n * K, delta + n * K
+        largest, s = z[0], 0
+        for k in range(1, K):
+            largest = z[k] if z[k] > largest else largest
+        for k in range(K):
+            d[k] = exp(z[k] - largest)
+        for k in range(K):
+            s += d[k]
+        log_sum = log(s)
+        for k in range(K):
+            d[k] /= s
+        if kind == CROSS_ENTROPY:
+            k = <Py_ssize_t> (<const int64_t*> target)[n]
+            total += log_sum - (z[k] - largest)
+            d[k] -= 1
+        else:
             for k in range(K):
-                d[k] = _exp(z[k] - largest)
-            for k in range(K):
-                s += d[k]
-            log_sum = log(s)
-            for k in range(K):
-                d[k] /= s
-            if kind == CROSS_ENTROPY:
-                k = <Py_ssize_t> (<const int64_t*> target)[n]
-                total += log_sum - (z[k] - largest)
-                d[k] -= 1
-            else:
-                for k in range(K):
-                    total += y[n * K + k] * (log_sum - (z[k] - largest))
-                    d[k] -= y[n * K + k]
-        return total / N
-    return total / (N * K)
+                total += y[n * K + k] * (log_sum - (z[k] - largest))
+                d[k] -= y[n * K + k]
+    return total / N
 
 
 cdef int64_t _count_right(int kind, const real* output, const void* target, Py_ssize_t N, Py_ssize_t K,
@@ -893,6 +762,20 @@ cdef tuple _loss_and_delta(int kind, object output, object y):
         loss = _loss(kind, <double*> cnp.PyArray_DATA(delta), <double*> cnp.PyArray_DATA(o_),
                      cnp.PyArray_DATA(y_), N, K)
     return loss, delta
+
+
+def exponential(x):
+    """e^x, entry by entry: what the kernels use, here for tests and measurements."""
+    cdef int type = _float_type(x, "x")
+    cdef cnp.ndarray x_ = _ready(x, type, cnp.PyArray_NDIM(x), "x")
+    cdef cnp.ndarray out = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(x_), cnp.PyArray_DIMS(x_), type, 0)
+    cdef Py_ssize_t i
+    for i in range(cnp.PyArray_SIZE(x_)):
+        if type == cnp.NPY_FLOAT32:
+            (<float*> cnp.PyArray_DATA(out))[i] = exp((<float*> cnp.PyArray_DATA(x_))[i])
+        else:
+            (<double*> cnp.PyArray_DATA(out))[i] = exp((<double*> cnp.PyArray_DATA(x_))[i])
+    return out
 
 
 def mse(output, y):

@@ -94,6 +94,11 @@ def activation_backward(kind, delta, saved, alpha=0.0):
     return (delta * ACTIVATIONS[kind][1](saved, alpha)).astype(delta.dtype, copy=False)
 
 
+def exponential(x):
+    """e^x, entry by entry."""
+    return np.exp(x)
+
+
 # ---- losses: (C, delta), C the mean over the samples, delta (N, K) per sample ------------------------------
 
 
@@ -105,14 +110,16 @@ def mse(output, y):
 
 def bce(output, y):
     """c_n = -mean_k [y log a + (1-y) log(1-a)], logs clamped at -100; delta = (a - y) / (a (1-a)) / K."""
-    log_a, log_b = np.maximum(np.log(output), -100), np.maximum(np.log1p(-output), -100)
+    with np.errstate(divide="ignore"):  # log 0 is meant, and clamped
+        log_a, log_b = np.maximum(np.log(output), -100), np.maximum(np.log1p(-output), -100)
     delta = (output - y) / np.maximum(output * (1 - output), 1e-12) / output.shape[1]
     return float(-(y * log_a + (1 - y) * log_b).mean()), delta.astype(output.dtype)
 
 
 def bce_with_logits(output, y):
     """c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)], delta = (sigma(z) - y) / K."""
-    return float((_softplus(output) - y * output).mean()), (_sigmoid(output) - y) / output.shape[1]
+    loss = y * _softplus(-output) + (1 - y) * _softplus(output)  # the same, without cancellation where z is large
+    return float(loss.mean()), (_sigmoid(output) - y) / output.shape[1]
 
 
 def cross_entropy(output, y):

@@ -27,6 +27,8 @@ def obstacle(net, loss, opt):
         return "the net has no parameters, or parameters of two float types"
     if not all(array.flags.carray for array in net.parameters().values()):
         return "a parameter is not a contiguous writeable array"
+    if len({id(array) for array in net.parameters().values()}) < len(net.parameters()):
+        return "a layer is used twice: its weights would be updated before the layers below have seen their delta"
     return _strange_layer(net)
 
 

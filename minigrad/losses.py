@@ -11,14 +11,14 @@ a confident mistake still sends back a full error; written unfused it would be 0
 import numpy as np
 
 from ._backend import core
-from ._checks import as_batch, as_float
+from ._checks import as_batch, as_float, rectangular
 
 
 class Loss:
     """What all losses share. A loss of your own needs value_and_delta."""
 
     of_classes = False  # are there right and wrong answers?
-    threshold = None  # the output above which an entry counts as class 1, where the loss is of two classes
+    threshold: float | None = None  # the output above which an entry counts as class 1, where the loss is of two classes
 
     def value_and_delta(self, output, y):
         """(C, delta): a float, and (N, K)."""
@@ -133,7 +133,7 @@ class CrossEntropyLoss(Loss):
         return int((output.argmax(axis=1) == (y.argmax(axis=1) if y.ndim == 2 else y)).sum())
 
     def targets(self, y, shape, dtype):
-        y = np.asarray(y)
+        y = rectangular(y, "y")
         if y.ndim == 2 and y.shape == (shape[0], 1) != shape:
             raise ValueError(f"y has shape {y.shape}, expected {shape[:1]} class numbers; use y[:, 0]")
         if y.ndim == 2:
@@ -164,7 +164,7 @@ def accuracy(output, y, threshold=0.5):
     output (N, K) and y class numbers (N,) or one-hot (N, K): the largest output is the answer. With K = 1: the answer is
     1 where the output exceeds the threshold (0.5 for probabilities, 0 for logits), y (N, 1) or (N,) of 0 and 1.
     """
-    output, y = as_batch(output, "output"), np.asarray(y)
+    output, y = as_batch(output, "output"), rectangular(y, "y")
     if y.shape not in (output.shape, output.shape[:1]):
         raise ValueError(f"y has shape {y.shape}, expected {output.shape[:1]} or {output.shape}")
     if not len(output):

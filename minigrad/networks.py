@@ -1,5 +1,7 @@
 """Layers in a row, layers with a short cut, and mlp(): the usual net in one call."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ._checks import as_batch, float_type, generator, whole_number
@@ -49,6 +51,10 @@ class Sequential(Layer):
 
     def state(self):
         return nested(layer.state() for layer in self.layers)
+
+    @property
+    def dtype(self):
+        return next((layer.dtype for layer in self.layers if layer.dtype is not None), None)
 
     def summary(self):
         """Print a table: layer, output shape, number of parameters."""
@@ -108,6 +114,8 @@ def mlp(sizes, activation="sigmoid", init="glorot_uniform", dtype=np.float64, rn
     sigma(z) = (1 + tanh(z/2)) / 2: W = 2V in the first layer, 4V between hidden layers, 2V in the last; and for the
     plain sigmoid b = -W 1/2 wherever its inputs are sigmoids.
     """
+    if not isinstance(sizes, Iterable):
+        raise TypeError(f"sizes must be a list of widths, not {sizes!r}")
     sizes = [whole_number(size, f"sizes[{i}]", 1) for i, size in enumerate(sizes)]
     if len(sizes) < 2:
         raise ValueError(f"sizes is {sizes}, expected at least an input and an output width")

@@ -15,7 +15,8 @@ settings.register_profile("ci", max_examples=100, derandomize=True, **_COMMON)
 settings.register_profile("thorough", max_examples=2000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
-ENGINES = ["python"]  # how fit can run an epoch of a net of Linear and activation layers
+# How fit can run an epoch of a net of Linear and activation layers; the fused epoch needs the compiled core.
+ENGINES = ["python", "fused"] if hasattr(core, "train_epoch") else ["python"]
 
 
 def pytest_report_header():

@@ -46,7 +46,10 @@ class LowRank(mg.Layer):
     def backward(self, delta, saved):
         x, middle = saved
         inner = delta @ self.second
-        return inner @ self.first, {"first": mg.WeightGradient(inner, x), "second": mg.WeightGradient(delta, middle)}
+        return inner @ self.first, {
+            "first": mg.WeightGradient(inner, x),
+            "second": mg.WeightGradient(delta, middle),
+        }
 
 
 class Wrong(Scale):

@@ -36,8 +36,8 @@ SIGNATURES = {
     "Adam": "(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
     "AdamW": "(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01)",
     # training
-    "fit": "(net, loss, opt, x, y, *, epochs, batch_size=32, shuffle=True, rng=None, validation=None, callbacks=(), "
-    "checkpoint=None, every=1, progress=True, engine='auto')",
+    "fit": "(net, loss, opt, x, y, *, epochs, batch_size=32, shuffle=True, rng=None, validation=None, "
+    "callbacks=(), checkpoint=None, every=1, progress=True, engine='auto')",
     "save": "(net, path)",
     "load": "(path)",
     "show_config": "()",
@@ -84,8 +84,19 @@ def test_docstring(path):
 
 def test_there_are_no_other_public_names():
     known = {path.split(".")[0] for path in SIGNATURES}
-    known |= {"Layer", "Loss", "Optimizer", "Backprop", "History", "DivergenceError", "initializers", "datasets"}
-    public = {name for name, value in vars(mg).items() if not (name.startswith("_") or inspect.ismodule(value))}
+    known |= {
+        "Layer",
+        "Loss",
+        "Optimizer",
+        "Backprop",
+        "History",
+        "DivergenceError",
+        "initializers",
+        "datasets",
+    }
+    public = {
+        name for name, value in vars(mg).items() if not (name.startswith("_") or inspect.ismodule(value))
+    }
     assert public | {"initializers", "datasets"} == known
     assert mg.__version__.count(".") == 2
 
@@ -98,7 +109,11 @@ def test_the_example_of_the_design(tmp_path, rng):
     g = bp.gradients["0"]
     assert isinstance(bp.loss, float)
     assert bp.output.shape == (20, 10) == net(x).shape
-    assert [a.shape for a in bp.activations] == [a.shape for a in bp.deltas] == [(20, 64), (20, 32), (20, 32), (20, 10)]
+    assert (
+        [a.shape for a in bp.activations]
+        == [a.shape for a in bp.deltas]
+        == [(20, 64), (20, 32), (20, 32), (20, 10)]
+    )
     assert list(bp.gradients) == ["0", "2"]
     assert (g.delta.shape, g.a.shape, g.weight.shape, g.bias.shape) == ((20, 32), (20, 64), (32, 64), (32,))
     assert (g.per_sample().shape, g.per_sample_norms().shape) == ((20, 32, 64), (20,))

@@ -41,7 +41,7 @@ def test_random_compositions(problem):
 
 @given(problems(kinds=JUST_SMOOTH, coupled=True))
 def test_random_compositions_with_batchnorm_and_dropout(problem):
-    """Through gradcheck, which gives Dropout the same mask each time; test_gradcheck.py shows that it finds mistakes."""
+    """Through gradcheck, which gives Dropout the same mask each time; test_gradcheck.py tests it."""
     errors = mg.gradcheck(*problem)
     assert list(errors) == [*problem[0].parameters(), "x"]
 
@@ -49,7 +49,12 @@ def test_random_compositions_with_batchnorm_and_dropout(problem):
 EVERY_LAYER = [
     *(activation(kind) for kind in KINDS),
     *(mg.LeakyReLU(0.3), mg.ELU(0.7), mg.Linear(3, 3, rng=0), mg.Linear(3, 3, bias=False, rng=0)),
-    *(mg.BatchNorm(3), mg.BatchNorm(3).eval(), mg.Dropout(0.5, rng=0).eval(), mg.Residual(mg.Linear(3, 3, rng=1))),
+    *(
+        mg.BatchNorm(3),
+        mg.BatchNorm(3).eval(),
+        mg.Dropout(0.5, rng=0).eval(),
+        mg.Residual(mg.Linear(3, 3, rng=1)),
+    ),
     *(mg.Sequential(mg.Tanh()), Square(), Scale(3), LowRank(3, 2, 3, np.random.default_rng(0))),
 ]
 
@@ -99,7 +104,10 @@ def test_deltas_below_a_batchnorm_are_n_times_the_derivative_of_the_mean(rng):
 
 def test_the_lowest_delta_is_right_even_when_asked_for_after_a_step(rng):
     x, y = rng.standard_normal((4, 3)), rng.integers(0, 2, 4)
-    for build in (mg.mlp, lambda sizes, rng: mg.Sequential(mg.Residual(mg.Linear(3, 3, rng=rng)), mg.Linear(3, 2))):
+    for build in (
+        mg.mlp,
+        lambda sizes, rng: mg.Sequential(mg.Residual(mg.Linear(3, 3, rng=rng)), mg.Linear(3, 2)),
+    ):
         net = build([3, 4, 2], rng=0)
         expected = mg.backprop(net, mg.CrossEntropyLoss(), x, y).deltas[0].copy()
         bp = mg.backprop(net, mg.CrossEntropyLoss(), x, y)
@@ -123,8 +131,12 @@ def test_the_mean_of_the_samples_gradients_is_the_gradient(problem):
         tolerance = {"rtol": 1e-9, "atol": 1e-12 * (1 + np.abs(g.delta).max() * np.abs(g.a).max())}
         np.testing.assert_allclose(g.per_sample(), np.stack([one.weight for one in singly]), **tolerance)
         np.testing.assert_allclose(g.per_sample().mean(axis=0), g.weight, **tolerance)
-        np.testing.assert_allclose(g.delta.T @ g.a / len(x), bp.parameter_gradients()[f"{path}.weight"], **tolerance)
-        np.testing.assert_allclose(g.per_sample_norms(), np.linalg.norm(g.per_sample(), axis=(1, 2)), **tolerance)
+        np.testing.assert_allclose(
+            g.delta.T @ g.a / len(x), bp.parameter_gradients()[f"{path}.weight"], **tolerance
+        )
+        np.testing.assert_allclose(
+            g.per_sample_norms(), np.linalg.norm(g.per_sample(), axis=(1, 2)), **tolerance
+        )
         if f"{path}.bias" in net.parameters():
             np.testing.assert_allclose(g.bias, np.mean([one.bias for one in singly], axis=0), **tolerance)
             np.testing.assert_array_equal(g.bias, bp.parameter_gradients()[f"{path}.bias"])
@@ -141,7 +153,9 @@ def test_the_factors_are_the_deltas_and_activations_of_the_net(rng):
 
 def test_gradients_are_keyed_by_path_and_in_forward_order(rng):
     inner = mg.Sequential(mg.Linear(3, 3), LowRank(3, 2, 3, rng))
-    net = mg.Sequential(mg.Linear(2, 3), mg.BatchNorm(3), Scale(3), mg.Residual(mg.Tanh(), inner), mg.Linear(3, 1))
+    net = mg.Sequential(
+        mg.Linear(2, 3), mg.BatchNorm(3), Scale(3), mg.Residual(mg.Tanh(), inner), mg.Linear(3, 1)
+    )
     bp = mg.backprop(net, mg.MSELoss(), rng.standard_normal((4, 2)), np.zeros((4, 1)))
     assert list(bp.gradients) == ["0", "3.1.0", "3.1.1.first", "3.1.1.second", "4"]
     assert all(isinstance(g, mg.WeightGradient) for g in bp.gradients.values())
@@ -152,7 +166,9 @@ def test_gradients_are_keyed_by_path_and_in_forward_order(rng):
 
 
 def test_a_layer_written_by_a_reader_works_everywhere(rng, tmp_path):
-    net = mg.Sequential(mg.Linear(3, 4, rng=0), Square(), LowRank(4, 2, 3, rng), Scale(3), mg.Linear(3, 2, rng=1))
+    net = mg.Sequential(
+        mg.Linear(3, 4, rng=0), Square(), LowRank(4, 2, 3, rng), Scale(3), mg.Linear(3, 2, rng=1)
+    )
     x, y, loss = rng.standard_normal((20, 3)), rng.integers(0, 2, 20), mg.CrossEntropyLoss()
     assert max(mg.gradcheck(net, loss, x, y).values()) < 1e-5
     kept, before = net.state_dict(), loss(net(x), y)
@@ -202,9 +218,17 @@ def test_samples_in_another_layout_give_the_same(seed):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_one_float_type_throughout(dtype, rng):
     net = mg.Sequential(
-        *mg.mlp([3, 4], dtype=dtype), mg.BatchNorm(4, dtype=dtype), mg.Dropout(0.5), mg.GELU(), mg.Linear(4, 2, dtype=dtype)
+        *mg.mlp([3, 4], dtype=dtype),
+        mg.BatchNorm(4, dtype=dtype),
+        mg.Dropout(0.5),
+        mg.GELU(),
+        mg.Linear(4, 2, dtype=dtype),
     )
-    for x in (rng.standard_normal((4, 3)), rng.standard_normal((4, 3)).astype(np.float32), np.ones((4, 3), int)):
+    for x in (
+        rng.standard_normal((4, 3)),
+        rng.standard_normal((4, 3)).astype(np.float32),
+        np.ones((4, 3), int),
+    ):
         bp = mg.backprop(net, mg.CrossEntropyLoss(), x, [0, 1, 1, 0])
         arrays = [*bp.activations, *bp.deltas, *bp.parameter_gradients().values()]
         assert {array.dtype for array in arrays} == {np.dtype(dtype)}
@@ -216,7 +240,12 @@ def test_one_float_type_throughout(dtype, rng):
     [
         (mg.Linear(3, 2), np.ones((1, 3)), TypeError, "net is a Linear, expected a Sequential"),
         (mg.mlp([3, 2]), np.ones((0, 3)), ValueError, r"x has shape \(0, 3\)"),
-        (mg.mlp([3, 2]), np.ones((1, 4)), ValueError, r"Linear\(3, 2\) has shape \(1, 4\), expected \(N, 3\)"),
+        (
+            mg.mlp([3, 2]),
+            np.ones((1, 4)),
+            ValueError,
+            r"Linear\(3, 2\) has shape \(1, 4\), expected \(N, 3\)",
+        ),
         (mg.mlp([3, 2]), np.ones(3), ValueError, r"x has shape \(3,\).*use x\[None, :\]"),
         (mg.mlp([3, 2]), [[1, 2], [3]], ValueError, "x is not a rectangular array"),
     ],

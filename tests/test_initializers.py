@@ -1,4 +1,4 @@
-"""The initialisers: the variance each of them states, the same numbers for the same seed, and bad ones refused."""
+"""The initialisers: the variance each of them states, the same numbers for the same seed, bad ones."""
 
 import math
 
@@ -9,8 +9,11 @@ import minigrad as mg
 from minigrad.initializers import INITIALIZERS, initialize, normal
 
 VARIANCE = {  # of the weights, for K = 200 outputs and J = 300 inputs
-    **{"glorot": 2 / 500, "he": 2 / 300, "lecun": 1 / 300},
-    **{"torch_default": 1 / 900, "zeros": 0},
+    "glorot": 2 / 500,
+    "he": 2 / 300,
+    "lecun": 1 / 300,
+    "torch_default": 1 / 900,
+    "zeros": 0,
 }
 K, J = 200, 300
 

@@ -16,12 +16,11 @@ sizes = st.integers(1, 6)
 every = pytest.mark.parametrize("name", LOSSES)
 
 
-@pytest.fixture(scope="module")
-def complex_twin():
-    """The twin's losses, kept from making a float of a complex result."""
+def complex_loss(name, output, y):
+    """C by the twin, which is kept from making a float of a complex result."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(twin, "float", lambda value: value, raising=False)
-        yield twin
+        return getattr(twin, name)(output, y)[0]
 
 
 # ---- delta -----------------------------------------------------------------------------------------------
@@ -29,13 +28,13 @@ def complex_twin():
 
 @every
 @given(sizes, sizes, seeds)
-def test_delta_is_the_derivative_of_each_samples_loss(complex_twin, name, N, K, seed):
+def test_delta_is_the_derivative_of_each_samples_loss(name, N, K, seed):
     output, y = outputs_and_targets(name, N, K, np.random.default_rng(seed))
     loss, expected = LOSSES[name], np.empty((N, K))
     for n, k in np.ndindex(N, K):
         moved = output.astype(complex)
         moved[n, k] += 1e-30j
-        expected[n, k] = N * getattr(complex_twin, name)(moved, y)[0].imag / 1e-30  # C is the mean: N C sums c_n
+        expected[n, k] = N * complex_loss(name, moved, y).imag / 1e-30  # C is the mean: N C sums c_n
     np.testing.assert_allclose(loss.delta(output, y), expected, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(getattr(twin, name)(output, y)[1], expected, rtol=1e-12, atol=1e-14)
 
@@ -177,7 +176,13 @@ BAD = [  # loss, output, y, error, its message
     (LOGITS, O, 4 * O, ValueError, r"y reaches from 2 to 2, expected numbers in \[0, 1\]"),
     (CE, O, [0, 1, 2], ValueError, "y holds class numbers from 0 to 2, expected 0 to 1"),
     (CE, O, [0, -1, 1], ValueError, "y holds class numbers from -1 to 1, expected 0 to 1"),
-    (CE, O, [0, 1], ValueError, r"y has shape \(2,\), expected \(3,\) class numbers or \(3, 2\) probabilities"),
+    (
+        CE,
+        O,
+        [0, 1],
+        ValueError,
+        r"y has shape \(2,\), expected \(3,\) class numbers or \(3, 2\) probabilities",
+    ),
     (CE, O, [[0], [1], [1]], ValueError, r"y has shape \(3, 1\).*use y\[:, 0\]"),
     (CE, O, [0.0, 1.0, 1.0], TypeError, r"y has dtype float64.*use y.astype\(int\)"),
     (CE, O, ["a", "b", "a"], TypeError, "y has dtype <U1, expected class numbers"),

@@ -16,7 +16,11 @@ def nested():
     """Sequential and Residual inside one another, with every kind of layer."""
     inner = mg.Sequential(mg.Linear(3, 4, rng=1), mg.Tanh(), mg.Linear(4, 3, bias=False, rng=2))
     return mg.Sequential(
-        mg.Linear(2, 3, rng=0), mg.Residual(inner, mg.Dropout(0.5, rng=0)), mg.BatchNorm(3), mg.ELU(0.5), mg.Linear(3, 1)
+        mg.Linear(2, 3, rng=0),
+        mg.Residual(inner, mg.Dropout(0.5, rng=0)),
+        mg.BatchNorm(3),
+        mg.ELU(0.5),
+        mg.Linear(3, 1),
     )
 
 
@@ -165,7 +169,11 @@ def test_mlp_takes_an_initializer_of_ones_own():
     assert (net[2].weight == 24).all()
 
 
-@given(st.lists(st.integers(1, 6), min_size=2, max_size=6), seeds, st.sampled_from(["sigmoid", "centered_sigmoid"]))
+@given(
+    st.lists(st.integers(1, 6), min_size=2, max_size=6),
+    seeds,
+    st.sampled_from(["sigmoid", "centered_sigmoid"]),
+)
 def test_the_tanh_equivalent_sigmoid_net_is_the_tanh_net_with_glorot_weights(sizes, seed, activation):
     tanh = mg.mlp(sizes, activation="tanh", rng=seed)
     net = mg.mlp(sizes, activation=activation, init="tanh_equivalent", rng=seed)

@@ -76,7 +76,9 @@ def test_the_rule_by_hand(make, formula, arguments, dtype, w, gradients):
         opt.step(net, {"0.weight": np.full((1, 1), gradient, dtype)})
     exact = dtype == np.float64
     expected = formula(w, gradients, **arguments)
-    assert net[0].weight.item() == pytest.approx(expected, rel=1e-10 if exact else 1e-4, abs=1e-12 if exact else 1e-4)
+    assert net[0].weight.item() == pytest.approx(
+        expected, rel=1e-10 if exact else 1e-4, abs=1e-12 if exact else 1e-4
+    )
     assert opt.steps == len(gradients)
 
 
@@ -166,7 +168,11 @@ def test_bad_arguments(make, message):
 
 
 STEPS = [  # gradients that do not fit a Linear(2, 3), beside a good one that must not be applied either
-    ({"1.weight": np.ones((3, 2))}, KeyError, "the net has no parameter '1.weight'; it has ['0.weight', '0.bias']"),
+    (
+        {"1.weight": np.ones((3, 2))},
+        KeyError,
+        "the net has no parameter '1.weight'; it has ['0.weight', '0.bias']",
+    ),
     ({"0.weight": np.ones((2, 3))}, ValueError, "gradient '0.weight' has shape (2, 3), expected (3, 2)"),
     ({"0.weight": np.ones((3, 2), complex)}, TypeError, "gradient '0.weight' has dtype complex128"),
 ]

@@ -1,0 +1,59 @@
+"""The compiled core's functions, as _core_numpy.py has them, and the fused epoch."""
+
+from typing import Any
+
+from numpy import ndarray
+
+ACTIVATIONS: dict[str, int]
+LOSSES: dict[str, int]
+OPTIMIZERS: dict[str, int]
+
+def affine(a: ndarray, weight: ndarray, bias: ndarray | None) -> ndarray: ...
+def propagate(delta: ndarray, weight: ndarray) -> ndarray: ...
+def weight_gradient(delta: ndarray, a: ndarray) -> ndarray: ...
+def bias_gradient(delta: ndarray) -> ndarray: ...
+def activation(kind: str, z: ndarray, alpha: float = 0.0) -> ndarray: ...
+def activation_backward(kind: str, delta: ndarray, saved: ndarray, alpha: float = 0.0) -> ndarray: ...
+def exponential(x: ndarray) -> ndarray: ...
+def mse(output: ndarray, y: ndarray) -> tuple[float, ndarray]: ...
+def bce(output: ndarray, y: ndarray) -> tuple[float, ndarray]: ...
+def bce_with_logits(output: ndarray, y: ndarray) -> tuple[float, ndarray]: ...
+def cross_entropy(output: ndarray, y: ndarray) -> tuple[float, ndarray]: ...
+def soft_cross_entropy(output: ndarray, y: ndarray) -> tuple[float, ndarray]: ...
+def sgd(
+    weight: ndarray,
+    gradient: ndarray,
+    velocity: ndarray | None,
+    lr: float,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+) -> None: ...
+def rmsprop(
+    weight: ndarray, gradient: ndarray, square: ndarray, lr: float, alpha: float, eps: float, weight_decay: float
+) -> None: ...
+def adam(
+    weight: ndarray,
+    gradient: ndarray,
+    mean: ndarray,
+    square: ndarray,
+    t: float,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+) -> None: ...
+def train_epoch(
+    ops: list[tuple[Any, ...]],
+    loss: str,
+    threshold: float,
+    optimizer: str,
+    rates: tuple[float, ...],
+    steps: int,
+    x: ndarray,
+    y: ndarray,
+    order: ndarray,
+    batch_size: int,
+) -> tuple[float, int, int, bool]: ...

@@ -1,0 +1,50 @@
+"""Measuring instruments: what can be read off delta and a, of any net, without hidden state."""
+
+from .conditioning import (
+    GramSigns,
+    coherence,
+    condition_number,
+    critical_batch,
+    gram_signs,
+    max_stable_lr,
+    second_moment,
+    spectrum,
+)
+from .paths import (
+    NarrowCone,
+    Nearest,
+    Reachability,
+    SignDetour,
+    ZigZag,
+    fewest_reversals,
+    is_reachable,
+    narrow_cone,
+    nearest_reachable,
+    sign_detour,
+    tube_legs,
+)
+from .saturation import (
+    Attenuation,
+    MeanField,
+    Saturation,
+    attenuation,
+    critical_gain,
+    dead_units,
+    mean_field_rate,
+    saturation,
+)
+from .signs import (
+    MeanFluctuation,
+    SignPatterns,
+    batch_survival,
+    delta_agreement,
+    mean_fluctuation_split,
+    pattern_count,
+    reachable_patterns,
+    sign_entropy_bits,
+    sign_pattern,
+    single_signed_rows,
+    survival_limit,
+    survival_probability,
+)
+from .transformations import gauge_flip, precondition, tanh_twin, twin_preconditioner

@@ -1,0 +1,146 @@
+"""Conditioning: what the inputs of a layer, by their mean and their spread, make of the speed of gradient
+descent.
+
+Every function takes a sample of activations a (N, J), such as bp.gradients["2"].a, and works on the uncentred
+second moment H = E[a a^T] = S + mu mu^T: the curvature of half the squared error in one row of weights. With
+bias=True the input has one more entry, the constant 1 that a bias is a weight of. Cost: one singular value
+decomposition of (N, J).
+
+Index legend: n sample (N), j input (J); H (J, J), or (J+1, J+1) with the bias.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._checks import as_batch, real_number
+
+BLOCK = 2**22  # entries of the Gram matrix that are looked at in one go
+
+
+def second_moment(a, bias=False):
+    """H = a^T a / N, (J, J); with bias (J+1, J+1), the constant input last.
+
+    Unit: that of a, squared. Uncentred: a mean of mu adds mu mu^T. Source: LeCun, Kanter, Solla 1991.
+    """
+    a = _inputs(a, bias)
+    return a.T @ a / len(a)
+
+
+def spectrum(a, bias=False):
+    """The eigenvalues of the second moment, largest first, (J,) or (J+1,); from the singular values of a /
+    sqrt(N).
+
+    Exact zeros where there are fewer samples than inputs. A relative error of about 1e-16 holds for the
+    largest; the others carry the same absolute error in their square roots.
+    """
+    return _scales(a, bias) ** 2
+
+
+def condition_number(a, bias=False):
+    """kappa = largest / smallest eigenvalue of the second moment: 1 or more, inf where a direction is never
+    seen.
+
+    Gradient descent at its best lr needs about (kappa / 2) ln(1 / tolerance) steps in the worst case (theorem
+    C4). iid inputs of mean mu and standard deviation s: 1 + J mu^2 / s^2, and with the bias lambda_+^2 / s^2
+    (C6). A constant input is such a direction only next to a bias; an input that is always 0 is one by
+    itself.
+    """
+    scales = _scales(a, bias)
+    # What is below it may be 0 as well: the rounding error of a singular value.
+    noise = scales[0] * max(len(a), len(scales)) * np.finfo(np.float64).eps
+    return float((scales[0] / scales[-1]) ** 2) if scales[-1] > noise else np.inf
+
+
+def coherence(a):
+    """c = |E a|^2 / E|a|^2, from 0 (centred) to 1 (constant): the share of the second moment that the mean
+    makes.
+
+    A pure number; 0/0 counts as 0. For iid units c = r^2 / (1 + r^2) with r = mean / standard deviation; it
+    is about the mean cosine between two samples (theorem C3), and 1 / (1 - c) = 1 + r^2.
+    """
+    a = _moderate(_inputs(a))
+    power = np.square(a).sum(axis=1).mean()
+    return float(np.square(a.mean(axis=0)).sum() / power) if power > 0 else 0.0
+
+
+def critical_batch(a, bias=False):
+    """B* = tr H / lambda_1, from 1 to J: the batch size from which more samples hardly save steps (theorem
+    C8).
+
+    Unit: samples. About 1 + 1/r^2 for iid units with a mean, J for centred ones of equal power. 1 for a = 0.
+    Source: Ma, Bassily, Belkin 2018; theirs has the largest |a|^2 instead of its mean.
+    """
+    scales = _scales(a, bias)
+    return float(np.square(scales / scales[0]).sum()) if scales[0] > 0 else 1.0
+
+
+def max_stable_lr(a, bias=False, curvature=1.0):
+    """2 / (curvature * lambda_1): gradient descent on this layer converges below it and diverges above.
+
+    curvature: d^2 c / dz^2 of one output. 1 for half the squared error, 2 / K for MSELoss; with the other
+    losses it varies along the way and is at most 1/4 / K for BCEWithLogitsLoss and 1/2 for CrossEntropyLoss:
+    their bound from below. inf for a = 0. The best lr is 2 / (lambda_1 + lambda_J), not 1 / lambda_1 (theorem
+    C4).
+    """
+    curvature = real_number(curvature, "curvature", 0, open_low=True)
+    largest = spectrum(a, bias)[0]
+    return float(2 / (curvature * largest)) if largest > 0 else np.inf
+
+
+class GramSigns(NamedTuple):
+    """The pairs of different samples: shares (0..1) with a_m . a_n above, below and at 0, and mean cosine."""
+
+    positive: float
+    negative: float
+    zero: float
+    mean_cosine: float
+
+
+def gram_signs(a, bias=False):
+    """Do two samples pull an output the same way? GramSigns of the N (N-1) / 2 pairs a_m . a_n (theorem C3).
+
+    One SGD step of a linear layer on sample m moves the output of sample n by -lr delta_m (a_m . a_n), plus 1
+    in the brackets for the bias: with a > 0 all outputs move together. The cosine of a sample that is 0
+    counts as 0. The Gram matrix (N, N) is never held whole. ValueError for fewer than two samples.
+    """
+    a = _moderate(_inputs(a, bias))
+    N = len(a)
+    if N < 2:
+        raise ValueError(f"a has shape {a.shape}: one sample has no pairs")
+    positive = negative = 0
+    rows = max(1, BLOCK // N)
+    for start in range(0, N, rows):
+        block = np.triu(a[start : start + rows] @ a.T, start + 1)
+        positive += int((block > 0).sum())
+        negative += int((block < 0).sum())
+    norms = np.linalg.norm(a, axis=1)
+    units = a / np.where(norms > 0, norms, 1)[:, None]
+    total = np.square(units.sum(axis=0)).sum() - np.square(units).sum()
+    pairs = N * (N - 1) / 2
+    zero = (pairs - positive - negative) / pairs
+    return GramSigns(positive / pairs, negative / pairs, zero, float(total / (2 * pairs)))
+
+
+def _inputs(a, bias=False):
+    """a as float64 (N, J), with a column of ones behind it if asked for; a ValueError where it is empty."""
+    a = as_batch(a, "a").astype(np.float64, copy=False)
+    if a.size == 0:
+        raise ValueError(f"a has shape {a.shape}: there is nothing to measure")
+    if not np.isfinite(a).all():
+        raise ValueError("a holds NaN or infinity")
+    return np.column_stack([a, np.ones(len(a))]) if bias else a
+
+
+def _scales(a, bias=False):
+    """The roots of the second moment's eigenvalues, largest first: the singular values of a / sqrt(N)."""
+    a = _inputs(a, bias)
+    scales = np.zeros(a.shape[1])
+    singular = np.linalg.svd(a / np.sqrt(len(a)), compute_uv=False)
+    scales[: len(singular)] = singular
+    return scales
+
+
+def _moderate(a):
+    """a times the power of two that brings its largest entry near 1: exact, and then no square overflows."""
+    return np.ldexp(a, -int(np.frexp(np.abs(a).max())[1]))

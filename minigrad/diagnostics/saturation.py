@@ -1,0 +1,203 @@
+"""Saturation and depth: where slopes are nearly or exactly 0, and how much of delta is left after each layer.
+
+The first two functions look at a net and its input, the third at what backprop returned, the last two at an
+activation function alone: what a very wide net of it, with random weights, does to delta (mean field).
+
+Index legend: n sample (N), k neuron (K), l layer (L).
+"""
+
+import copy
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .._checks import as_batch, real_number
+from ..activations import Activation
+from ..activations import activation as activation_named
+from ..networks import Residual, Sequential
+
+# ---- slopes in a net -------------------------------------------------------------------------------------
+
+
+class Saturation(NamedTuple):
+    """Shares (0..1) of a layer's N K entries.
+
+    low     slope under the threshold at z <= 0
+    high    slope under the threshold at z > 0
+    zero    the slope that training multiplies with is exactly 0
+    """
+
+    low: float
+    high: float
+    zero: float
+
+
+def saturation(net, x, threshold=0.01):
+    """How much of each activation layer is saturated on x (N, J): {layer path: Saturation}, in forward order.
+
+    threshold: a slope f'(z); sigmoid' is under 0.01 beyond |z| = 4.585. low and high use the accurate
+    slope(z), zero uses what backward multiplies with: for the sigmoid a (1 - a), which is 0 from z = 36.737
+    on (16.636 in float32), while the negative tail lives to -745.13 (theorem D1). Works on a copy of net in
+    net's mode: nothing is changed.
+    """
+    threshold = real_number(threshold, "threshold", 0, open_low=True)
+    found = {}
+    for path, layer, z in _activation_inputs(net, x):
+        flat = layer.slope(z) < threshold
+        low = flat & (z <= 0)
+        found[path] = Saturation(
+            *(float(part.mean()) for part in (low, flat & ~low, _trained_slope(layer, z) == 0))
+        )
+    return found
+
+
+def dead_units(net, x):
+    """Units whose slope in training is exactly 0 on every sample of x (N, J): {layer path: bool (K,)}.
+
+    The gradient of the weights and the bias into such a unit is exactly 0. In the first layer plain gradient
+    descent on the same data leaves it so for ever (theorem D2). Nothing is changed.
+    """
+    return {
+        path: (_trained_slope(layer, z) == 0).all(axis=0) for path, layer, z in _activation_inputs(net, x)
+    }
+
+
+def _trained_slope(layer, z):
+    """f'(z) as training computes it."""
+    return layer.backward(np.ones_like(z), layer.forward(z)[1])[0]
+
+
+def _activation_inputs(net, x):
+    """(path, layer, z) of every activation layer that Sequential and Residual lead to, in forward order."""
+    x = as_batch(x, "x", net.dtype)
+    if len(x) == 0:
+        raise ValueError(f"x has shape {x.shape}: there are no samples to look at")
+    return _visit(copy.deepcopy(net), x, "")  # a copy: BatchNorm and Dropout change while they run
+
+
+def _visit(layer, a, path):
+    """Runs a through layer; yields on the way, returns the output."""
+    if type(layer).forward in (Sequential.forward, Residual.forward):
+        out = a
+        for i, child in enumerate(layer):
+            out = yield from _visit(child, out, f"{path}{i}.")
+        return a + out if isinstance(layer, Residual) else out
+    if isinstance(layer, Activation):
+        yield path.removesuffix("."), layer, a
+    return layer.forward(a)[0]
+
+
+# ---- delta on its way down ------------------------------------------------------------------------------
+
+
+class Attenuation(NamedTuple):
+    """What is left of delta = dc/dz at each layer with a weight, in forward order.
+
+    paths     the L layer paths
+    norms     (L,) the root of the mean over the samples of |delta_n|^2
+    averaged  (L,) |mean of delta_n|, the norm of the bias's gradient: Nielsen's "speed of learning"
+    decades   (L-1,) log10(norms[l] / norms[l+1]): decades of delta lost (negative) or won on the way down
+    """
+
+    paths: list
+    norms: np.ndarray
+    averaged: np.ndarray
+    decades: np.ndarray
+
+
+def attenuation(bp):
+    """Norms of delta per layer, and decades per layer: Attenuation. bp: what mg.backprop returned.
+
+    Unit of the norms: that of the loss. A bound for sigmoid layers is |delta^1| <= |delta^L| 4^-(L-1) prod
+    |W^l|_2, over l = 2..L; the rate to expect is `mean_field_rate` (theorem D3). A delta of 0 gives -inf, inf
+    or nan decades.
+    """
+    deltas = [g.delta.astype(np.float64, copy=False) for g in bp.gradients.values()]
+    norms = np.array([np.linalg.norm(delta) / math.sqrt(len(delta)) for delta in deltas])
+    averaged = np.array([np.linalg.norm(delta.mean(axis=0)) for delta in deltas])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        decades = np.log10(norms[:-1]) - np.log10(norms[1:])
+    return Attenuation(list(bp.gradients), norms, averaged, decades)
+
+
+# ---- mean field -----------------------------------------------------------------------------------------
+
+# Midpoints, so that a kink at 0 falls between two of them; E[g(Z)] is _WEIGHTS @ g(_POINTS) for Z ~ N(0, 1).
+_POINTS = (np.arange(-6000, 6000) + 0.5) * 2e-3
+_WEIGHTS = np.exp(-0.5 * _POINTS**2)
+_WEIGHTS /= _WEIGHTS.sum()
+_TINY, _HUGE = 1e-30, 1e30  # a variance beyond them counts as 0 or infinite
+
+
+class MeanField(NamedTuple):
+    """What depth does to a very wide random net.
+
+    q         the variance of z far from the input; 0 or inf where it has no other limit
+    chi       the factor of E|delta|^2 per layer
+    decades   (1/2) log10 chi: the decades of |delta| per layer on the way down
+    """
+
+    q: float
+    chi: float
+    decades: float
+
+
+def mean_field_rate(activation, gain, bias_std=0.0):
+    """What a very wide random net does to delta: MeanField.
+
+    activation: a name or an Activation; weights N(0, gain^2 / fan-in), biases N(0, bias_std^2).
+        q = gain^2 E[f(sqrt(q) Z)^2] + bias_std^2        chi = gain^2 E[f'(sqrt(q) Z)^2]        Z ~ N(0, 1)
+    q is the fixed point that iteration from q = 1 finds. chi < 1: delta vanishes with depth; chi > 1: it
+    explodes. Source: Poole et al. 2016, Schoenholz et al. 2017; theorem D3.
+    """
+    if isinstance(activation, str):
+        activation = activation_named(activation)
+    gain, bias_std = real_number(gain, "gain", 0, open_low=True), real_number(bias_std, "bias_std", 0)
+    q = _fixed_point(activation, gain, bias_std)
+    chi = gain**2 * float(_WEIGHTS @ np.square(activation.slope(math.sqrt(q) * _POINTS)))
+    decades = 0.5 * math.log10(chi) if chi > 0 else -math.inf
+    return MeanField(0.0 if q <= _TINY else math.inf if q >= _HUGE else q, chi, decades)
+
+
+def critical_gain(activation):
+    """The gain at which chi passes 1, so that delta neither vanishes nor explodes; nan where there is none.
+
+    activation: a name or an Activation; biases are 0. sigmoid 10.149, centered_sigmoid 4, tanh 1, relu sqrt 2. For gelu and silu chi jumps past 1 at the gain
+    returned: below it signals die out, above it they grow without end, and there is no gain that keeps both.
+    """
+    low, high = 1e-3, 1e3
+    if not mean_field_rate(activation, low).chi < 1 < mean_field_rate(activation, high).chi:
+        return math.nan
+    while high / low > 1 + 1e-9:
+        middle = math.sqrt(low * high)
+        if mean_field_rate(activation, middle).chi < 1:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(low * high)
+
+
+def _fixed_point(activation, gain, bias_std):
+    """q = V(q), from q = 1 on. Near a critical gain V alone takes for ever, so steps are skipped: by Aitken's
+    rule where it contracts, and where it drives q away by going on in proportion.
+    """
+
+    def variance(q):
+        new = gain**2 * float(_WEIGHTS @ np.square(activation(math.sqrt(q) * _POINTS))) + bias_std**2
+        return min(max(new, _TINY), _HUGE)
+
+    q = 1.0
+    for _ in range(200):
+        once = variance(q)
+        twice = variance(once)
+        if abs(twice - once) <= 1e-12 * once or twice in (_TINY, _HUGE):
+            return twice
+        slope = (twice - once) / (once - q)
+        ahead = twice
+        if 0 < slope < 1:
+            ahead = once + (twice - once) / (1 - slope)
+        elif slope >= 1:
+            ahead = min(max(twice * (twice / once) ** 20, _TINY), _HUGE)
+        q = ahead if ahead > 0 else twice
+    return q

@@ -1,0 +1,62 @@
+"""Every registered study: its numbers bear its verdict out, its pictures can be drawn, its code works."""
+
+from pathlib import Path
+
+import pytest
+
+from minigrad import study
+from minigrad.study import STUDIES, Config, Finding
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", params=list(STUDIES))
+def found(request):
+    """(the study, its findings), of a quick run with a seed that is not the usual one."""
+    return STUDIES[request.param], STUDIES[request.param].run(Config(quick=True, seed=11))
+
+
+def test_it_judges_its_claims(found):
+    which, findings = found
+    assert [finding.id for finding in findings] == list(which.claims)
+
+
+def test_its_numbers_bear_the_verdict_out(found):
+    for finding in found[1]:
+        missed = [f"{n.name}: {n}, needs {n.expect}" for n in finding.numbers if not n.as_expected]
+        assert not missed, finding.id
+
+
+def test_its_words_are_complete(found):
+    for finding in found[1]:
+        for name in ("verdict", "deciding", "theorem", "caveat"):
+            assert len(getattr(finding, name)) > 5, (finding.id, name)
+        assert finding.pictures, finding.id
+        assert all(name.isidentifier() and len(seen) > 40 for name, seen in finding.pictures.items())
+        for path in finding.test.replace(",", " ").split():
+            assert (ROOT / path).is_file(), f"{finding.id} names the test {path}, which is not there"
+
+
+def test_its_pictures_can_be_drawn(found, tmp_path):
+    pytest.importorskip("matplotlib")
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    for finding in found[1]:
+        for name in finding.pictures:
+            figure = found[0].plot(finding, name)
+            figure.savefig(tmp_path / f"{name}.png", dpi=50)
+            assert figure.get_figwidth() == study.style.WIDTH
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_its_code_runs_as_it_stands(found, capsys):
+    for finding in found[1]:
+        exec(compile(finding.code, finding.id, "exec"), {"__name__": "__main__"})
+        assert capsys.readouterr().out.strip(), f"{finding.id}: the code prints nothing"
+
+
+def test_the_first_picture_is_the_default(found):
+    pytest.importorskip("matplotlib")
+    finding: Finding = found[1][0]
+    assert study.plot(finding).axes

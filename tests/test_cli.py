@@ -1,0 +1,259 @@
+"""The command line as a user meets it: what it prints, what it writes, how it ends."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import cli
+
+
+@pytest.fixture
+def run(capsys):
+    """run("train --data moons") -> (exit code, standard output, standard error)."""
+
+    def command(line):
+        try:
+            code = cli.main(line.split() if isinstance(line, str) else line)
+        except SystemExit as end:  # argparse ends the process itself
+            code = end.code
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return code, printed.out, printed.err
+
+    return command
+
+
+def quality(out):
+    """The two lines with loss and accuracy."""
+    return re.findall(r"^(?:train|test ) +loss.*$", out, flags=re.MULTILINE)
+
+
+# ---- doing things ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", ["none", "unit", "standard"])
+def test_a_saved_net_takes_the_data_as_they_come(run, tmp_path, scale):
+    path = tmp_path / "net.npz"
+    trained = run(f"train --data iris --hidden 8 --epochs 3 --lr 0.1 --scale {scale} --save {path}")
+    evaluated = run(f"evaluate {path} --data iris")
+    assert trained[0] == evaluated[0] == 0
+    assert len(quality(trained[1])) == 2
+    assert quality(trained[1]) == quality(evaluated[1])
+    assert ("part of its first layer" in trained[1]) == (scale != "none")
+
+
+def test_training_on_digits_learns_them(run, tmp_path):
+    path = tmp_path / "net.npz"
+    assert run(f"train --data digits --hidden 32 --epochs 12 --save {path}")[0] == 0
+    _, _, x, y = mg.datasets.load("digits")
+    assert mg.accuracy(mg.load(path)(x), y) > 0.9
+
+
+def test_scaling_is_folded_into_the_first_layer_exactly(rng):
+    net, x = mg.mlp([3, 4, 2], rng=1), rng.normal(5.0, 3.0, (20, 3))
+    shift, spread = np.array([4.0, -1.0, 0.5]), np.array([2.0, 0.25, 8.0])
+    before = net((x - shift) / spread)
+    cli.fold(net, shift, spread)
+    np.testing.assert_allclose(net(x), before, rtol=1e-12)
+
+
+def test_the_last_table_tells_sigmoid_from_tanh(run):
+    rows = {}
+    for activation in ("sigmoid", "tanh"):
+        options = f"--hidden 6,5 --activation {activation} --epochs 1 --scale standard"
+        lines = run(f"train --data moons {options}")[1].splitlines()
+        rows[activation] = {line[0]: line.split() for line in lines if re.match(r"\d Linear", line)}
+    assert list(rows["sigmoid"]) == ["0", "2", "4"]
+    # columns from the right: rows of a batch, rows of one sample, spread and mean of a, |delta|
+    assert [rows["sigmoid"][layer][-2] for layer in "24"] == ["100.0%", "100.0%"]
+    assert all(float(rows["tanh"][layer][-2][:-1]) < 60 for layer in "24")
+    assert 0.2 < float(rows["sigmoid"]["2"][-4]) < 0.8
+    assert abs(float(rows["sigmoid"]["0"][-4])) < 0.01  # standard scaling has centred the data
+    assert all(float(row[-5]) > 0 for row in rows["sigmoid"].values())
+
+
+def test_hidden_layers_can_be_given_in_any_way(run):
+    for options, sizes in (
+        ("--hidden 5,4", "2, 5 5, 4 4, 2"),
+        ("--hidden 5 --hidden 4", "2, 5 5, 4 4, 2"),
+        ("--hidden 0", "2, 2"),
+        ("", "2, 32 32, 2"),
+    ):
+        code, out, _ = run(f"train --data xor --epochs 0 {options}")
+        assert code == 0
+        net = next(line for line in out.splitlines() if line.startswith("net:"))
+        assert " ".join(re.findall(r"Linear\((.*?)\)", net)) == sizes
+
+
+@pytest.mark.parametrize("optimizer", ["sgd --momentum 0.9", "rmsprop", "adam", "adamw"])
+def test_every_optimizer_learns(run, optimizer):
+    code, out, _ = run(f"train --data blobs --hidden 8 --epochs 20 --optimizer {optimizer}")
+    assert code == 0
+    assert float(quality(out)[1].split()[-1]) > 0.9
+
+
+def test_a_checkpoint_goes_on_where_it_stopped(run, tmp_path):
+    once, twice = tmp_path / "once.npz", tmp_path / "twice.npz"
+    line = "train --data moons --hidden 4 --lr 0.1 --epochs {} --save {} --checkpoint {}"
+    run(line.format(4, once, tmp_path / "a"))
+    run(line.format(2, twice, tmp_path / "b"))
+    code, out, _ = run(line.format(4, twice, tmp_path / "b"))
+    assert code == 0
+    np.testing.assert_equal(mg.load(twice).state_dict(), mg.load(once).state_dict())
+
+
+def test_nets_with_one_output_can_be_evaluated(run, tmp_path):
+    x, y, _, _ = mg.datasets.load("moons")
+    for name, last in (("logit", []), ("probability", [mg.Sigmoid()])):
+        net = mg.Sequential(mg.Linear(2, 8, rng=0), mg.Tanh(), mg.Linear(8, 1, rng=1), *last)
+        loss = mg.BCELoss() if last else mg.BCEWithLogitsLoss()
+        mg.fit(net, loss, mg.Adam(lr=0.02), x, y[:, None].astype(float), epochs=5, rng=0, progress=False)
+        mg.save(net, tmp_path / f"{name}.npz")
+        code, out, _ = run(f"evaluate {tmp_path / name}.npz --data moons")
+        assert code == 0
+        shown = quality(out)[0].split()
+        assert float(shown[2]) == pytest.approx(loss(net(x), y[:, None].astype(float)), rel=1e-3)
+        assert float(shown[4]) == pytest.approx(mg.accuracy(net(x), y, loss.threshold), abs=1e-4)
+
+
+# ---- help ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["--help", "train --help", "evaluate --help", "report --help"])
+def test_help_shows_examples(run, line):
+    code, out, err = run(line)
+    assert (code, err) == (0, "")
+    assert "examples:" in out
+    assert "minigrad" in out
+
+
+def test_version(run):
+    assert run("--version")[:2] == (0, f"minigrad {mg.__version__}\n")
+
+
+def test_no_command_shows_the_help(run):
+    code, out, err = run("")
+    assert (code, out) == (2, "")
+    assert "minigrad COMMAND --help" in err
+
+
+# ---- mistakes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("fly", "fly"),
+        ("train --hidden many", "whole number"),
+        ("train --hidden 4,0", "from 1"),
+        ("train --hidden -3", "--hidden"),
+        ("train --lr 0", "above 0"),
+        ("train --lr nan", "above 0"),
+        ("train --epochs -1", "epochs"),
+        ("train --epochs 2.5", "whole number"),
+        ("train --batch-size 0", "from 1"),
+        ("train --momentum 1", "below 1"),
+        ("train --momentum 0.9 --optimizer adam", "--optimizer sgd"),
+        ("train --activation sigmiod", "sigmoid"),
+        ("train --scale big", "standard"),
+        ("evaluate", "FILE"),
+        ("report --only Q13", "unknown claim 'Q13', expected one of: Q1, Q2"),
+        ("report --jobs 0", "from 1"),
+    ],
+)
+def test_wrong_usage_is_2(run, line, words):
+    code, out, err = run(line)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("train --data didgits", "digits, iris"),
+        ("train --data {tmp}", "train-images-idx3-ubyte"),
+        ("train --data xor --save {tmp}/no/net.npz", "there is no folder"),
+        ("train --data xor --save {tmp}", "is a folder"),
+        ("train --data xor --checkpoint {tmp}/no/run", "there is no folder"),
+        ("train --data xor --activation relu --init tanh_equivalent", "tanh_equivalent"),
+        ("train --data digits --activation relu --scale none --lr 1e200 --epochs 2", "smaller lr"),
+        ("evaluate {tmp}/none.npz", "none.npz: No such file"),
+        ("evaluate {tmp}/text.npz", "not a minigrad"),
+        ("evaluate {tmp}/net.npz --data digits", "(N, 2)"),
+        ("evaluate {tmp}/net.npz --data spirals", "class numbers from 0 to 2"),
+    ],
+)
+def test_mistakes_are_one_line_and_1(run, tmp_path, line, words):
+    (tmp_path / "text.npz").write_text("not a net")
+    mg.save(mg.mlp([2, 3, 2], rng=0), tmp_path / "net.npz")
+    before = sorted(tmp_path.iterdir())
+    with np.errstate(all="ignore"):
+        code, _, err = run(line.format(tmp=tmp_path))
+    assert code == 1
+    assert err.startswith("minigrad: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert sorted(tmp_path.iterdir()) == before  # nothing was begun
+
+
+# ---- as a process ----------------------------------------------------------------------------------------
+
+MINIGRAD = [sys.executable, "-m", "minigrad"]
+
+
+def test_python_m_minigrad():
+    line = [*MINIGRAD, "train", "--data", "nowhere"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there Ctrl-C cannot be sent to one process")
+def test_ctrl_c_is_130_and_keeps_the_checkpoint(tmp_path):
+    line = ["train", "--data", "moons", "--epochs", "1000000", "--checkpoint", str(tmp_path / "run")]
+    process = subprocess.Popen([*MINIGRAD, *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "minigrad: interrupted\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_output_into_a_closed_pipe(tmp_path):
+    process = subprocess.Popen([*MINIGRAD, "train", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert b"Traceback" not in process.stderr.read()
+    process.wait(60)
+    process.stderr.close()
+
+
+# ---- the README ------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_readme(capsys):
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert float(lines[0].split()[-1]) > 0.9
+    assert any(line.startswith("delta  (5, 10)") for line in lines)
+    assert any(line.startswith("a      (5, 32)") for line in lines)
+    assert any(line.startswith("weight (10, 32)") for line in lines)
+
+
+def test_the_readme_names_files_that_are_there():
+    root = Path(__file__).parents[1]
+    text = (root / "README.md").read_text(encoding="utf-8")
+    for path in re.findall(r"(?:minigrad|docs|examples)/[\w./]+", text):
+        assert (root / path).exists(), path

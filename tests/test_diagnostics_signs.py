@@ -1,0 +1,150 @@
+"""The instruments for signs: shapes, names, refusals, and what the theorems' own tests do not reach."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from strategies import problems
+
+import minigrad as mg
+from minigrad import diagnostics as dg
+
+small_signs = hnp.arrays(
+    np.float64, st.tuples(st.integers(1, 20), st.integers(1, 3)), elements=st.sampled_from([-1, 0, 2])
+)
+
+
+def pair(N=5, K=3, J=4):
+    rng = np.random.default_rng(0)
+    return mg.WeightGradient(rng.standard_normal((N, K)), rng.random((N, J)))
+
+
+# ---- on any net -------------------------------------------------------------------------------------------
+
+
+@given(problems())
+def test_every_instrument_takes_every_gradient_of_every_net(problem):
+    net, loss, x, y = problem
+    bp = mg.backprop(net, loss, x, y)
+    agreement = dg.delta_agreement(bp)
+    assert list(agreement) == list(bp.gradients)
+    for path, g in bp.gradients.items():
+        (N, K), J = g.delta.shape, g.a.shape[1]
+        assert dg.sign_pattern(g).shape == (K, J)
+        assert dg.sign_pattern(g).dtype == np.int8
+        assert dg.single_signed_rows(g).shape == (K,)
+        assert dg.single_signed_rows(g, per_sample=True).shape == (N, K)
+        assert 0 <= dg.sign_entropy_bits(g) <= math.log2(N) + 1e-12
+        assert dg.mean_fluctuation_split(g).mean_part.shape == (K, J)
+        assert 0 <= dg.batch_survival(g, 1, draws=2, rng=0) <= 1
+        assert 0 <= dg.survival_limit(g.a, draws=2, rng=0) <= 1
+        assert 0 <= agreement[path] <= 1
+
+
+def test_a_million_weights_take_seconds_and_no_large_array():
+    """One sample-by-weight array of this layer would have 128 million entries, a gigabyte."""
+    import tracemalloc
+
+    rng = np.random.default_rng(0)
+    g = mg.WeightGradient(rng.standard_normal((128, 1000)), rng.random((128, 1000)))
+    tracemalloc.start()
+    dg.sign_pattern(g), dg.single_signed_rows(g, per_sample=True), dg.sign_entropy_bits(g)
+    dg.mean_fluctuation_split(g), dg.batch_survival(g, 32, draws=2, rng=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+
+
+def test_inputs_are_not_changed():
+    g = pair()
+    for array in (g.delta, g.a):
+        array.flags.writeable = False
+    dg.sign_pattern(g), dg.single_signed_rows(g), dg.sign_entropy_bits(g), dg.mean_fluctuation_split(g)
+    dg.batch_survival(g, 2, rng=0), dg.survival_limit(g.a, draws=5, rng=0)
+
+
+# ---- one by one -------------------------------------------------------------------------------------------
+
+
+def test_patterns_of_plain_updates_and_of_batches():
+    update = np.array([[1.0, -2, 0], [3, 0, 4]])
+    np.testing.assert_array_equal(dg.sign_pattern(update), [[1, -1, 0], [1, 0, 1]])
+    np.testing.assert_array_equal(dg.single_signed_rows(update), [False, True])
+    g = pair()
+    np.testing.assert_array_equal(dg.sign_pattern(g), np.sign(g.weight))
+
+
+def test_delta_agreement_counts_samples_without_opposite_deltas():
+    delta = np.array([[1.0, 2], [0, -3], [1, -1], [-1, -1]])
+    bp = mg.backprop(mg.mlp([1, 2], rng=0), mg.MSELoss(), np.ones((4, 1)), np.zeros((4, 2)))
+    bp.gradients["0"] = mg.WeightGradient(delta, np.ones((4, 1)))
+    assert dg.delta_agreement(bp) == {"0": 0.75}
+
+
+@given(small_signs, small_signs)
+def test_entropy_of_outer_products_is_that_of_the_products_formed(delta, a):
+    N = min(len(delta), len(a))
+    g = mg.WeightGradient(delta[:N], a[:N])
+    formed = np.sign(g.per_sample()).reshape(N, -1)
+    counts = np.array([(formed == row).all(axis=1).sum() for row in formed])
+    expected = -np.log2(counts / N).mean()
+    assert dg.sign_entropy_bits(g) == pytest.approx(expected, abs=1e-12)
+    assert dg.sign_entropy_bits(formed) == pytest.approx(expected, abs=1e-12)
+
+
+def test_entropy_of_fair_coins():
+    rng = np.random.default_rng(0)
+    delta, tanh = rng.standard_normal((20_000, 3)), rng.standard_normal((20_000, 2))
+    assert dg.sign_entropy_bits(mg.WeightGradient(delta, abs(tanh))) == pytest.approx(3, abs=0.01)
+    assert dg.sign_entropy_bits(mg.WeightGradient(delta, tanh)) == pytest.approx(4, abs=0.01)
+    assert dg.sign_entropy_bits(rng.standard_normal((20_000, 2, 2))) == pytest.approx(4, abs=0.01)
+
+
+def test_the_share_of_the_mean():
+    g = mg.WeightGradient(np.array([[1.0], [1.0]]), np.array([[1.0, 3], [3, 1]]))
+    np.testing.assert_array_equal(dg.mean_fluctuation_split(g).share, [1])
+    g = mg.WeightGradient(np.array([[1.0], [-1.0]]), np.array([[1.0, 3], [3, 1]]))
+    np.testing.assert_array_equal(dg.mean_fluctuation_split(g).share, [0])
+    g = mg.WeightGradient(np.zeros((2, 1)), g.a)
+    assert np.isnan(dg.mean_fluctuation_split(g).share).all()
+
+
+def test_a_random_seed_repeats():
+    g = pair(N=30)
+    assert dg.batch_survival(g, 4, rng=3) == dg.batch_survival(g, 4, rng=np.random.default_rng(3))
+    assert dg.survival_limit(g.a, rng=3) == dg.survival_limit(g.a, rng=np.random.default_rng(3))
+
+
+# ---- refusals ---------------------------------------------------------------------------------------------
+
+NAN = np.array([[1.0, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: dg.sign_pattern(NAN), ValueError, "NaN"),
+        (lambda: dg.sign_pattern(mg.WeightGradient(NAN, NAN)), ValueError, "g.delta holds NaN"),
+        (lambda: dg.single_signed_rows(NAN), ValueError, "NaN"),
+        (lambda: dg.single_signed_rows(np.ones(3)), ValueError, r"shape \(3,\), expected \(K, J\)"),
+        (lambda: dg.single_signed_rows(np.ones((2, 2)), per_sample=True), TypeError, "WeightGradient"),
+        (lambda: dg.mean_fluctuation_split(np.ones((2, 2))), TypeError, "ndarray"),
+        (lambda: dg.sign_entropy_bits(np.ones(3)), ValueError, r"\(T, ...\)"),
+        (lambda: dg.reachable_patterns(0, 2), ValueError, "K is 0"),
+        (lambda: [[1, -1]] in dg.reachable_patterns(2, 2), ValueError, r"expected \(2, 2\)"),
+        (lambda: dg.pattern_count(0, 1), ValueError, "J is 0"),
+        (lambda: dg.survival_probability(3, np.inf), ValueError, "r is inf"),
+        (lambda: dg.survival_limit(np.ones(3)), ValueError, r"\(N, J\)"),
+        (lambda: dg.batch_survival(pair(), 0), ValueError, "batch_size is 0"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_pattern_with_a_zero_is_not_among_those_counted():
+    assert [[1, 0], [1, 1]] not in dg.reachable_patterns(2, 2)

@@ -1,0 +1,154 @@
+"""One semantics, two drivers: the fused epoch and the Python loop end with the same bits."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import DTYPES, KINDS, seeds
+
+import minigrad as mg
+from minigrad import _lowering
+from minigrad.activations import ACTIVATIONS
+
+OPTIMIZERS = {
+    "sgd": lambda wd: mg.SGD(0.01, weight_decay=wd),
+    "momentum": lambda wd: mg.SGD(0.01, momentum=0.9, weight_decay=wd),
+    "nesterov": lambda wd: mg.SGD(0.01, momentum=0.9, nesterov=True, weight_decay=wd),
+    "rmsprop": lambda wd: mg.RMSprop(0.01, weight_decay=wd),
+    "adam": lambda wd: mg.Adam(0.01, weight_decay=wd),
+    "adamw": lambda wd: mg.AdamW(0.01, weight_decay=wd),
+}
+
+
+def random_net(widths, kind, residual, bias, dtype, seed):
+    """Linear and activation layers, a Residual and a nested Sequential among them where asked for."""
+    rng = np.random.default_rng(seed)
+    layers = []
+    for J, K in zip(widths, widths[1:], strict=False):
+        layers += [mg.Linear(J, K, bias=bias, dtype=dtype, rng=rng), ACTIVATIONS[kind]()]
+    if residual:
+        K = widths[-2]
+        inner = mg.Sequential(mg.Linear(K, K, dtype=dtype, rng=rng), ACTIVATIONS[kind]())
+        layers.insert(-2, mg.Residual(inner, mg.Residual(mg.Linear(K, K, dtype=dtype, rng=rng))))
+    return mg.Sequential(*layers[:-1])
+
+
+def targets(loss, N, K, dtype, rng):
+    if loss == "cross_entropy":
+        return mg.CrossEntropyLoss(), rng.integers(0, K, N)
+    y = rng.random((N, K)).astype(dtype)
+    if loss == "soft_cross_entropy":
+        return mg.CrossEntropyLoss(), (y / y.sum(axis=1, keepdims=True)).astype(dtype)
+    return {"mse": mg.MSELoss(), "bce": mg.BCELoss(), "bce_with_logits": mg.BCEWithLogitsLoss()}[loss], y
+
+
+def everything(net, opt, history):
+    """All that a run leaves behind, as bytes."""
+    slots = [array.tobytes() for name in sorted(opt.state) for array in opt.state[name]]
+    return [array.tobytes() for array in net.state_dict().values()], slots, opt.steps, repr(history)
+
+
+@given(
+    widths=st.lists(st.integers(1, 40), min_size=2, max_size=4),
+    kind=st.sampled_from(KINDS),
+    residual=st.booleans(),
+    bias=st.booleans(),
+    loss=st.sampled_from(["mse", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy"]),
+    optimizer=st.sampled_from(list(OPTIMIZERS)),
+    weight_decay=st.sampled_from([0.0, 0.01]),
+    dtype=st.sampled_from(DTYPES),
+    N=st.integers(1, 70),
+    batch_size=st.integers(1, 80),
+    shuffle=st.booleans(),
+    seed=seeds,
+)
+def test_both_engines_end_with_the_same_bits(
+    compiled, widths, kind, residual, bias, loss, optimizer, weight_decay, dtype, N, batch_size, shuffle, seed
+):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((N, widths[0])).astype(dtype)
+    criterion, y = targets(loss, N, widths[-1], dtype, rng)
+    left = []
+    for engine in ("fused", "python"):
+        net = random_net(widths, kind, residual, bias, dtype, seed)
+        if loss == "bce":
+            net.layers.append(mg.Sigmoid())
+        opt = OPTIMIZERS[optimizer](weight_decay)
+        history = mg.fit(
+            net, criterion, opt, x, y, epochs=2, batch_size=batch_size, shuffle=shuffle, rng=seed,
+            validation=(x, y), engine=engine,
+        )  # fmt: skip
+        left.append(everything(net, opt, history))
+    assert left[0] == left[1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products_left_to_blas_give_the_same_bits_too(compiled, dtype):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((300, 400)).astype(dtype), rng.integers(0, 10, 300)
+    left = []
+    for engine in ("fused", "python"):
+        net, opt = mg.mlp([400, 200, 10], "relu", dtype=dtype, rng=0), mg.SGD(0.1)
+        history = mg.fit(net, mg.CrossEntropyLoss(), opt, x, y, epochs=2, batch_size=200, rng=0, engine=engine)
+        left.append(everything(net, opt, history))
+    assert left[0] == left[1]
+
+
+def test_divergence_is_found_at_the_same_step(compiled):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((64, 4)), rng.standard_normal((64, 2))
+    said = []
+    for engine in ("fused", "python"):
+        net = mg.mlp([4, 8, 2], "relu", rng=0)
+        with pytest.raises(mg.DivergenceError) as error:
+            mg.fit(net, mg.MSELoss(), mg.SGD(1e3), x, y, epochs=50, batch_size=8, rng=0, engine=engine)
+        said.append((str(error.value), [array.tobytes() for array in net.state_dict().values()]))
+    assert said[0] == said[1]
+
+
+class Doubled(mg.Sigmoid):
+    """A layer of a reader's own."""
+
+
+@pytest.mark.parametrize(
+    ("net", "loss", "opt", "reason"),
+    [
+        (lambda: mg.Sequential(mg.Linear(3, 2), mg.BatchNorm(2)), mg.MSELoss(), mg.SGD(0.1), "BatchNorm"),
+        (lambda: mg.Sequential(mg.Linear(3, 2), mg.Dropout(0.1)), mg.MSELoss(), mg.SGD(0.1), "Dropout"),
+        (lambda: mg.Sequential(mg.Linear(3, 2), Doubled()), mg.MSELoss(), mg.SGD(0.1), "Doubled"),
+        (lambda: mg.Sequential(mg.Linear(3, 2), mg.Tanh()), mg.BCELoss(), mg.SGD(0.1), "BCELoss"),
+        (lambda: mg.Sequential(mg.Sigmoid()), mg.MSELoss(), mg.SGD(0.1), "no parameters"),
+    ],
+)
+def test_what_the_fused_epoch_cannot_train_is_said(compiled, net, loss, opt, reason):
+    with pytest.raises(ValueError, match=reason):
+        mg.fit(net(), loss, opt, np.ones((4, 3)), np.ones((4, net()(np.ones((4, 3))).shape[1])), epochs=1,
+               engine="fused")  # fmt: skip
+
+
+def test_a_layer_used_twice_is_left_to_the_python_loop(compiled):
+    """In the fused epoch a weight is updated before the layers below have passed delta on."""
+    shared = mg.Linear(3, 3, rng=0)
+    net = mg.Sequential(shared, mg.Tanh(), shared)
+    assert "twice" in _lowering.obstacle(net, mg.MSELoss(), mg.SGD(0.1))
+
+
+def test_threads_train_side_by_side_with_the_same_bits(compiled):
+    x, y, *_ = mg.datasets.load("iris")
+
+    def train(seed, out):
+        net = mg.mlp([4, 16, 3], "tanh", rng=seed)
+        mg.fit(net, mg.CrossEntropyLoss(), mg.Adam(), x, y, epochs=20, rng=seed, engine="fused")
+        out[seed] = [array.tobytes() for array in net.state_dict().values()]
+
+    alone, together = {}, {}
+    for seed in range(8):
+        train(seed, alone)
+    threads = [threading.Thread(target=train, args=(seed, together)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == alone

@@ -1,0 +1,81 @@
+"""The compiled core's exp and tanh are within 2 ulp of the exact value, over all magnitudes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from strategies import finite
+
+FUNCTIONS = {
+    "exp": (lambda core, x: core.exponential(x), np.exp),
+    "tanh": (lambda core, x: core.activation("tanh", x), np.tanh),
+}
+WIDER = {np.float32: np.float64, np.float64: np.longdouble}
+RANGES = [(-745, -708), (-708, 709.7), (-40, 40), (-1, 1), (-1e-3, 1e-3), (0.2, 0.5)]
+
+
+def ulps(got, exact):
+    """Distance from the exact value (of a wider type), in units of its last place as a float of got's type."""
+    rounded = exact.astype(got.dtype)
+    unit = np.spacing(np.abs(rounded)).astype(exact.dtype)
+    return np.where(got == rounded, 0, np.abs(got.astype(exact.dtype) - exact) / unit)
+
+
+def wider_type(dtype):
+    if np.finfo(WIDER[dtype]).nmant <= np.finfo(dtype).nmant:
+        pytest.skip("long double is no wider than double here")
+    return WIDER[dtype]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("dtype", WIDER)
+@pytest.mark.parametrize("low_high", RANGES)
+def test_within_two_ulp(compiled, rng, name, dtype, low_high):
+    ours, reference = FUNCTIONS[name]
+    limit = 88 if dtype is np.float32 and name == "exp" else 800
+    x = np.clip(rng.uniform(*low_high, 100_000), -limit, limit).astype(dtype)
+    assert ulps(ours(compiled, x), reference(x.astype(wider_type(dtype)))).max() <= 2
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("dtype", WIDER)
+def test_within_two_ulp_over_all_magnitudes(compiled, rng, name, dtype):
+    ours, reference = FUNCTIONS[name]
+    smallest = np.log10(np.finfo(dtype).smallest_subnormal)
+    x = (rng.choice([-1, 1], 200_000) * 10.0 ** rng.uniform(smallest, 3, 200_000)).astype(dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        exact = reference(x.astype(wider_type(dtype)))
+        got = ours(compiled, x)
+        finite_ones = np.isfinite(exact.astype(dtype))
+    assert (np.isfinite(got) == finite_ones).all()
+    assert ulps(got[finite_ones], exact[finite_ones]).max() <= 2
+
+
+@pytest.mark.proofs
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_within_two_ulp_for_every_float32(compiled, name):
+    """Every float32 from 2^-22 to 2^7 in size: below, e^x rounds to 1 and tanh x to x; above, both have ended."""
+    ours, reference = FUNCTIONS[name]
+    for sign in (0, 1 << 31):
+        for exponent in range(-22, 7):
+            bits = np.arange(1 << 23, dtype=np.uint32) + np.uint32(((exponent + 127) << 23) | sign)
+            x = bits.view(np.float32)
+            with np.errstate(over="ignore"):
+                exact = reference(x.astype(np.float64))
+                known = np.isfinite(exact.astype(np.float32))
+            assert ulps(ours(compiled, x)[known], exact[known]).max() <= 2
+
+
+@given(x=finite(np.float64))
+def test_tanh_is_odd_to_the_last_bit_and_never_above_one(compiled, x):
+    x = np.array([x])
+    up, down = compiled.activation("tanh", x), compiled.activation("tanh", -x)
+    assert up.tobytes() == (-down).tobytes()
+    assert abs(up[0]) <= 1
+
+
+def test_special_values(compiled):
+    x = np.array([-np.inf, -746, -0.0, 0.0, 710, np.inf, np.nan])
+    assert compiled.exponential(x)[:6].tolist() == [0, 0, 1, 1, np.inf, np.inf]
+    assert np.isnan(compiled.exponential(x)[6]) and np.isnan(compiled.activation("tanh", x)[6])
+    assert compiled.activation("tanh", x)[[0, 5]].tolist() == [-1, 1]
+    assert compiled.exponential(np.array([-745.13]))[0] == 5e-324  # the last subnormal

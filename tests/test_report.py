@@ -1,0 +1,248 @@
+"""The report: one page that needs nothing else, findings.json, and what happens when something goes wrong."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from minigrad import cli, report
+from minigrad.study import CLAIMS, STUDIES, Config, Finding, Number, Study, page, style
+
+ASKED = ["Q1", "Q2", "Q3"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A small report of three claims."""
+    pytest.importorskip("matplotlib")
+    out = tmp_path_factory.mktemp("report")
+    assert report.make(Config(quick=True), out, ASKED, jobs=1) == 0
+    return out
+
+
+# ---- what is written -------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """Collects the tags of a page, and checks that they are closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_nothing_else(made):
+    text = (made / "index.html").read_text(encoding="utf-8")
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "url(" not in text
+    tags = Page(text).tags
+    assert "script" not in {tag for tag, _ in tags}
+    links = [attrs[name] for _, attrs in tags for name in ("href", "src") if name in attrs]
+    assert all(link.startswith(("#", "data:")) for link in links)
+    targets = {attrs["id"] for _, attrs in tags if "id" in attrs}
+    assert {link[1:] for link in links if link.startswith("#")} <= targets
+    assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in tags
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_the_page_shows_all_that_was_found(made):
+    tags = Page((made / "index.html").read_text(encoding="utf-8")).tags
+    assert [attrs["id"] for tag, attrs in tags if tag == "section" and attrs] == ASKED
+    images = [attrs for tag, attrs in tags if tag == "img"]
+    entries = json.loads((made / "findings.json").read_text(encoding="utf-8"))
+    names = [name for entry in entries for name in entry["pictures"]]
+    assert [image["alt"] for image in images] == [name.replace("_", " ") for name in names]
+    assert all(image["src"].startswith("data:image/png;base64,") for image in images)
+    for name in names:
+        assert (made / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_findings_json(made):
+    entries = json.loads((made / "findings.json").read_text(encoding="utf-8"))
+    assert [entry["id"] for entry in entries] == ASKED
+    texts = ("claim", "verdict", "deciding", "theorem", "test", "code", "caveat", "rerun")
+    for entry in entries:
+        assert entry["claim"] == CLAIMS[entry["id"]]
+        assert all(isinstance(entry[name], str) and entry[name] for name in texts)
+        assert entry["kind"] in ("true", "partly", "not the cause")
+        assert entry["confirmed"] is all(number["as_expected"] for number in entry["numbers"])
+        assert any(number["expect"] for number in entry["numbers"])
+        assert entry["rerun"] == f"minigrad report --only {entry['id']} --seed 0"
+        assert entry["seeds"]
+        for number in entry["numbers"]:
+            assert {"name", "value", "unit", "low", "high", "runs", "theory", "expect"} <= set(number)
+
+
+def test_nothing_temporary_is_left(made):
+    assert not [path.name for path in made.iterdir() if path.name.startswith(".")]
+
+
+def test_only_and_an_existing_folder(made, tmp_path, capsys):
+    (tmp_path / "index.html").write_text("old")
+    assert report.make(Config(quick=True, seed=5), tmp_path, ["Q2"], jobs=1) == 0
+    (entry,) = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
+    assert (entry["id"], entry["seeds"]) == ("Q2", [5])
+    assert entry["rerun"].endswith("--only Q2 --seed 5")
+    assert "old" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+    table = capsys.readouterr().out
+    assert "Q2" in table
+    assert "Q1" not in table
+
+
+def test_processes_find_the_same(made, tmp_path):
+    assert report.make(Config(quick=True), tmp_path, ["Q2", "Q3"], jobs=2) == 0
+    one = json.loads((made / "findings.json").read_text(encoding="utf-8"))[1:]
+    assert json.loads((tmp_path / "findings.json").read_text(encoding="utf-8")) == one
+
+
+# ---- what can go wrong -----------------------------------------------------------------------------------
+
+
+def finding(claim, value=1.0):
+    return Finding(
+        id=claim,
+        kind="true",
+        verdict="It <is> so.",
+        deciding="1",
+        numbers=[Number("one", value, expect=(1, 1))],
+        theorem="1 = 1",
+        test="-",
+        code="print(1)",
+        pictures={},
+        caveat="-",
+        seeds=[0],
+    )
+
+
+@pytest.fixture
+def studies(monkeypatch):
+    """Three studies in place of the real ones; what they do is set by the test."""
+    pytest.importorskip("matplotlib")
+    doing = {"first": lambda: finding("Q1"), "second": lambda: finding("Q2"), "third": lambda: finding("Q3")}
+    fakes = {name: Study(name, (claim,), name) for name, claim in zip(doing, ASKED, strict=True)}
+    monkeypatch.setattr(Study, "run", lambda self, config: [doing[self.module]()])
+    monkeypatch.setattr("minigrad.report.STUDIES", fakes)
+    return doing
+
+
+def ids(folder):
+    return [entry["id"] for entry in json.loads((folder / "findings.json").read_text(encoding="utf-8"))]
+
+
+def test_interrupted_keeps_what_is_finished(studies, tmp_path, capsys):
+    def interrupt():
+        assert ids(tmp_path) == ["Q1"]  # already there while the second runs
+        raise KeyboardInterrupt
+
+    studies["second"] = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        report.make(Config(), tmp_path, jobs=1)
+    assert ids(tmp_path) == ["Q1"]
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "Q2 is missing from this report: the report was interrupted" in text
+    assert "Q3 is missing" in text
+    assert "Q1" in capsys.readouterr().out
+
+
+def test_interrupted_command_ends_with_130(studies, tmp_path, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    studies["first"] = interrupt
+    assert cli.main(["report", "--out", str(tmp_path / "new"), "--jobs", "1"]) == 130
+    assert capsys.readouterr().err.endswith("minigrad: interrupted\n")
+
+
+def test_a_study_that_fails_does_not_cost_the_others(studies, tmp_path, capsys):
+    studies["second"] = lambda: 1 / 0
+    assert report.make(Config(), tmp_path, jobs=1) == 1
+    assert ids(tmp_path) == ["Q1", "Q3"]
+    err = capsys.readouterr().err
+    assert "Q2 is missing: ZeroDivisionError: division by zero" in err
+    assert "Traceback" not in err
+    assert "Traceback" in (tmp_path / "errors.txt").read_text(encoding="utf-8")
+    assert "ZeroDivisionError" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_numbers_that_miss_are_not_called_true(studies, tmp_path, capsys):
+    studies["first"] = lambda: finding("Q1", value=float("nan"))
+    assert report.make(Config(), tmp_path, ["Q1"], jobs=1) == 0
+    (entry,) = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
+    assert (entry["confirmed"], entry["numbers"][0]["value"]) == (False, "nan")
+    assert "not confirmed in this run" in capsys.readouterr().out
+    assert "missed" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_text_is_escaped(studies, tmp_path):
+    report.make(Config(), tmp_path, ["Q1"], jobs=1)
+    assert "It &lt;is&gt; so." in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_any_work(studies, tmp_path, capsys):
+    studies["first"] = lambda: pytest.fail("work was done")
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert cli.main(["report", "--out", str(out)]) == 1
+        err = capsys.readouterr().err
+        assert str(out) in err
+        assert err.count("\n") == 1
+
+
+def test_unknown_data_are_told_before_any_work(studies, tmp_path, capsys):
+    studies["first"] = lambda: pytest.fail("work was done")
+    assert cli.main(["report", "--data", "nowhere", "--out", str(tmp_path / "report")]) == 1
+    assert "digits, iris" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()
+
+
+def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    assert cli.main(["report", "--out", str(tmp_path / "report")]) == 1
+    assert "pip install matplotlib" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()
+
+
+# ---- words -----------------------------------------------------------------------------------------------
+
+
+def test_the_table_fits_the_terminal(monkeypatch):
+    for columns in (60, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = report.table([finding(claim) for claim in CLAIMS]).splitlines()
+        assert max(map(len, lines)) <= max(columns, 60)
+        assert [line[:3].strip() for line in lines if re.match("Q[0-9]", line)] == list(CLAIMS)
+
+
+def test_formulas_are_set():
+    assert page.prose("delta_k a_j < 1") == "<i>δ</i><sub>k</sub> <i>a</i><sub>j</sub> &lt; 1"
+    assert page.prose("delta^T a") == "δ<sup>T</sup> a"
+
+
+def test_every_claim_has_at_most_one_study():
+    claims = [claim for study in STUDIES.values() for claim in study.claims]
+    assert claims == sorted(set(claims), key=lambda claim: int(claim[1:]))
+    assert set(claims) <= set(CLAIMS)
+
+
+def test_plus_and_minus_are_told_apart_without_colour():
+    """Their greys differ, and neither is that of zero (relative luminance, WCAG 2)."""
+
+    def grey(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    plus, minus, zero = map(grey, (style.PLUS, style.MINUS, style.ZERO))
+    assert minus + 0.04 < plus < zero - 0.3
