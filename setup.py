@@ -31,9 +31,9 @@ CHECKED = os.environ.get("MINIGRAD_CHECKED", "") not in ("", "0")
 # two only give up errno and floating-point traps, which nothing here reads. -ffp-contract keeps its default.
 GCC_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
 
-# What a checked build asks for. Cython lets what the .pyx says of itself win over that: so a checked build compiles
-# a copy in which those directives are turned round that are there for speed alone. The other two are off unless
-# asked for, and a function that says overflowcheck(False) means it: it computes on bits.
+# What a checked build asks for. Cython lets what the .pyx says of itself win over that, so a checked build
+# compiles a copy in which the directives that are there for speed are turned round. The other two are off unless asked
+# for: a function that says overflowcheck(False) means it, because it computes on bits.
 FOR_SPEED = {"boundscheck": True, "wraparound": True, "initializedcheck": True, "cdivision": False}
 CHECKS = {**FOR_SPEED, "nonecheck": True, "overflowcheck": True}
 

@@ -357,7 +357,7 @@ cdef void _activate(int kind, real* a, const real* z, Py_ssize_t size, real alph
             a[i] = tanh(z[i])
     elif kind == RELU:
         for i in range(size):
-            a[i] = 0 if z[i] <= 0 else z[i]
+            a[i] = <real> 0 if z[i] <= 0 else z[i]
     elif kind == LEAKY_RELU:
         for i in range(size):
             a[i] = alpha * z[i] if z[i] <= 0 else z[i]
@@ -389,19 +389,19 @@ cdef void _activate_backward(int kind, real* below, const real* delta, const rea
         memcpy(below, delta, size * sizeof(real))
     elif kind == SIGMOID:
         for i in range(size):
-            below[i] = delta[i] * (saved[i] * (1 - saved[i]))
+            below[i] = delta[i] * (saved[i] * (<real> 1 - saved[i]))
     elif kind == TANH:
         for i in range(size):
-            below[i] = delta[i] * (1 - saved[i] * saved[i])
+            below[i] = delta[i] * (<real> 1 - saved[i] * saved[i])
     elif kind == RELU:
         for i in range(size):
-            below[i] = delta[i] * <real> (1 if saved[i] > 0 else 0)
+            below[i] = delta[i] * (<real> 1 if saved[i] > 0 else <real> 0)
     elif kind == LEAKY_RELU:
         for i in range(size):
-            below[i] = delta[i] * (1 if saved[i] > 0 else alpha)
+            below[i] = delta[i] * (<real> 1 if saved[i] > 0 else alpha)
     elif kind == ELU or kind == SELU:
         for i in range(size):
-            below[i] = delta[i] * (scale * (1 if saved[i] > 0 else alpha * exp(saved[i])))
+            below[i] = delta[i] * (scale * (<real> 1 if saved[i] > 0 else alpha * exp(saved[i])))
     elif kind == GELU:
         for i in range(size):
             s = saved[i]
@@ -410,7 +410,7 @@ cdef void _activate_backward(int kind, real* below, const real* delta, const rea
     elif kind == SILU:
         for i in range(size):
             s = saved[i]
-            below[i] = delta[i] * (sigmoid(s) * (1 + s * sigmoid(-s)))
+            below[i] = delta[i] * (sigmoid(s) * (<real> 1 + s * sigmoid(-s)))
     elif kind == SOFTPLUS:
         for i in range(size):
             below[i] = delta[i] * sigmoid(saved[i])
@@ -443,18 +443,18 @@ cdef double _entry_losses(int kind, real* delta, const real* output, const real*
             for q in range(end):
                 s = output[i + q] - y[i + q]
                 part[q] = s * s
-                delta[i + q] = 2 * s * share
+                delta[i + q] = <real> 2 * s * share
         elif kind == BCE:
             for q in range(end):
                 s = output[i + q]
                 part[q] = <real> -(y[i + q] * max(log(s), -100.0) + (1 - y[i + q]) * max(log1p(-s), -100.0))
-                delta[i + q] = (s - y[i + q]) / max(s * (1 - s), <real> 1e-12) * share
+                delta[i + q] = (s - y[i + q]) / max(s * (<real> 1 - s), <real> 1e-12) * share
         else:
             for q in range(end):
                 s = output[i + q]
                 e = exp(s if s < 0 else -s)
-                part[q] = (s if s > 0 else 0) - y[i + q] * s + log1p_unit(e)
-                delta[i + q] = ((e if s < 0 else 1) / (1 + e) - y[i + q]) * share
+                part[q] = (s if s > 0 else <real> 0) - y[i + q] * s + log1p_unit(e)
+                delta[i + q] = ((e if s < 0 else <real> 1) / (<real> 1 + e) - y[i + q]) * share
         for q in range(end):
             total += part[q]
     return total
@@ -467,7 +467,7 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
     cdef const real* y = <const real*> target
     cdef const real* z
     cdef real* d
-    cdef real largest, s
+    cdef real largest, s, weight
     cdef double total = 0, log_sum
     if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
         return _entry_losses(kind, delta, output, y, N * K, <real> (1.0 / K)) / (N * K)
@@ -488,9 +488,13 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
             total += log_sum - (z[k] - largest)
             d[k] -= 1
         else:
+            weight = 0
             for k in range(K):
-                total += y[n * K + k] * (log_sum - (z[k] - largest))
-                d[k] -= y[n * K + k]
+                weight += y[n * K + k]
+            for k in range(K):
+                if y[n * K + k] != 0:  # a class that is not wanted costs nothing, however unlikely it is
+                    total += y[n * K + k] * (log_sum - (z[k] - largest))
+                d[k] = weight * d[k] - y[n * K + k]
     return total / N
 
 
@@ -544,10 +548,10 @@ cdef void _rmsprop(real* w, const real* gradient, real* square, Py_ssize_t size,
                    real weight_decay) noexcept nogil:
     """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps)."""
     cdef Py_ssize_t i
-    cdef real g
+    cdef real g, rest = <real> 1 - alpha
     for i in range(size):
         g = gradient[i] + weight_decay * w[i]
-        square[i] = alpha * square[i] + (1 - alpha) * g * g
+        square[i] = alpha * square[i] + rest * g * g
         w[i] -= lr * g / (<real> sqrt(square[i]) + eps)
 
 
@@ -799,7 +803,7 @@ def cross_entropy(output, y):
 
 
 def soft_cross_entropy(output, y):
-    """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, K); delta = softmax(z) - y."""
+    """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, K); delta = softmax(z) sum_k y_k - y."""
     return _loss_and_delta(SOFT_CROSS_ENTROPY, output, y)
 
 

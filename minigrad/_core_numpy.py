@@ -118,7 +118,7 @@ def bce(output, y):
 
 def bce_with_logits(output, y):
     """c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)], delta = (sigma(z) - y) / K."""
-    loss = y * _softplus(-output) + (1 - y) * _softplus(output)  # the same, without cancellation where z is large
+    loss = y * _softplus(-output) + (1 - y) * _softplus(output)  # no cancellation where z is large
     return float(loss.mean()), (_sigmoid(output) - y) / output.shape[1]
 
 
@@ -128,10 +128,12 @@ def cross_entropy(output, y):
 
 
 def soft_cross_entropy(output, y):
-    """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, K); delta = softmax(z) - y."""
-    z = output - output.max(axis=1, keepdims=True)
+    """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, K); delta = softmax(z) sum_k y_k - y."""
+    with np.errstate(over="ignore"):  # a class may be infinitely unlikely
+        z = output - output.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(z).sum(axis=1, keepdims=True))
-    return float((y * (log_sum - z)).sum(axis=1).mean()), np.exp(z - log_sum) - y
+    loss = y * np.where(y == 0, 0, log_sum - z)  # and costs nothing where it is not wanted
+    return float(loss.sum(axis=1).mean()), np.exp(z - log_sum) * y.sum(axis=1, keepdims=True) - y
 
 
 # ---- optimisers: one step on one parameter, in place -----------------------------------------------------

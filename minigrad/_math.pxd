@@ -1,7 +1,8 @@
 # cython: language_level=3, cdivision=True
 """exp, tanh and their kin, branch-free, so that the compiler vectorises every loop of _core.pyx that calls them.
 
-e^x = 2^n e^r with |r| <= ln(2)/2, by Taylor's series, cut where the next term is below half an ulp.
+e^x = 2^n e^r with |r| <= ln(2)/2, by Taylor's series, cut where the next term is below half an ulp. Numbers beside a
+`real` are written <real> 1: a bare 1 would reach C as a double, and drag float arithmetic along at half its speed.
 """
 
 from libc.math cimport copysign, copysignf
@@ -137,10 +138,10 @@ cdef inline real expm1(real x) noexcept nogil:
 
 cdef inline real tanh(real x) noexcept nogil:
     """e / (e + 2) with e = e^2|x| - 1: odd to the last bit. What rounding e + 2 and the quotient lost is put back."""
-    cdef real e = expm1(2 * (-x if x < 0 else x))
-    cdef real s = 2 + e
-    cdef real lost = e - (s - 2)
-    cdef real inverse = 1 / s
+    cdef real e = expm1(<real> 2 * (-x if x < 0 else x))
+    cdef real s = <real> 2 + e
+    cdef real lost = e - (s - <real> 2)
+    cdef real inverse = <real> 1 / s
     cdef real t = e * inverse
     t += ((e - t * s) - t * lost) * inverse
     if real is double:
@@ -151,12 +152,12 @@ cdef inline real tanh(real x) noexcept nogil:
 
 cdef inline real sigmoid(real z) noexcept nogil:
     cdef real e = exp(z if z < 0 else -z)  # never overflows, and keeps the negative tail down to -745
-    return (e if z < 0 else 1) / (1 + e)
+    return (e if z < 0 else <real> 1) / (<real> 1 + e)
 
 
 cdef inline real log1p_unit(real x) noexcept nogil:
     """log(1 + x) for x in [0, 1]: 2 artanh(s), s = x / (2 + x) <= 1/3, by its series in s^2 <= 1/9."""
-    cdef real s = x / (2 + x)
+    cdef real s = x / (<real> 2 + x)
     cdef real t = s * s
     cdef real q
     if real is double:
@@ -179,9 +180,9 @@ cdef inline real log1p_unit(real x) noexcept nogil:
     q = q * t + <real> (1.0 / 7)
     q = q * t + <real> (1.0 / 5)
     q = q * t + <real> (1.0 / 3)
-    return 2 * (s + s * (t * q))
+    return <real> 2 * (s + s * (t * q))
 
 
 cdef inline real softplus(real z) noexcept nogil:
     """log(1 + e^z)."""
-    return (z if z > 0 else 0) + log1p_unit(exp(z if z < 0 else -z))
+    return (z if z > 0 else <real> 0) + log1p_unit(exp(z if z < 0 else -z))

@@ -55,7 +55,7 @@ def backprop(net, loss, x, y):
     """
     if not isinstance(net, Sequential):
         raise TypeError(f"net is a {type(net).__name__}, expected a Sequential")
-    x = as_batch(x, "x", net.dtype)
+    x = as_batch(x, "x", net.dtype, net.in_features)
     if len(x) == 0:
         raise ValueError(f"x has shape {x.shape}: the mean loss of no samples is not defined")
     activations, saved = [x], []

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import json
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,8 @@ def load(path):
 def write_archive(path, text, arrays):
     """Write a JSON-ready dict and named arrays to an .npz: a temporary file beside it, flushed to disk, renamed."""
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less the umask, as for any new file
     try:
         with os.fdopen(handle, "wb") as file:
             # savez's own keywords ("file") cannot clash: array names start with "array."

@@ -13,14 +13,15 @@ from .networks import walk
 def gradcheck(net, loss, x, y, *, eps=1e-6, tolerance=1e-5):
     """Compare every parameter's gradient, and dC/dx, with (C(w + eps) - C(w - eps)) / (2 eps).
 
-    Returns {name: largest relative error} with the parameters' names and "x"; the error of an entry is
-    |ours - numeric| / max(|ours|, |numeric|, 1e-4 (1 + |C|)), since differences of C carry rounding noise of about 1e-10 |C|.
-    AssertionError, naming the worst entry, where one exceeds the tolerance. Works on a copy: the net is not changed. Dropout draws the same mask each time.
-    Kinks (ReLU at 0) within eps of some z give false alarms. float32 is checked in float64, since differences of float32
-    losses have no digits left.
+    Returns {name: largest relative error} with the parameters' names and "x"; AssertionError, naming the worst entry,
+    where one exceeds the tolerance. The error of an entry is |ours - numeric| / max(|ours|, |numeric|, 1e-4 (1 + |C|)),
+    since differences of C carry rounding noise of about 1e-10 |C|.
+
+    Works on a copy, so the net is not changed. Dropout draws the same mask each time. Kinks (ReLU at 0) within eps of
+    some z give false alarms. float32 is checked in float64, since differences of float32 losses have no digits left.
     """
     net = _in_float64(net)
-    x = np.array(as_batch(x, "x"), dtype=np.float64)
+    x = np.array(as_batch(x, "x", None, net.in_features), dtype=np.float64)
     masks = [(layer.rng, layer.rng.bit_generator.state) for _, layer in walk(net) if isinstance(layer, Dropout)]
 
     def run(function):

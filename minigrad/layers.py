@@ -55,6 +55,7 @@ class Layer:
     """What all layers share. A layer of your own needs forward and backward; the rest is inherited."""
 
     training = True
+    in_features: int | None = None  # the width of the input; None where any will do
     parameter_names: tuple = ()  # attributes that are trained
     buffer_names: tuple = ()  # attributes that are kept with the weights but not trained
     positional: tuple = ()  # arguments that repr shows without their names
@@ -68,7 +69,7 @@ class Layer:
         raise NotImplementedError(f"{type(self).__name__}.backward")
 
     def __call__(self, x):
-        return self.forward(as_batch(x, "x", self.dtype))[0]
+        return self.forward(as_batch(x, "x", self.dtype, self.in_features))[0]
 
     def parameters(self):
         """{name: array}, the trained arrays themselves: change them in place and the layer changes."""
@@ -132,6 +133,7 @@ class Linear(Layer):
 
     parameter_names = ("weight", "bias")
     positional = ("in_features", "out_features")
+    in_features: int
 
     def __init__(self, in_features, out_features, bias=True, init="glorot_uniform", dtype=np.float64, rng=None):
         self.in_features = whole_number(in_features, "in_features", 1)
@@ -177,7 +179,7 @@ class BatchNorm(Layer):
     positional = ("num_features",)
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, dtype=np.float64):
-        self.num_features = whole_number(num_features, "num_features", 1)
+        self.num_features = self.in_features = whole_number(num_features, "num_features", 1)
         self.eps = real_number(eps, "eps", 0, open_low=True)
         self.momentum = real_number(momentum, "momentum", 0, 1)
         dtype = float_type(dtype)

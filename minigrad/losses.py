@@ -4,8 +4,8 @@ C is the mean over the samples of c_n. delta[n] = d c_n / d output[n], (N, K), w
 
 Two of them take logits and so contain the output's activation. Its derivative cancels there: with the logistic
 output, (a - y) / (a (1 - a)) from the logarithm meets a (1 - a) from the sigmoid, and with softmax the same happens
-across the classes. What is left is delta = a - y. That is why no derivative of sigmoid or softmax appears below, and why
-a confident mistake still sends back a full error; written unfused it would be 0/0 for large logits.
+across the classes. What is left is delta = a - y. That is why no derivative of sigmoid or softmax appears below, and
+why a confident mistake still sends back a full error; written unfused it would be 0/0 for large logits.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ class Loss:
     """What all losses share. A loss of your own needs value_and_delta."""
 
     of_classes = False  # are there right and wrong answers?
-    threshold: float | None = None  # the output above which an entry counts as class 1, where the loss is of two classes
+    threshold: float | None = None  # for losses of two classes: the output above which an entry counts as class 1
 
     def value_and_delta(self, output, y):
         """(C, delta): a float, and (N, K)."""
@@ -124,7 +124,7 @@ class CrossEntropyLoss(Loss):
     of_classes = True
 
     def value_and_delta(self, output, y):
-        """delta = softmax(z) - y: the softmax's derivative has cancelled."""
+        """delta = softmax(z) - y, as the y of a sample sum to 1: the softmax's derivative has cancelled."""
         output = as_output(output)
         y = self.targets(y, output.shape, output.dtype)
         return (core.cross_entropy if y.ndim == 1 else core.soft_cross_entropy)(output, y)
@@ -161,8 +161,8 @@ def softmax(z):
 def accuracy(output, y, threshold=0.5):
     """The share of right answers, a float in [0, 1].
 
-    output (N, K) and y class numbers (N,) or one-hot (N, K): the largest output is the answer. With K = 1: the answer is
-    1 where the output exceeds the threshold (0.5 for probabilities, 0 for logits), y (N, 1) or (N,) of 0 and 1.
+    output (N, K) and y class numbers (N,) or one-hot (N, K): the largest output is the answer. With K = 1 the answer
+    is 1 where the output exceeds the threshold (0.5 for probabilities, 0 for logits), y (N, 1) or (N,) of 0 and 1.
     """
     output, y = as_batch(output, "output"), rectangular(y, "y")
     if y.shape not in (output.shape, output.shape[:1]):

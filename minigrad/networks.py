@@ -1,6 +1,7 @@
 """Layers in a row, layers with a short cut, and mlp(): the usual net in one call."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,6 +52,10 @@ class Sequential(Layer):
 
     def state(self):
         return nested(layer.state() for layer in self.layers)
+
+    @property
+    def in_features(self):
+        return self.layers[0].in_features
 
     @property
     def dtype(self):
@@ -109,8 +114,8 @@ def mlp(sizes, activation="sigmoid", init="glorot_uniform", dtype=np.float64, rn
     """Linear layers of the given sizes with an activation between them; the output is linear.
 
     mlp([64, 32, 10]) is Sequential(Linear(64, 32), Sigmoid(), Linear(32, 10)). init is a name of
-    mg.initializers.INITIALIZERS, a function (rng, K, J) -> (K, J), or "tanh_equivalent": the net of sigmoids (or centred
-    sigmoids) that computes what the tanh net with Glorot weights V and zero biases computes. From
+    mg.initializers.INITIALIZERS, a function (rng, K, J) -> (K, J), or "tanh_equivalent": the net of sigmoids (or
+    centred sigmoids) that computes what the tanh net with Glorot weights V and zero biases computes. From
     sigma(z) = (1 + tanh(z/2)) / 2: W = 2V in the first layer, 4V between hidden layers, 2V in the last; and for the
     plain sigmoid b = -W 1/2 wherever its inputs are sigmoids.
     """
@@ -125,7 +130,7 @@ def mlp(sizes, activation="sigmoid", init="glorot_uniform", dtype=np.float64, rn
     if twin and activation not in ("sigmoid", "centered_sigmoid"):
         raise ValueError(f"init 'tanh_equivalent' is for sigmoid and centered_sigmoid nets, not {activation!r}")
     layers = []
-    for i, (J, K) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (J, K) in enumerate(pairwise(sizes)):
         linear = Linear(J, K, init="glorot_uniform" if twin else init, dtype=dtype, rng=rng)
         if twin:
             linear.weight *= (2 if i > 0 else 1) * (2 if i < len(sizes) - 2 else 1)

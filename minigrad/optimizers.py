@@ -13,14 +13,21 @@ from ._checks import as_float, real_number
 class Optimizer:
     """What all optimisers share. slots names the arrays kept for each parameter."""
 
-    slots: tuple = ()
-    rates: tuple = ()  # the numbers its kernel takes, in their order
-
     def __init__(self, lr, weight_decay):
         self.lr = real_number(lr, "lr", 0, open_low=True)
         self.weight_decay = real_number(weight_decay, "weight_decay", 0)
         self.steps = 0
         self.state = {}  # parameter name -> tuple of arrays, one per slot
+
+    @property
+    def slots(self):
+        """The names of the arrays kept for each parameter."""
+        return ()
+
+    @property
+    def rates(self):
+        """The numbers that its kernel takes, in their order."""
+        return ()
 
     def step(self, net, bp):
         """Change the weights of net, in place, by the gradients of a Backprop (or by such a dict)."""
@@ -82,8 +89,6 @@ class SGD(Optimizer):
 class RMSprop(Optimizer):
     """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps). Tieleman and Hinton 2012."""
 
-    slots = ("square",)
-
     def __init__(self, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=0.0):
         super().__init__(lr, weight_decay)
         self.alpha = real_number(alpha, "alpha", 0, 1, open_high=True)
@@ -93,6 +98,10 @@ class RMSprop(Optimizer):
         core.rmsprop(weight, gradient, slots[0], *self.rates)
 
     @property
+    def slots(self):
+        return ("square",)
+
+    @property
     def rates(self):
         return self.lr, self.alpha, self.eps, self.weight_decay
 
@@ -100,7 +109,6 @@ class RMSprop(Optimizer):
 class Adam(Optimizer):
     """m, v: running means of g and g^2; w -= lr m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps). Kingma and Ba 2015."""
 
-    slots = ("mean", "square")
     decoupled = False  # is the weight decay taken off the weight itself, rather than added to g?
 
     def __init__(self, lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
@@ -114,6 +122,10 @@ class Adam(Optimizer):
 
     def update(self, weight, gradient, slots):
         core.adam(weight, gradient, *slots, self.steps, *self.rates, self.decoupled)
+
+    @property
+    def slots(self):
+        return "mean", "square"
 
     @property
     def rates(self):

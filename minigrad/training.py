@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ._checks import as_batch, finite_rows, generator, one_of, whole_number
 from ._lowering import obstacle, train_epoch
 from ._progress import progress as progress_bar
 from .backprop import backprop
-from .layers import Dropout
+from .layers import BatchNorm, Dropout
 from .losses import Loss
 from .networks import Sequential, modes, predict_width, walk
 from .optimizers import Optimizer
@@ -81,8 +82,8 @@ def fit(
     checkpoint: a file that is written every `every` epochs and at the end, and from which the same call goes on if it
     exists. progress shows a bar on a terminal. engine: "auto", "fused" or "python".
 
-    Raises ValueError or TypeError, before anything changes, where the arguments do not fit, and DivergenceError, with the
-    weights of the last finite epoch restored, where the loss stops being finite. Ctrl-C leaves the net, and the
+    Raises ValueError or TypeError, before anything changes, where the arguments do not fit, and DivergenceError, with
+    the weights of the last finite epoch restored, where the loss stops being finite. Ctrl-C leaves the net, and the
     checkpoint, as after the last whole epoch.
     """
     for value, kind, name in ((net, Sequential, "net"), (loss, Loss, "loss"), (opt, Optimizer, "opt")):
@@ -95,9 +96,13 @@ def fit(
     if engine == "fused" and problem:
         raise ValueError(f"engine 'fused' cannot train this: {problem}")
     run_epoch = train_epoch if problem is None else _python_epoch
-    x, y = _data(net, loss, x, y, "x")
+    callbacks = _callables(callbacks)
+    x, y = _data(net, loss, x, y, "")
     if validation is not None:
-        validation = _data(net, loss, *validation, "validation x")
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            raise ValueError(f"validation is a {type(validation).__name__}, expected a pair (x, y)")
+        validation = _data(net, loss, *validation, "validation ")
+    _check_batches(net, len(x), batch_size)
     run = _Run(net, loss, opt, generator(rng), History())
     identity = _identity(net, loss, opt, x, y, batch_size, shuffle) if checkpoint is not None else None
     if checkpoint is not None:
@@ -114,7 +119,8 @@ def fit(
         for epoch in bar:
             net.train()
             order = run.rng.permutation(len(x)) if shuffle else np.arange(len(x))
-            total, right, steps, finite = run_epoch(net, loss, opt, x, y, order, batch_size)
+            with np.errstate(all="ignore"):  # what overflows is found below, and named
+                total, right, steps, finite = run_epoch(net, loss, opt, x, y, order, batch_size)
             if not finite:
                 batch = order[steps * batch_size : (steps + 1) * batch_size]
                 raise DivergenceError(_where(net, loss, x[batch], y[batch], epoch + 1, steps + 1))
@@ -128,15 +134,13 @@ def fit(
                 run.save(checkpoint, identity, good)
             if any(stop):
                 break
-    except DivergenceError:
+    except BaseException as error:
         run.restore(good)
-        raise
-    except KeyboardInterrupt:
-        run.restore(good)
-        if checkpoint is not None:
-            run.save(checkpoint, identity, good)
-        where = f", saved in {checkpoint}" if checkpoint is not None else ""
-        print(f"\ninterrupted: the net is as after epoch {done} of {epochs}{where}", flush=True)
+        if isinstance(error, KeyboardInterrupt):
+            if checkpoint is not None:
+                run.save(checkpoint, identity, good)
+            where = f", saved in {checkpoint}" if checkpoint is not None else ""
+            print(f"\ninterrupted: the net is as after epoch {done} of {epochs}{where}", file=sys.stderr, flush=True)
         raise
     finally:
         for layer, mode in kept_modes:
@@ -144,16 +148,37 @@ def fit(
     return run.history
 
 
-def _data(net, loss, x, y, name):
+def _callables(callbacks):
+    """The callbacks as a list; a TypeError where one cannot be called."""
+    if callable(callbacks):
+        raise TypeError("callbacks is a function, expected a list of functions: callbacks=[...]")
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"callbacks holds {callback!r}, expected functions (epoch, net, history)")
+    return list(callbacks)
+
+
+def _data(net, loss, x, y, which):
     """x and y as arrays of the net's type, checked against the net and the loss."""
-    x = as_batch(x, name, net.dtype)
+    x = as_batch(x, f"{which}x", net.dtype, net.in_features)
     if len(x) == 0:
-        raise ValueError(f"{name} has shape {x.shape}: there are no samples")
-    finite_rows(x, name)
+        raise ValueError(f"{which}x has shape {x.shape}: there are no samples")
+    finite_rows(x, f"{which}x")
     y = loss.targets(y, (len(x), predict_width(net, x)), x.dtype)
     if y.dtype.kind == "f":
-        finite_rows(y, name.replace("x", "y"))
+        finite_rows(y, f"{which}y")
     return x, y
+
+
+def _check_batches(net, N, batch_size):
+    """BatchNorm has no statistics of one sample: say so before an epoch is half done."""
+    if min(batch_size, N) == 1 or N % batch_size == 1:
+        for path, layer in walk(net):
+            if isinstance(layer, BatchNorm):
+                raise ValueError(
+                    f"batch_size {batch_size} leaves a batch of one of the {N} samples, which layer {path}, {layer!r}, "
+                    "cannot normalise; choose another batch_size"
+                )
 
 
 def _python_epoch(net, loss, opt, x, y, order, batch_size):

@@ -39,14 +39,8 @@ def snapshot(net, *optimizers):
 
     return (
         {name: array.tobytes() for name, array in net.state().items()},
-        [
-            (layer.training, str(getattr(layer, "rng", None) and layer.rng.bit_generator.state))
-            for layer in layers(net)
-        ],
-        [
-            (opt.steps, {n: [a.tobytes() for a in arrays] for n, arrays in opt.state.items()})
-            for opt in optimizers
-        ],
+        [(layer.training, str(getattr(layer, "rng", None) and layer.rng.bit_generator.state)) for layer in layers(net)],
+        [(opt.steps, {n: [a.tobytes() for a in arrays] for n, arrays in opt.state.items()}) for opt in optimizers],
     )
 
 

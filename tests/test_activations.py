@@ -47,14 +47,10 @@ def test_backward_is_delta_times_the_derivative(f, z, delta):
 @every
 def test_slope_is_the_derivative(f):
     z = away_from_kinks(f, np.linspace(-6, 6, 241))
-    np.testing.assert_allclose(
-        f.slope(z), true_slope(f, z), rtol=1e-9 if f.kind == "gelu" else 1e-12, atol=1e-9
-    )
+    np.testing.assert_allclose(f.slope(z), true_slope(f, z), rtol=1e-9 if f.kind == "gelu" else 1e-12, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("kind", "slope"), [("relu", 0), ("leaky_relu", 0.01), ("elu", 1), ("selu", 1.7580993)]
-)
+@pytest.mark.parametrize(("kind", "slope"), [("relu", 0), ("leaky_relu", 0.01), ("elu", 1), ("selu", 1.7580993)])
 def test_the_slope_at_a_kink_is_the_one_from_below(kind, slope):
     assert activation(kind).slope(np.zeros(1)) == pytest.approx(slope)
 
@@ -115,11 +111,7 @@ def test_values(kind, dtype):
 @example(None)
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # the twin's e^(z^2) on its way to 0
 def test_outputs_stay_in_the_range_and_never_become_nan(f, dtype, data):
-    z = (
-        [-1e38, -1000, -50, 50, 1000, 1e38]
-        if data is None
-        else data.draw(st.lists(finite(dtype), min_size=1))
-    )
+    z = [-1e38, -1000, -50, 50, 1000, 1e38] if data is None else data.draw(st.lists(finite(dtype), min_size=1))
     a = f(np.array(z, dtype))
     slack = 4 * np.finfo(dtype).eps
     assert (a >= f.range[0] - slack).all()
@@ -191,9 +183,7 @@ def test_repr_reads_back(f):
 
 
 def test_names():
-    assert {kind: type(activation(kind)).__name__.lower() for kind in KINDS} == {
-        k: k.replace("_", "") for k in KINDS
-    }
+    assert {kind: type(activation(kind)).__name__.lower() for kind in KINDS} == {k: k.replace("_", "") for k in KINDS}
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,7 @@ def test_every_activation_and_float_type(kind, dtype, tmp_path):
 
 
 def test_parameters_of_layers_come_back(tmp_path):
-    net = mg.Sequential(
-        mg.Linear(2, 2, bias=False), mg.LeakyReLU(0.3), mg.ELU(2.0), mg.BatchNorm(2, 0.5, 0.25)
-    )
+    net = mg.Sequential(mg.Linear(2, 2, bias=False), mg.LeakyReLU(0.3), mg.ELU(2.0), mg.BatchNorm(2, 0.5, 0.25))
     net = mg.Sequential(mg.Residual(net), mg.Dropout(0.125))
     net(np.random.default_rng(0).standard_normal((9, 2)))  # moves the running statistics
     mg.save(net, tmp_path / "net")
@@ -175,9 +173,7 @@ NOT_NETS = {
     "far too large": changed(**layer("Linear", {"in_features": 10**9, "out_features": 10**9})),
     "beyond all sizes": changed(**layer("Linear", {"in_features": 10**30, "out_features": 2})),
     "no layers": changed(text={"net": ["Sequential", []]}),
-    "a missing array": changed(
-        text={"net": ["Sequential", [["Linear", {"in_features": 3, "out_features": 2}]] * 2]}
-    ),
+    "a missing array": changed(text={"net": ["Sequential", [["Linear", {"in_features": 3, "out_features": 2}]] * 2]}),
     "an extra array": changed(arrays={"0.scale": np.ones(2)}),
     "a misshapen array": changed(arrays={"0.weight": np.ones((3, 2))}),
     "a complex array": changed(arrays={"0.weight": np.ones((2, 3), complex)}),
@@ -206,9 +202,7 @@ def test_a_run_is_not_a_net(tmp_path):
         checkpoint=path,
         progress=False,
     )
-    with pytest.raises(
-        ValueError, match=r"is not a minigrad file \(minigrad net 1\): its format is 'minigrad run 1'"
-    ):
+    with pytest.raises(ValueError, match=r"is not a minigrad file \(minigrad net 1\): its format is 'minigrad run 1'"):
         mg.load(path)
 
 
@@ -243,11 +237,7 @@ def lists_and_dicts(inner):
     return st.lists(inner | words, max_size=3) | st.dictionaries(words, inner, max_size=2)
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=3), lists_and_dicts, max_leaves=6
-    )
-)
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=3), lists_and_dicts, max_leaves=6))
 def test_any_json_for_a_net_is_refused(tmp_path_factory, structure):
     path = tmp_path_factory.getbasetemp() / "any"
     write_archive(path, {"format": FORMAT, "net": structure}, {})
@@ -260,6 +250,4 @@ def test_archives_keep_names_and_types(tmp_path):
     write_archive(tmp_path / "a", {"format": "f", "n": [1, None]}, arrays)
     text, again = read_archive(tmp_path / "a", "f")
     assert text == {"format": "f", "n": [1, None]}
-    assert {n: (a.dtype, a.tolist()) for n, a in again.items()} == {
-        n: (a.dtype, a.tolist()) for n, a in arrays.items()
-    }
+    assert {n: (a.dtype, a.tolist()) for n, a in again.items()} == {n: (a.dtype, a.tolist()) for n, a in arrays.items()}

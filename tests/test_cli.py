@@ -226,7 +226,8 @@ def test_ctrl_c_is_130_and_keeps_the_checkpoint(tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err == "minigrad: interrupted\n"
+    assert "the net is as after epoch" in err
+    assert err.endswith("minigrad: interrupted\n")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 

@@ -54,9 +54,7 @@ lengths = st.integers(0, 70)
 def close(ours, theirs, rtol, atol):
     assert ours.dtype == theirs.dtype
     assert ours.shape == theirs.shape
-    np.testing.assert_array_less(
-        np.abs(ours - theirs), rtol * np.abs(theirs) + atol + np.finfo(ours.dtype).tiny
-    )
+    np.testing.assert_array_less(np.abs(ours - theirs), rtol * np.abs(theirs) + atol + np.finfo(ours.dtype).tiny)
 
 
 # ---- the products ----------------------------------------------------------------------------------------
@@ -103,9 +101,7 @@ def test_products_of_every_size_are_exact_for_whole_numbers(compiled, size, dtyp
 
 def test_affine_without_bias(compiled, rng):
     a, weight = rng.standard_normal((5, 3)), rng.standard_normal((4, 3))
-    np.testing.assert_allclose(
-        compiled.affine(a, weight, None), twin.affine(a, weight, None), rtol=1e-14, atol=1e-15
-    )
+    np.testing.assert_allclose(compiled.affine(a, weight, None), twin.affine(a, weight, None), rtol=1e-14, atol=1e-15)
 
 
 # ---- the activations -------------------------------------------------------------------------------------
@@ -156,9 +152,7 @@ LOSSES = ("mse", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy"
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LOSSES)
-@given(
-    st.integers(1, 70), st.integers(1, 70), st.tuples(layouts, layouts), seeds, st.sampled_from([0.1, 1, 30])
-)
+@given(st.integers(1, 70), st.integers(1, 70), st.tuples(layouts, layouts), seeds, st.sampled_from([0.1, 1, 30]))
 def test_losses(compiled, name, dtype, N, K, layouts, seed, scale):
     output, y = outputs_and_targets(name, N, K, np.random.default_rng(seed))
     output = (output if name == "bce" else scale * output).astype(dtype)

@@ -1,6 +1,7 @@
 """One semantics, two drivers: the fused epoch and the Python loop end with the same bits."""
 
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def random_net(widths, kind, residual, bias, dtype, seed):
     """Linear and activation layers, a Residual and a nested Sequential among them where asked for."""
     rng = np.random.default_rng(seed)
     layers = []
-    for J, K in zip(widths, widths[1:], strict=False):
+    for J, K in pairwise(widths):
         layers += [mg.Linear(J, K, bias=bias, dtype=dtype, rng=rng), ACTIVATIONS[kind]()]
     if residual:
         K = widths[-2]

@@ -153,9 +153,7 @@ def test_a_state_dict_is_a_copy_and_can_be_put_back(layer):
         array += 1
     changed = layer.state_dict()
     assert not kept or not same_bits(kept, changed)
-    layer.load_state_dict(
-        {name: kept[name].astype(np.float64) for name in reversed(kept)}
-    )  # any order, any float
+    layer.load_state_dict({name: kept[name].astype(np.float64) for name in reversed(kept)})  # any order, any float
     assert same_bits(kept, layer.state_dict())
 
 

@@ -76,9 +76,7 @@ def test_the_rule_by_hand(make, formula, arguments, dtype, w, gradients):
         opt.step(net, {"0.weight": np.full((1, 1), gradient, dtype)})
     exact = dtype == np.float64
     expected = formula(w, gradients, **arguments)
-    assert net[0].weight.item() == pytest.approx(
-        expected, rel=1e-10 if exact else 1e-4, abs=1e-12 if exact else 1e-4
-    )
+    assert net[0].weight.item() == pytest.approx(expected, rel=1e-10 if exact else 1e-4, abs=1e-12 if exact else 1e-4)
     assert opt.steps == len(gradients)
 
 

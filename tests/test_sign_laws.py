@@ -19,12 +19,8 @@ from minigrad.layers import WeightGradient
 short = st.integers(1, 9)
 long = st.one_of(st.integers(1, 9), st.integers(60, 70))
 CORES = [pytest.param(module, id=module.__name__.split(".")[1]) for module in dict.fromkeys((core, twin))]
-every = pytest.mark.parametrize(
-    ("dtype", "module"), [(d, m) for d in DTYPES for m in (p.values[0] for p in CORES)]
-)
-loud = pytest.mark.filterwarnings(
-    "ignore:overflow:RuntimeWarning"
-)  # overflow keeps its sign: it belongs to the law
+every = pytest.mark.parametrize(("dtype", "module"), [(d, m) for d in DTYPES for m in (p.values[0] for p in CORES)])
+loud = pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # overflow keeps its sign: it belongs to the law
 
 
 @loud
@@ -84,9 +80,7 @@ def test_a_positive_activation_never_does(activation):
 @pytest.mark.parametrize("activation", [mg.Sigmoid(), mg.Tanh()], ids=repr)
 def test_three_plus_and_one_minus_is_out_of_reach_for_any_activation(activation):
     with pytest.raises(NoSuchExample):
-        find(
-            signs_of_the_update(activation), lambda signs: (signs == [[1, 1], [1, -1]]).all(), settings=TRIES
-        )
+        find(signs_of_the_update(activation), lambda signs: (signs == [[1, 1], [1, -1]]).all(), settings=TRIES)
 
 
 @pytest.mark.parametrize(("kind", "share"), [("sigmoid", 1.0), ("softplus", 1.0), ("tanh", 0.0)])

@@ -37,9 +37,7 @@ def fit(net, opt, x, y, *, epochs=3, batch_size=5, **others):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @given(st.integers(1, 12), st.integers(1, 14), st.booleans(), seeds)
-def test_fit_is_backprop_and_step_batch_by_batch_in_the_shuffled_order(
-    engine, optimizer, N, batch_size, shuffle, seed
-):
+def test_fit_is_backprop_and_step_batch_by_batch_in_the_shuffled_order(engine, optimizer, N, batch_size, shuffle, seed):
     (x, y), loss = data(N, seed), mg.CrossEntropyLoss()
     net, again = mg.mlp(SIZES, rng=seed), mg.mlp(SIZES, rng=seed)
     opt = OPTIMIZERS[optimizer]()
@@ -145,9 +143,7 @@ def test_validation_does_not_change_the_run(engine):
     fit(nets[0], mg.SGD(0.3), x, y)
     history = fit(nets[1], mg.SGD(0.3), x, y, validation=data(9, seed=1))
     assert same_bits(nets[0].state_dict(), nets[1].state_dict())
-    assert history.val_loss[-1] == mg.CrossEntropyLoss()(
-        nets[1].eval()(data(9, seed=1)[0]), data(9, seed=1)[1]
-    )
+    assert history.val_loss[-1] == mg.CrossEntropyLoss()(nets[1].eval()(data(9, seed=1)[0]), data(9, seed=1)[1])
 
 
 def test_history_plots():
@@ -172,9 +168,7 @@ def test_callbacks_see_each_epoch_and_can_end_the_run(engine):
     def watch(epoch, net_, history):
         seen.append((epoch, len(history), net_ is net))
 
-    history = fit(
-        net, mg.SGD(0.1), x, y, epochs=9, callbacks=[watch, lambda epoch, *_: epoch == 3], engine=engine
-    )
+    history = fit(net, mg.SGD(0.1), x, y, epochs=9, callbacks=[watch, lambda epoch, *_: epoch == 3], engine=engine)
     assert seen == [(1, 1, True), (2, 2, True), (3, 3, True)]
     assert len(history) == 3
 
@@ -224,9 +218,7 @@ def test_divergence_names_epoch_step_and_layer_and_keeps_the_last_finite_epoch(e
 
     if bad_epoch == 1:
         opt.lr = 1e200
-    with pytest.raises(
-        mg.DivergenceError, match=rf"epoch {bad_epoch}, step 2, beginning in layer 2, Linear\(5, 2\)"
-    ):
+    with pytest.raises(mg.DivergenceError, match=rf"epoch {bad_epoch}, step 2, beginning in layer 2, Linear\(5, 2\)"):
         fit(net, opt, x, y, epochs=9, callbacks=[accelerate], engine=engine)
     assert same_bits(net.state_dict(), reference.state_dict())
     assert snapshot(net, opt) == snapshot(reference, calm)
@@ -276,7 +268,7 @@ def test_ctrl_c_leaves_the_net_as_after_the_last_whole_epoch(engine, named, tmp_
         fit(net, mg.Adam(), x, y, epochs=9, callbacks=[interrupt(2)], checkpoint=path, every=5, engine=engine)
     fit(reference, mg.Adam(), x, y, epochs=2, engine=engine)
     assert same_bits(net.state_dict(), reference.state_dict())
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "interrupted: the net is as after epoch 2 of 9" in said
     assert (f"saved in {path}" in said) == named
     assert [file.name for file in tmp_path.iterdir()] == (["run"] if named else [])

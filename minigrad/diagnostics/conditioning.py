@@ -104,7 +104,7 @@ def gram_signs(a, bias=False):
     in the brackets for the bias: with a > 0 all outputs move together. The cosine of a sample that is 0
     counts as 0. The Gram matrix (N, N) is never held whole. ValueError for fewer than two samples.
     """
-    a = _moderate(_inputs(a, bias))
+    a = _moderate(_inputs(a, bias), axis=1)  # the signs and the cosines do not depend on the samples' sizes
     N = len(a)
     if N < 2:
         raise ValueError(f"a has shape {a.shape}: one sample has no pairs")
@@ -141,6 +141,9 @@ def _scales(a, bias=False):
     return scales
 
 
-def _moderate(a):
-    """a times the power of two that brings its largest entry near 1: exact, and then no square overflows."""
-    return np.ldexp(a, -int(np.frexp(np.abs(a).max())[1]))
+def _moderate(a, axis=None):
+    """a times the power of two that brings the largest entry near 1, of all or of each row: exact, and then
+    no square overflows.
+    """
+    largest = np.abs(a).max(axis=axis, keepdims=True)
+    return np.ldexp(a, -np.frexp(largest)[1])

@@ -1,0 +1,127 @@
+"""Compares what was measured with what was aimed at, and writes both into docs/performance.md.
+
+    python benchmarks/bars.py             prints the tables
+    python benchmarks/bars.py --write     and replaces those in docs/performance.md
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+from peers import LABELS, PEERS
+from steps import ratio
+from timing import RESULTS, read
+from workloads import DTYPES, WORKLOADS
+
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+
+
+def bars():
+    """(what, bar, at least?, (figure in float32, in float64)): every aim and the figures that go with it."""
+    steps, backprop, samples = read("steps"), read("backprop"), read("per_sample")
+    processes = read("time_to_result")
+
+    def both(figure):
+        return tuple(figure(dtype) for dtype in DTYPES)
+
+    def against(name, rival):
+        return both(lambda dtype: steps[f"{name} {dtype}"][rival] / steps[f"{name} {dtype}"]["ours"])
+
+    def fastest(name):
+        return both(lambda dtype: ratio(steps[f"{name} {dtype}"])[0])
+
+    def inverse(figures):
+        return tuple(1 / figure for figure in figures)
+
+    def mean(dtype):
+        return math.exp(
+            sum(math.log(ratio(steps[f"{name} {dtype}"])[0]) for name in WORKLOADS) / len(WORKLOADS)
+        )
+
+    def whole(dtype):
+        times = processes[dtype]
+        return min(times[who]["cpu"] for who in ("torch", "jax", "jax_scan")) / times["minigrad"]["cpu"]
+
+    def per_sample(key):
+        return both(lambda dtype: samples[f"torch_vmap {dtype}"][key] / samples[f"ours {dtype}"][key])
+
+    def path(name, rival):
+        return both(lambda dtype: backprop[f"{name} {dtype}"][rival] / backprop[f"{name} {dtype}"]["ours"])
+
+    yield "fastest rival / ours, geometric mean of the seven", 2.0, True, both(mean)
+    for name in ("online", "toy", "digits", "deep"):
+        yield f"fastest rival / ours, {name}", 2.0, True, fastest(name)
+    yield "fastest rival / ours, nielsen", 1.5, True, fastest("nielsen")
+    yield "fastest rival / ours, mnist", 1.15, True, fastest("mnist")
+    yield "ours / the bare products, mnist", 1.25, False, inverse(against("mnist", "floor"))
+    yield "fastest rival / ours, wide", 1.0, True, fastest("wide")
+    yield "ours / the bare products, wide", 1.10, False, inverse(against("wide", "floor"))
+    for name in WORKLOADS:
+        bar = 20.0 if name in ("online", "toy", "digits") else 1.0
+        yield f"PyTorch eager / ours, {name}", bar, True, against(name, "torch")
+    yield "time to result, fastest of PyTorch and JAX / ours", 8.0, True, both(whole)
+    yield "our Python loop / our fused epoch, toy", 5.0, True, against("toy", "ours_python")
+    for name in ("toy", "digits"):
+        yield f"backprop(), PyTorch eager / ours, {name}", 5.0, True, path(name, "torch")
+        yield f"backprop(), NumPy by hand / ours, {name}", 1.0, True, path(name, "numpy")
+    yield "per-sample norms and signs, vmap(grad) / ours, time", 20.0, True, per_sample("microseconds")
+    yield "per-sample norms and signs, vmap(grad) / ours, memory", 1.0, True, per_sample("peak bytes")
+
+
+def number(value):
+    """Three figures, without an exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def markdown(header, rows):
+    """A table in Markdown; floats as number() writes them."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
+    lines += [[number(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def tables():
+    """{name of the place in the page: its table}."""
+    found = []
+    for what, bar, least, figures in bars():
+        met = all(f >= bar if least else f <= bar for f in figures)
+        found.append([what, f"{'>=' if least else '<='} {bar:g}", *figures, "yes" if met else "**no**"])
+    mib = 2**20
+    steps = [[key, *(t[name] for name in PEERS)] for key, t in read("steps").items()]
+    explicit = [[key, t["ours"], t["torch"], t["numpy"]] for key, t in read("backprop").items()]
+    samples = [[key, t["microseconds"], t["peak bytes"] / mib] for key, t in read("per_sample").items()]
+    processes = [
+        [f"{name} {dtype}", t["cpu"], t["wall"], t["peak bytes"] / mib]
+        for dtype, scripts in read("time_to_result").items()
+        for name, t in scripts.items()
+    ]
+    machine = json.loads((RESULTS / "steps.json").read_text(encoding="utf-8"))["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return {
+        "machine": f"{machine['cpu']}, one core; Python {machine['python']}, {versions}.",
+        "bars": markdown(["what", "aim", *DTYPES, "reached"], found),
+        "steps": markdown(["µs per step", *(LABELS[name] for name in PEERS)], steps),
+        "processes": markdown(["whole process", "CPU s", "wall s", "peak MiB"], processes),
+        "per_sample": markdown(["N = 1000 digits", "µs", "peak MiB more"], samples),
+        "backprop": markdown(["µs", "minigrad", "PyTorch eager", "NumPy by hand"], explicit),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
+    options = parser.parse_args()
+    page = PAGE.read_text(encoding="utf-8") if options.write else ""
+    for name, table in tables().items():
+        print(f"{name}\n{table}\n")
+        if options.write:
+            begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+            before, rest = page.split(begin)
+            page = before + begin + table + "\n" + end + rest.split(end, 1)[1]
+    if options.write:
+        PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
