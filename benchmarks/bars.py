@@ -9,7 +9,7 @@ import json
 import math
 from pathlib import Path
 
-from peers import LABELS, PEERS
+from peers import LABELS, PEERS, RIVALS
 from steps import ratio
 from timing import RESULTS, read
 from workloads import DTYPES, WORKLOADS
@@ -81,6 +81,18 @@ def markdown(header, rows):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def wins():
+    """One line for each net of the last run on which a peer was faster than minigrad, with all who were."""
+    nets = list(read("steps").items())
+    for point in read("width_depth"):
+        nets.append((f"{point['against']} {point['value']} {point['dtype']}", point["microseconds"]))
+    for net, times in nets:
+        faster = [name for name in RIVALS if times.get(name, math.inf) < times["ours"]]
+        if faster:
+            shares = (f"{LABELS[name]} ({times[name] / times['ours']:.2f} of our time)" for name in faster)
+            yield f"* {net}: {'; '.join(shares)}"
+
+
 def tables():
     """{name of the place in the page: its table}."""
     found = []
@@ -101,6 +113,7 @@ def tables():
     return {
         "machine": f"{machine['cpu']}, one core; Python {machine['python']}, {versions}.",
         "bars": markdown(["what", "aim", *DTYPES, "reached"], found),
+        "wins": "\n".join(wins()) or "In the last run on none of the nets above.",
         "steps": markdown(["µs per step", *(LABELS[name] for name in PEERS)], steps),
         "processes": markdown(["whole process", "CPU s", "wall s", "peak MiB"], processes),
         "per_sample": markdown(["N = 1000 digits", "µs", "peak MiB more"], samples),

@@ -40,6 +40,7 @@ def speedups(results):
         for row in range(1, len(WORKLOADS), 2):
             ax.axhspan(row - 0.5, row + 0.5, color=PALE, zorder=-1)
         ax.set(xscale="log", title=dtype, xlabel="time per step, divided by minigrad's (log scale)")
+        ax.xaxis.set_major_formatter("{x:g}")
         ax.set_yticks(range(len(WORKLOADS)), WORKLOADS)
         ax.set_ylim(len(WORKLOADS) - 0.5, -0.5)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
@@ -63,6 +64,7 @@ def scaling(results):
             ax.set_ylabel("µs per step, batch 32")
             values = [r["value"] for r in points]
             ax.set_xticks(values, values)
+            ax.yaxis.set_major_formatter("{x:,.0f}")
             ax.minorticks_off()
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure
@@ -72,7 +74,7 @@ def main():
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 10})
     IMAGES.mkdir(parents=True, exist_ok=True)
     for name, figure in (("speedups", speedups(read("steps"))), ("scaling", scaling(read("width_depth")))):
-        figure.savefig(IMAGES / f"{name}.png", dpi=150, metadata={"Software": None})
+        figure.savefig(IMAGES / f"{name}.png", dpi=120, metadata={"Software": None})
         print(f"drawn: docs/img/{name}.png")
 
 

@@ -79,6 +79,7 @@ ctypedef fused vec:
     double_lanes
 
 cdef Py_ssize_t SMALL = 32  # multiply-adds up to which a product is done number by number,
+cdef Py_ssize_t FEW = 16  # samples up to which long rows are multiplied without packing,
 cdef Py_ssize_t LARGE = 8000000  # and from which it is left to NumPy's BLAS
 
 
@@ -206,6 +207,51 @@ cdef void _small_product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, cons
             c[i * n + j] = scale * total
 
 
+cdef void _dots(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
+                vec* lanes) noexcept nogil:
+    """z = a W^T + b by inner products, two samples by four neurons at a time: for few samples with long rows, where
+    packing W^T would cost more than it saves. At the edges the last block overlaps the one before."""
+    cdef vec c[8]
+    cdef vec a0, a1, w0, w1, w2, w3, c0, c1, c2, c3, c4, c5, c6, c7
+    cdef const real* p
+    cdef const real* q
+    cdef const real* lane
+    cdef real total
+    cdef Py_ssize_t block, pair, n, k, j, i, r, L = sizeof(vec) // sizeof(real), whole = J // L * L
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for block in range((K + 3) // 4):
+            k = min(4 * block, K - 4)
+            for pair in range((N + 1) // 2):
+                n = max(min(2 * pair, N - 2), 0)
+                p = a + n * J
+                q = w + k * J
+                r = J if N > 1 else 0  # one sample alone is done twice
+                a0 = (<const vec*> p)[0]
+                c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = a0 - a0
+                for i in range(J // L):
+                    j = i * L
+                    a0, a1 = (<const vec*> (p + j))[0], (<const vec*> (p + r + j))[0]
+                    w0, w1 = (<const vec*> (q + j))[0], (<const vec*> (q + J + j))[0]
+                    w2, w3 = (<const vec*> (q + 2 * J + j))[0], (<const vec*> (q + 3 * J + j))[0]
+                    c0 += a0 * w0
+                    c1 += a0 * w1
+                    c2 += a0 * w2
+                    c3 += a0 * w3
+                    c4 += a1 * w0
+                    c5 += a1 * w1
+                    c6 += a1 * w2
+                    c7 += a1 * w3
+                c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7] = c0, c1, c2, c3, c4, c5, c6, c7
+                for i in range(8 if N > 1 else 4):
+                    lane = <const real*> &c[i]
+                    total = bias[k + i % 4] if bias is not NULL else <real> 0
+                    for j in range(L):
+                        total += lane[j]
+                    for j in range(whole, J):
+                        total += p[(i // 4) * r + j] * q[(i % 4) * J + j]
+                    z[(n + i // 4) * K + k + i % 4] = total
+
+
 cdef void _multiply(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
                     Py_ssize_t step, const real* b, bint packed, const real* start, real scale,
                     real* scratch) noexcept nogil:
@@ -269,6 +315,12 @@ cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssi
         return 0
     if N * J * K <= SMALL:
         _small_product(z, N, K, J, a, J, 1, w, 1, J, bias, <real> 1)
+        return 0
+    if N <= FEW and J >= 8 * L and K >= 4:
+        if real is float:
+            _dots(z, a, w, bias, N, J, K, <float_lanes*> NULL)
+        else:
+            _dots(z, a, w, bias, N, J, K, <double_lanes*> NULL)
         return 0
     for strip in range(padded // L):
         _pack(scratch + strip * L * J, w + strip * L * J, min(L, K - strip * L), J, L)
@@ -980,7 +1032,7 @@ cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, co
         for i in range(n):
             memcpy(<char*> e.value[0] + i * x_row, x + order[start + i] * x_row, x_row)
             memcpy(<char*> e.y + i * e.y_row, y + order[start + i] * e.y_row, e.y_row)
-        if batch * x_row <= 65536:  # the rows of the next batch can travel while this one is at work
+        if batch * x_row <= 262144:  # the rows of the next batch can travel while this one is at work
             for i in range(start + n, min(start + n + batch, N)):
                 for k in range(0, x_row, 64):
                     prefetch(x + order[i] * x_row + k)
@@ -992,11 +1044,11 @@ cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, co
 
 
 cdef void* _buffer(list keep, Py_ssize_t size, int type):
-    """Uninitialised memory that lives as long as the list."""
-    cdef cnp.npy_intp length = max(size, 1)
+    """Uninitialised memory that lives as long as the list, on a boundary of 64 bytes: no vector then spans two lines."""
+    cdef cnp.npy_intp length = max(size, 1) + 64
     cdef cnp.ndarray memory = cnp.PyArray_EMPTY(1, &length, type, 0)
     keep.append(memory)
-    return cnp.PyArray_DATA(memory)
+    return <void*> ((<size_t> cnp.PyArray_DATA(memory) + 63) // 64 * 64)
 
 
 cdef int _parameter(Parameter* p, list keep, object array, tuple slots, int type) except -1:

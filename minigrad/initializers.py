@@ -61,4 +61,13 @@ def initialize(init, rng, K, J, dtype):
     if weight.shape != (K, J):
         raise ValueError(f"init returned shape {weight.shape}, expected {(K, J)}")
     bias = rng.uniform(-1, 1, K) / math.sqrt(J) if init == "torch_default" else np.zeros(K)
-    return weight, bias.astype(dtype)
+    return aligned(weight), aligned(bias.astype(dtype))
+
+
+def aligned(array):
+    """A copy that begins on a boundary of 64 bytes, so that no vector of the core's spans two lines of the cache."""
+    memory = np.empty(array.nbytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy

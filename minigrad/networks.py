@@ -54,7 +54,7 @@ class Sequential(Layer):
         return nested(layer.state() for layer in self.layers)
 
     @property
-    def in_features(self):
+    def in_features(self):  # type: ignore[override]
         return self.layers[0].in_features
 
     @property

@@ -101,7 +101,7 @@ def fit(
     if validation is not None:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise ValueError(f"validation is a {type(validation).__name__}, expected a pair (x, y)")
-        validation = _data(net, loss, *validation, "validation ")
+        validation = _data(net, loss, validation[0], validation[1], "validation ")
     _check_batches(net, len(x), batch_size)
     run = _Run(net, loss, opt, generator(rng), History())
     identity = _identity(net, loss, opt, x, y, batch_size, shuffle) if checkpoint is not None else None

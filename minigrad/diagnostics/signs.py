@@ -243,6 +243,7 @@ def batch_survival(g, batch_size, draws=100, rng=None):
 
     g: WeightGradient with at least batch_size samples; batches are drawn without replacement. Compare with
     survival_limit(g.a), which assumes that delta knows nothing of a.
+    Rows that are zero throughout count: for ReLU, whose silent units make many, see (g.delta == 0).all(axis=0).
     """
     B, rng = whole_number(batch_size, "batch_size", 1), generator(rng)
     if len(g.delta) < B:

@@ -64,6 +64,9 @@ class Study:
 
 _IN_CLAIM_ORDER = [
     Study("outer_product", ("Q1", "Q2", "Q3"), "delta, a and their outer product"),
+    Study("patterns", ("Q4", "Q5"), "reachable sign patterns and their bits"),
+    Study("batch", ("Q6",), "what a batch does to the signs"),
+    Study("zigzag", ("Q7",), "zig-zag, turned signs, and what costs in deep nets"),
 ]
 STUDIES = {study.module: study for study in _IN_CLAIM_ORDER}
 
