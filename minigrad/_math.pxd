@@ -3,8 +3,10 @@
 
 e^x = 2^n e^r with |r| <= ln(2)/2, by Taylor's series, cut where the next term is below half an ulp. Numbers beside a
 `real` are written <real> 1: a bare 1 would reach C as a double, and drag float arithmetic along at half its speed.
+What computes on the bits of a float may wrap around, NaN's bits above all: no overflow checks there.
 """
 
+cimport cython
 from libc.math cimport copysign, copysignf
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -13,6 +15,7 @@ ctypedef fused real:
     float
     double
 
+@cython.overflowcheck(False)
 cdef inline double two_to_64(int64_t n) noexcept nogil:
     cdef int64_t bits = (n + 1023) << 52
     cdef double power
@@ -20,6 +23,7 @@ cdef inline double two_to_64(int64_t n) noexcept nogil:
     return power
 
 
+@cython.overflowcheck(False)
 cdef inline float two_to_32(int32_t n) noexcept nogil:
     cdef int32_t bits = (n + 127) << 23
     cdef float power
@@ -55,6 +59,7 @@ cdef inline float expm1_reduced_32(float r) noexcept nogil:
     return r + r * r * q
 
 
+@cython.overflowcheck(False)
 cdef inline double exp_64(double x) noexcept nogil:
     cdef double magic = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to the nearest integer
     cdef double shifted, n, r
@@ -72,6 +77,7 @@ cdef inline double exp_64(double x) noexcept nogil:
     return (1.0 + expm1_reduced_64(r)) * two_to_64(j) * two_to_64(i - j)
 
 
+@cython.overflowcheck(False)
 cdef inline float exp_32(float x) noexcept nogil:
     cdef float magic = 12582912.0  # 1.5 * 2^23
     cdef float shifted, n, r
@@ -89,6 +95,7 @@ cdef inline float exp_32(float x) noexcept nogil:
     return (<float> 1.0 + expm1_reduced_32(r)) * two_to_32(j) * two_to_32(i - j)
 
 
+@cython.overflowcheck(False)
 cdef inline double expm1_64(double x) noexcept nogil:
     """e^x - 1 for x clipped to [-40, 40], accurate down to zero."""
     cdef double magic = 6755399441055744.0
@@ -106,6 +113,7 @@ cdef inline double expm1_64(double x) noexcept nogil:
     return p * expm1_reduced_64(r) + (p - 1.0)
 
 
+@cython.overflowcheck(False)
 cdef inline float expm1_32(float x) noexcept nogil:
     cdef float magic = 12582912.0
     cdef float shifted, n, r, p

@@ -1,0 +1,269 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Matrix products of small matrices, in vectors.
+
+All three products of a linear layer are C[i, :] = sum_p A[i, p] B[p, :] with rows of B contiguous and A read entry by
+entry in any layout, so that delta^T needs no transposition; only W^T is packed.
+"""
+
+from libc.string cimport memcpy
+
+from minigrad._math cimport real
+
+# Vectors as wide as the widest register there is. GCC and Clang split them where the CPU has narrower ones;
+# other compilers get one lane, and the same code is then plain scalar arithmetic.
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    typedef float  float_lanes  __attribute__((vector_size(64), aligned(4), may_alias));
+    typedef double double_lanes __attribute__((vector_size(64), aligned(8), may_alias));
+    typedef float  float_octet  __attribute__((vector_size(32), aligned(4), may_alias));
+    typedef double double_octet __attribute__((vector_size(64), aligned(8), may_alias));
+    #else
+    typedef float  float_lanes;
+    typedef double double_lanes;
+    #endif
+
+    /* An 8 x 8 block is transposed by exchanging half-blocks of 1, then 2, then 4 numbers between rows. */
+    #if defined(__has_builtin)
+    #if __has_builtin(__builtin_shufflevector)
+    #define EXCHANGE(s, a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7)                       \
+        for (i = 0; i < 8; i++)                                                                               \
+            if (!(i & s)) {                                                                                   \
+                t = r[i];                                                                                     \
+                r[i] = __builtin_shufflevector(t, r[i + s], a0, a1, a2, a3, a4, a5, a6, a7);                  \
+                r[i + s] = __builtin_shufflevector(t, r[i + s], b0, b1, b2, b3, b4, b5, b6, b7);              \
+            }
+    #define TRANSPOSE_8X8(name, real, octet)                                                                  \
+        static inline int name(real *to, Py_ssize_t row_to, const real *from, Py_ssize_t row_from) {          \
+            octet r[8], t;                                                                                    \
+            int i;                                                                                            \
+            for (i = 0; i < 8; i++) r[i] = *(const octet *)(from + i * row_from);                             \
+            EXCHANGE(1, 0, 8, 2, 10, 4, 12, 6, 14, 1, 9, 3, 11, 5, 13, 7, 15)                                 \
+            EXCHANGE(2, 0, 1, 8, 9, 4, 5, 12, 13, 2, 3, 10, 11, 6, 7, 14, 15)                                 \
+            EXCHANGE(4, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15)                                 \
+            for (i = 0; i < 8; i++) *(octet *)(to + i * row_to) = r[i];                                       \
+            return 1;                                                                                         \
+        }
+    TRANSPOSE_8X8(transpose_float, float, float_octet)
+    TRANSPOSE_8X8(transpose_double, double, double_octet)
+    #endif
+    #endif
+    #ifndef TRANSPOSE_8X8
+    static inline int transpose_float(float *a, Py_ssize_t b, const float *c, Py_ssize_t d) { return 0; }
+    static inline int transpose_double(double *a, Py_ssize_t b, const double *c, Py_ssize_t d) { return 0; }
+    #endif
+    """
+    ctypedef float float_lanes
+    ctypedef double double_lanes
+    int transpose_float(float*, Py_ssize_t, const float*, Py_ssize_t) noexcept nogil
+    int transpose_double(double*, Py_ssize_t, const double*, Py_ssize_t) noexcept nogil
+
+ctypedef fused vec:
+    float_lanes
+    double_lanes
+
+
+cdef inline void tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t row, Py_ssize_t step, const real* b,
+                       Py_ssize_t ldb, Py_ssize_t p, const real* start, real scale, int height,
+                       vec* lanes) noexcept nogil:
+    """Up to eight rows of C, one vector wide: scale * (start + A B), each row summed in a register of its own.
+
+    height is a constant wherever this is called, so that the compiler makes eight functions without branches of it.
+    """
+    cdef vec w, c0, c1, c2, c3, c4, c5, c6, c7
+    cdef Py_ssize_t i
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        c0 = (<const vec*> start)[0]
+        c1 = c2 = c3 = c4 = c5 = c6 = c7 = c0
+        for i in range(p):
+            w = (<const vec*> b)[0]
+            c0 += w * a[0]
+            if height > 1:
+                c1 += w * a[row]
+            if height > 2:
+                c2 += w * a[2 * row]
+            if height > 3:
+                c3 += w * a[3 * row]
+            if height > 4:
+                c4 += w * a[4 * row]
+            if height > 5:
+                c5 += w * a[5 * row]
+            if height > 6:
+                c6 += w * a[6 * row]
+            if height > 7:
+                c7 += w * a[7 * row]
+            a += step
+            b += ldb
+        (<vec*> c)[0] = c0 * scale
+        if height > 1:
+            (<vec*> (c + ldc))[0] = c1 * scale
+        if height > 2:
+            (<vec*> (c + 2 * ldc))[0] = c2 * scale
+        if height > 3:
+            (<vec*> (c + 3 * ldc))[0] = c3 * scale
+        if height > 4:
+            (<vec*> (c + 4 * ldc))[0] = c4 * scale
+        if height > 5:
+            (<vec*> (c + 5 * ldc))[0] = c5 * scale
+        if height > 6:
+            (<vec*> (c + 6 * ldc))[0] = c6 * scale
+        if height > 7:
+            (<vec*> (c + 7 * ldc))[0] = c7 * scale
+
+
+cdef inline void product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                   Py_ssize_t step, const real* b, bint packed, const real* start, real scale, real* scratch,
+                   vec* lanes) noexcept nogil:
+    """C (m, n) = scale * (start + A B), a strip of one vector's width after the other.
+
+    B is (p, n) by rows or, packed, strip by strip; start likewise (n,), or NULL for 0.
+    scratch: p vectors, for the last columns of an unpacked B.
+    """
+    cdef real zeros[16]
+    cdef real out[128]
+    cdef const real* panel
+    cdef const real* first
+    cdef real* target
+    cdef Py_ssize_t i, j, q, r, strip, width, ld, ldt
+    cdef Py_ssize_t L = sizeof(vec) // sizeof(real)
+    cdef int h, tiles = <int> ((m + 7) // 8)
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for q in range(L):
+            zeros[q] = 0
+        for strip in range((n + L - 1) // L):
+            j = strip * L
+            width = min(L, n - j)
+            panel = b + j * p if packed else b + j
+            ld = L if packed else n
+            if width < L and not packed:  # a whole vector would read past the row's end
+                for q in range(p):
+                    for r in range(L):
+                        scratch[q * L + r] = panel[q * n + r] if r < width else 0
+                panel = scratch
+                ld = L
+            first = &zeros[0]
+            if start is not NULL:
+                first = start + j
+            ldt = n if width == L else L
+            i = 0
+            for q in range(tiles):
+                h = <int> ((m * (q + 1)) // tiles - i)  # rows shared out evenly: five and five rather than eight and two
+                target = c + i * n + j if width == L else &out[0]
+                if h == 8:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 8, lanes)
+                elif h == 7:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 7, lanes)
+                elif h == 6:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 6, lanes)
+                elif h == 5:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 5, lanes)
+                elif h == 4:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 4, lanes)
+                elif h == 3:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 3, lanes)
+                elif h == 2:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 2, lanes)
+                else:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 1, lanes)
+                if width < L:
+                    for r in range(h):
+                        memcpy(c + (i + r) * n + j, out + r * L, width * sizeof(real))
+                i += h
+
+
+cdef inline void small_product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                         Py_ssize_t step, const real* b, Py_ssize_t down, Py_ssize_t along, const real* start,
+                         real scale) noexcept nogil:
+    """C (m, n) = scale * (start + A B) entry by entry: a handful of numbers is not worth a vector."""
+    cdef Py_ssize_t i, j, q
+    cdef real total
+    for i in range(m):
+        for j in range(n):
+            total = 0 if start is NULL else start[j]
+            for q in range(p):
+                total += a[i * row + q * step] * b[q * down + j * along]
+            c[i * n + j] = scale * total
+
+
+cdef inline void dots_in(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
+                vec* lanes) noexcept nogil:
+    """z = a W^T + b by inner products, two samples by four neurons at a time: for few samples with long rows, where
+    packing W^T would cost more than it saves. At the edges the last block overlaps the one before."""
+    cdef vec c[8]
+    cdef vec a0, a1, w0, w1, w2, w3, c0, c1, c2, c3, c4, c5, c6, c7
+    cdef const real* p
+    cdef const real* q
+    cdef const real* lane
+    cdef real total
+    cdef Py_ssize_t block, pair, n, k, j, i, r, L = sizeof(vec) // sizeof(real), whole = J // L * L
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for block in range((K + 3) // 4):
+            k = min(4 * block, K - 4)
+            for pair in range((N + 1) // 2):
+                n = max(min(2 * pair, N - 2), 0)
+                p = a + n * J
+                q = w + k * J
+                r = J if N > 1 else 0  # one sample alone is done twice
+                a0 = (<const vec*> p)[0]
+                c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = a0 - a0
+                for i in range(J // L):
+                    j = i * L
+                    a0, a1 = (<const vec*> (p + j))[0], (<const vec*> (p + r + j))[0]
+                    w0, w1 = (<const vec*> (q + j))[0], (<const vec*> (q + J + j))[0]
+                    w2, w3 = (<const vec*> (q + 2 * J + j))[0], (<const vec*> (q + 3 * J + j))[0]
+                    c0 += a0 * w0
+                    c1 += a0 * w1
+                    c2 += a0 * w2
+                    c3 += a0 * w3
+                    c4 += a1 * w0
+                    c5 += a1 * w1
+                    c6 += a1 * w2
+                    c7 += a1 * w3
+                c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7] = c0, c1, c2, c3, c4, c5, c6, c7
+                for i in range(8 if N > 1 else 4):
+                    lane = <const real*> &c[i]
+                    total = bias[k + i % 4] if bias is not NULL else <real> 0
+                    for j in range(L):
+                        total += lane[j]
+                    for j in range(whole, J):
+                        total += p[(i // 4) * r + j] * q[(i % 4) * J + j]
+                    z[(n + i // 4) * K + k + i % 4] = total
+
+
+cdef inline void dots(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J,
+                      Py_ssize_t K) noexcept nogil:
+    if real is float:
+        dots_in(z, a, w, bias, N, J, K, <float_lanes*> NULL)
+    else:
+        dots_in(z, a, w, bias, N, J, K, <double_lanes*> NULL)
+
+
+cdef inline void multiply(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                    Py_ssize_t step, const real* b, bint packed, const real* start, real scale,
+                    real* scratch) noexcept nogil:
+    if real is float:
+        product(c, m, n, p, a, row, step, b, packed, start, scale, scratch, <float_lanes*> NULL)
+    else:
+        product(c, m, n, p, a, row, step, b, packed, start, scale, scratch, <double_lanes*> NULL)
+
+
+cdef inline void pack(real* packed, const real* w, Py_ssize_t K, Py_ssize_t J, Py_ssize_t L) noexcept nogil:
+    """packed (J, L) = the transpose of w (K, J), filled up with zeros, by blocks of 8 x 8."""
+    cdef real block[64]
+    cdef Py_ssize_t i, j, k, q, blocks = 0
+    if L % 8 == 0:
+        for k in range(0, L, 8):
+            for j in range(0, J - 7, 8):
+                if k + 8 > K:  # a block with rows of zeros
+                    for i in range(8):
+                        for q in range(8):
+                            block[i * 8 + q] = w[(k + i) * J + j + q] if k + i < K else 0
+                if real is float:
+                    blocks = transpose_float(packed + j * L + k, L, w + k * J + j if k + 8 <= K else &block[0],
+                                             J if k + 8 <= K else 8)
+                else:
+                    blocks = transpose_double(packed + j * L + k, L, w + k * J + j if k + 8 <= K else &block[0],
+                                              J if k + 8 <= K else 8)
+    for j in range(J // 8 * 8 if blocks else 0, J):  # the last columns, or all where the compiler has no shuffles
+        for k in range(L):
+            packed[j * L + k] = w[k * J + j] if k < K else 0
