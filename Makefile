@@ -18,7 +18,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 CORE := $(if $(filter numpy,$(MINIGRAD_CORE)),,$(VENV)/.core)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint build dist clean FORCE
+.PHONY: help report test proofs oracles lint build dist clean FORCE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -30,6 +30,13 @@ report: $(VENV)/.extras-report,theory $(CORE) ## measure every claim and write r
 
 test: $(VENV)/.extras-$(EXTRAS) $(CORE) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+proofs: $(VENV)/.extras-$(EXTRAS) $(CORE) ## prove the sign rules for all floats, by solver and by exhaustion (minutes)
+	MINIGRAD_PROOFS=1 $(BIN)/python -m pytest -m proofs $(PYTEST_ARGS)
+
+oracles: ## compare with PyTorch, JAX and scikit-learn on 2,500 random nets, in an environment of its own (minutes)
+	MINIGRAD_ORACLE_CASES=$${MINIGRAD_ORACLE_CASES:-2500} \
+	$(MAKE) test VENV=$(VENV)-oracles EXTRAS=test,oracles PYTEST_ARGS="tests/external $(PYTEST_ARGS)"
 
 lint: $(VENV)/.extras-dev ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .

@@ -18,8 +18,8 @@ RESULTS = Path(__file__).parent / "results"
 # On the one core that one_core.py leaves us, the CPU time of the process is what a wall clock would show on
 # an idle machine, and it stays the same on a busy one. It counts all threads; waiting counts for nothing.
 CLOCKS = {"cpu": process_time, "wall": perf_counter}
-# Rounding grows over hundreds of steps; the work is the same if the losses agree to this.
-TOLERANCE = {"float32": 2e-3, "float64": 1e-8}
+# What rounding may do over some hundred steps. Found: 1e-6 and 2e-15, but 1e-4 in float32 where a relu changes sides.
+TOLERANCE = {"float32": 3e-4, "float64": 1e-11}
 
 
 class DifferentWork(Exception):
@@ -43,7 +43,7 @@ def compare(peers, reference, dtype, epochs=2):
                 what = "the losses" if i == 0 else f"the weights of linear layer {i}"
                 raise DifferentWork(
                     f"{name} differs from NumPy by hand by {error:.1e} in {what}; losses of the epochs: "
-                    f"{losses}, expected {list(expected[0])}"
+                    f"{losses}, expected {expected[0].tolist()}"
                 )
 
 

@@ -21,7 +21,7 @@ COMPARED = ("ours", "jax_scan", "torch_tuned", "numpy", "floor")
 def nets(quick):
     """("width" or "depth", its value, Workload): two hidden layers of some width; some layers of 32."""
     for width in WIDTHS[:: 3 if quick else 1]:
-        steps = max(12, min(200, 40_000_000 // (BATCH * width**2)))
+        steps = max(24, min(200, 40_000_000 // (BATCH * width**2)))
         yield (
             "width",
             width,

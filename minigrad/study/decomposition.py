@@ -1,0 +1,237 @@
+"""Q7 on deep nets: what of sigmoid costs steps: its small slope, its mean, or the one sign of its outputs?"""
+
+import numpy as np
+
+import minigrad as mg
+from minigrad.diagnostics import single_signed_rows
+
+from . import style
+from .finding import Number
+
+HIDDEN_LAYERS = 4  # five layers of weights
+BATCH, TARGET = 32, 0.05  # mini-batches; a run is done when the mean loss of an epoch is below TARGET
+MOST = 150  # epochs that any run gets
+LOSS = mg.CrossEntropyLoss()
+
+# name -> what the picture says about it. All start as the same function where that is possible.
+NETS = {
+    "tanh": "tanh: the yardstick",
+    "sigmoid": "sigmoid, usual start",
+    "sigmoid, start of tanh": "sigmoid, started as the tanh net",
+    "sigmoid - 1/2": "sigmoid − ½, usual start",
+    "sigmoid - 1/2, start of tanh": "sigmoid − ½, started as the tanh net",
+    "4 (sigmoid - 1/2)": "4 (sigmoid − ½): slope 1, mean 0",
+    "tanh + 1": "tanh + 1: all outputs positive",
+}
+OFFSETS, OFFSETS_FULL = (0.0, 0.5, 0.9, 1.1, 1.5), (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
+
+
+class Shifted(mg.Layer):
+    """a = scale f(z) + shift, for an activation f; scale and shift are numbers or one per unit (J,)."""
+
+    def __init__(self, f, shift=0.0, scale=1.0):
+        self.f, self.shift, self.scale = f, np.float32(shift), np.float32(scale)
+
+    def forward(self, z):
+        a, saved = self.f.forward(z)
+        return self.scale * a + self.shift, saved
+
+    def backward(self, delta, saved):
+        return self.f.backward(self.scale * delta, saved)
+
+
+# ---- the nets --------------------------------------------------------------------------------------------
+
+
+def build(name, sizes, seed, offset=None):
+    """One of NETS; or, with an offset (a number or one per unit), tanh + offset started as the tanh net."""
+    how = {"rng": seed, "dtype": np.float32}
+    if name.startswith("sigmoid"):
+        activation = "centered_sigmoid" if "1/2" in name else "sigmoid"
+        return mg.mlp(sizes, activation, "tanh_equivalent" if "start" in name else "glorot_uniform", **how)
+    net = mg.mlp(sizes, "tanh", **how)
+    if name == "tanh + 1":
+        offset = 1.0
+    layers = []
+    for i, layer in enumerate(net):
+        if isinstance(layer, mg.Linear):
+            if i > 0 and offset is not None:  # take the offset out again, so that the function is the same
+                layer.bias -= layer.weight @ np.broadcast_to(np.float32(offset), layer.in_features)
+        elif name.startswith("4"):
+            layer = Shifted(mg.CenteredSigmoid(), scale=4)
+        elif offset is not None:
+            layer = Shifted(layer, offset)
+        layers.append(layer)
+    return mg.Sequential(*layers)
+
+
+def problem(config):
+    """(x, y, sizes): some of the data, centred so that the first layer costs nobody anything."""
+    few, width = (512, 64) if config.full else (256, 32)
+    x, y, _, _ = config.load("unit")
+    x, y = x[:few] - x[:few].mean(axis=0), y[:few]
+    return (x / x.std()).astype(np.float32), y, [x.shape[1]] + [width] * HIDDEN_LAYERS + [int(y.max()) + 1]
+
+
+# ---- runs ------------------------------------------------------------------------------------------------
+
+
+def tuned(job):
+    """{"steps": one per seed, "lr", "rows": %} of a net at its best learning rate of a common grid.
+
+    job: (config, name, offset, random signs?). steps until the loss is below TARGET, in steps of BATCH
+    samples; rows: single-signed rows per sample in the layers behind a hidden one, after training. The first
+    seed tries the grid from above, all seeds its best rate and the two beside it.
+    """
+    config, name, offset, random_signs = job
+    x, y, sizes = problem(config)
+    seeds, finer = config.seeds(3, 10), 2 if config.full else 1
+    shares = []
+
+    def epochs(lr, seed, most):
+        shift = offset
+        if random_signs:
+            shift = offset * np.random.default_rng(seed + 1000).choice([-1.0, 1.0], sizes[1])
+        net = build(name, sizes, seed, shift)
+        needed = epochs_needed(net, x, y, lr, seed, most)
+        if needed < np.inf:
+            shares.append(rows_per_sample(net, x, y))
+        return needed
+
+    grid = list(2.0 ** (np.arange(4 * finer, -4 * finer - 1, -1) / finer))
+    tried: list[float] = []
+    for lr in grid:
+        tried.append(epochs(lr, seeds[0], min(MOST, 2 * min(tried, default=MOST))))
+        if len(tried) > 2 and min(tried) < min(tried[-2:]):
+            break  # twice in a row slower than the best
+    best = int(np.argmin(tried))
+    most = int(min(MOST, 3 * tried[best]))
+    found = {i: [tried[i]] + [epochs(grid[i], s, most) for s in seeds[1:]] for i in beside(best, len(tried))}
+    best = min(found, key=lambda i: np.median(found[i]))
+    steps = [float(needed * -(-len(x) // BATCH)) for needed in found[best]]
+    return {"steps": steps, "lr": float(grid[best]), "rows": float(np.mean(shares or [np.nan]))}
+
+
+def beside(i, count):
+    return range(max(0, i - 1), min(count, i + 2))
+
+
+def epochs_needed(net, x, y, lr, seed, most):
+    """Epochs until the loss is below TARGET; inf where that takes more than `most`, or where it runs away."""
+    hopeless = 2 * np.log(1 + y.max())  # twice the loss of guessing
+
+    def done(epoch, net, history):
+        return history.loss[-1] < TARGET or (epoch > 2 and history.loss[-1] > hopeless)
+
+    how = {"epochs": int(most), "batch_size": BATCH, "rng": seed, "callbacks": [done], "progress": False}
+    try:
+        history = mg.fit(net, LOSS, mg.SGD(lr), x, y, **how)
+    except mg.DivergenceError:
+        return np.inf
+    return len(history) if history.loss[-1] < TARGET else np.inf
+
+
+def rows_per_sample(net, x, y):
+    """Percent of single-signed rows per sample, in all layers but the first."""
+    gradients = list(mg.backprop(net, LOSS, x[:200], y[:200]).gradients.values())[1:]
+    return 100 * float(np.mean([single_signed_rows(g, per_sample=True).mean() for g in gradients]))
+
+
+def run(config):
+    """{"nets": {name: result}, "offsets": {(offset, random signs?): result}} of `tuned`."""
+    offsets = OFFSETS_FULL if config.full else (0.0, 0.5, 1.5) if config.quick else OFFSETS
+    jobs: list[tuple] = [(config, name, None, False) for name in NETS]
+    jobs.sort(key=lambda job: not job[1].startswith("sigmoid"))  # the long ones first
+    jobs += [(config, "offset", c, signs) for c in offsets if c for signs in (False, True)]
+    nets: dict[str, dict] = {}
+    shifted: dict[tuple, dict] = {}
+    for (_, name, c, signs), result in zip(jobs, config.sweep(tuned, jobs, "deep nets"), strict=True):
+        if name == "offset":
+            shifted[c, signs] = result
+        else:
+            nets[name] = result
+    shifted[0.0, False] = shifted[0.0, True] = nets["tanh"]
+    return {"nets": {name: nets[name] for name in NETS}, "offsets": shifted}
+
+
+def numbers(result):
+    """The numbers of Q7 that these runs give."""
+    nets, offsets = result["nets"], result["offsets"]
+    steps = {name: np.median(net["steps"]) for name, net in nets.items()}
+    found = [Number.of(f"steps to a loss of {TARGET}, {name}", net["steps"], "steps") for name, net in nets.items()]
+    plain, twin, plus = steps["sigmoid"], steps["sigmoid, start of tanh"], steps["tanh + 1"]
+    largest = max(c for c, _ in offsets)
+    same = [np.median(r["steps"]) for r in (offsets[largest, False], offsets[largest, True])]
+    found += [
+        Number("times the steps of tanh: sigmoid, usual start", plain / steps["tanh"], expect=(4, None)),
+        Number("times the steps of tanh: sigmoid, started as the tanh net", twin / steps["tanh"]),
+        Number("steps, sigmoid: usual start / started as the tanh net", plain / twin, expect=(2.5, None)),
+        Number("steps, all positive: tanh + 1 / sigmoid, usual start", plus / plain, expect=(0, 0.5)),
+        Number("single-signed rows per sample, tanh + 1", nets["tanh + 1"]["rows"], "%", expect=(99, 100)),
+        Number(f"steps, tanh ± {largest:g} / tanh + {largest:g}", same[1] / same[0], expect=(0.6, 1.7)),
+        Number(
+            f"single-signed rows per sample, tanh ± {largest:g}",
+            offsets[largest, True]["rows"],
+            "%",
+            expect=(0, 5),
+        ),
+    ]
+    if (0.9, False) in offsets:  # not in a quick run
+        below, above = (np.median(offsets[c, False]["steps"]) for c in (0.9, 1.1))
+        found.append(Number("steps, tanh + 1.1 / tanh + 0.9", above / below, expect=(0.8, 2)))
+    return found
+
+
+# ---- pictures --------------------------------------------------------------------------------------------
+
+
+def draw_table(data):
+    """Steps of each net; amber where every row of one sample has one sign."""
+    nets = data["nets"]
+    fig = style.figure(4.4)
+    ax = fig.subplots()
+    order = sorted(nets, key=lambda name: np.median(nets[name]["steps"]), reverse=True)
+    for i, name in enumerate(order):
+        steps = nets[name]["steps"]
+        colour = style.AMBER if nets[name]["rows"] > 90 else style.INK
+        ax.barh(i, np.median(steps), color=colour, alpha=0.8, height=0.62)
+        ax.plot(steps, [i] * len(steps), "|", color="black", markersize=12, markeredgewidth=1.5)
+        style.label_line(ax, max(steps), i, f"{np.median(steps):,.0f} steps", "black", xytext=(8, 0))
+    ax.set_yticks(range(len(order)), [NETS[name] for name in order])
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlim(0, 1.25 * max(max(net["steps"]) for net in nets.values()))
+    ax.set_xlabel(f"steps to a loss of {TARGET}, learning rate tuned")
+    for height, colour, words in (
+        (0.97, style.AMBER, "every row of a sample has one sign"),
+        (0.88, style.INK, "rows have both signs"),
+    ):
+        look = {"transform": ax.transAxes, "ha": "right", "va": "top", "weight": "bold"}
+        ax.text(1, height, f"■ {words}", color=colour, **look)
+    return fig
+
+
+def draw_offsets(data):
+    """tanh + c: single-signed rows above, steps below, against c."""
+    offsets = data["offsets"]
+    fig = style.figure(5.2)
+    above, below = fig.subplots(2, 1, sharex=True)
+    names = {False: "tanh + c", True: "tanh ± c, the sign drawn for each unit"}
+    for signs, colour, shape in ((False, style.AMBER, "o-"), (True, style.GREEN, "o--")):
+        sizes = sorted(c for c, drawn in offsets if drawn == signs)
+        results = [offsets[c, signs] for c in sizes]
+        steps = np.array([r["steps"] for r in results])
+        above.plot(sizes, [r["rows"] for r in results], shape, color=colour)
+        below.plot(sizes, np.median(steps, axis=1), shape, color=colour)
+        for c, dots in zip(sizes, steps, strict=True):
+            below.plot([c] * len(dots), dots, "_", color=colour, markersize=10)
+        where = {"xytext": (0, 14 if signs else -14), "ha": "right"}
+        style.label_line(above, sizes[-1], results[-1]["rows"], ("tanh + c", "tanh ± c")[signs], colour, **where)
+        look = {"color": colour, "transform": below.transAxes, "va": "top"}
+        below.text(0.02, 0.82 if signs else 0.95, names[signs], **look)
+    for ax in (above, below):
+        ax.axvline(1, color=style.INK, linewidth=1, linestyle=":")
+    where = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+    above.annotate("right of the line\ntanh + c is never\nnegative", (0.86, 65), **where)
+    above.set(ylabel="single-signed rows\nper sample (%)", ylim=(-5, 105))
+    below.set(xlabel="size c of the offset", ylabel=f"steps to a loss\nof {TARGET}", ylim=(0, None))
+    return fig

@@ -1,0 +1,60 @@
+"""Every script in examples/ runs alone, prints what it shows, and draws its picture."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "examples"
+SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py"))
+
+# script -> what it must print, a regular expression
+PRINTS = {
+    "same_sign.py": r"sigmoid.*: 16 of 16 rows have one sign\n.*tanh.*: [0-3] of 16 rows",
+    "four_weights.py": r"sigmoid reaches 4 of 16 .*: False\ntanh reaches 8 of 16 .*: True\n(.*\n)*.*two samples: 1\.00",
+    "zigzag.py": r"best rate: +(\d+) steps, \d\d reversals\n.*1/lambda: +\d+ steps, 0 reversals",
+    "batch.py": r"sigmoid +100 %.* 9\d %\nrelu +100 %.* \d %\ntanh +0 %.* 0 %",
+    "gauge_flip.py": r"100 % of the rows.*\n.*: 0 % of the rows.*\nthe same losses, bit for bit: True",
+    "kfac.py": r"K-FAC +\d+ steps",
+    "vanishing.py": r"gain 1: each layer leaves 0\.2\d .*0\.24\)\ngain 4: .* 0\.6\d .*\n.*10.149: .*(0\.9\d|1\.0\d) ",
+    "saturation.py": r"raw.* \d\d% at the lower tail, \d\d% .*(\n.*)+\nz = 37\.5: slope in training 0\n",
+    "output_pairing.py": r"squared error: first delta 0\.0049, 827 steps\ncross-entropy: first delta 0\.9975, 57 steps",
+    "xor.py": r"one layer: .*0\.50 0\.50 0\.50 0\.50\ntwo layers: .*0\.0\d (0\.9\d|1\.00) (0\.9\d|1\.00) 0\.0\d",
+    "spirals.py": r"before: .*\nafter: (9\d|100)% of the new points right",
+    "digits.py": r"total +2,410\nright: .* 9\d\.\d% after the last",
+    "own_layer.py": r"derivative: \de-\d\d\nplain sigmoid: loss \d\.\d+, .*\nsteep sigmoid: loss 0\.\d+, 9\d",
+}
+
+
+def test_each_script_has_its_line():
+    assert set(PRINTS) == set(SCRIPTS)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_it_is_short_and_opens_as_a_notebook(script):
+    text = (FOLDER / script).read_text(encoding="utf-8")
+    assert 20 <= len(text.splitlines()) <= 60
+    assert text.startswith('"""')
+    assert "\n# %%" in text
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_it_prints_what_it_shows_and_draws(script, tmp_path):
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "picture.png"
+    # Elsewhere and with a bare search path, so that nothing in the current folder helps it.
+    run = subprocess.run(
+        [sys.executable, FOLDER / script, picture],
+        cwd=tmp_path,
+        env=os.environ | {"MPLBACKEND": "Agg", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(FOLDER.parent)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert script in PRINTS, f"{script} needs a line in PRINTS: what must it print?"
+    assert re.search(PRINTS[script], run.stdout), run.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
