@@ -15,10 +15,11 @@ BIN := $(VENV)/bin
 # More BLAS threads than idle cores stall small products, and the last bits depend on their number.
 export OPENBLAS_NUM_THREADS ?= 1
 
+FIGURES := outer_product zigzag decomposition
 CORE := $(if $(filter numpy,$(MINIGRAD_CORE)),,$(VENV)/.core)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test proofs oracles lint build dist clean FORCE
+.PHONY: help report test proofs oracles figures lint build dist clean FORCE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -37,6 +38,10 @@ proofs: $(VENV)/.extras-$(EXTRAS) $(CORE) ## prove the sign rules for all floats
 oracles: ## compare with PyTorch, JAX and scikit-learn on 2,500 random nets, in an environment of its own (minutes)
 	MINIGRAD_ORACLE_CASES=$${MINIGRAD_ORACLE_CASES:-2500} \
 	$(MAKE) test VENV=$(VENV)-oracles EXTRAS=test,oracles PYTEST_ARGS="tests/external $(PYTEST_ARGS)"
+
+figures: $(VENV)/.extras-report,theory $(CORE) ## draw the pictures in docs/img/ again
+	$(BIN)/minigrad report --only Q1,Q7 --out build/figures
+	cp $(FIGURES:%=build/figures/%.png) docs/img/
 
 lint: $(VENV)/.extras-dev ## check style (ruff) and types (mypy)
 	$(BIN)/ruff check .

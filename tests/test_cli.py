@@ -244,13 +244,15 @@ def test_output_into_a_closed_pipe(tmp_path):
 
 def test_the_example_of_the_readme(capsys):
     text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    exec(compile(code, "README.md", "exec"), {})
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        exec(compile(code, "README.md", "exec"), names)
     lines = capsys.readouterr().out.splitlines()
     assert float(lines[0].split()[-1]) > 0.9
     assert any(line.startswith("delta  (5, 10)") for line in lines)
     assert any(line.startswith("a      (5, 32)") for line in lines)
     assert any(line.startswith("weight (10, 32)") for line in lines)
+    assert "single-signed rows, per sample: 1.0" in lines
 
 
 def test_the_readme_names_files_that_are_there():

@@ -67,6 +67,10 @@ _IN_CLAIM_ORDER = [
     Study("patterns", ("Q4", "Q5"), "reachable sign patterns and their bits"),
     Study("batch", ("Q6",), "what a batch does to the signs"),
     Study("zigzag", ("Q7",), "zig-zag, turned signs, and what costs in deep nets"),
+    Study("saturation", ("Q8",), "saturation at both tails"),
+    Study("depth", ("Q9", "Q10"), "vanishing with depth"),
+    Study("pairing", ("Q11",), "sigmoid outputs and their loss"),
+    Study("remedies", ("Q12",), "the price list of remedies"),
 ]
 STUDIES = {study.module: study for study in _IN_CLAIM_ORDER}
 

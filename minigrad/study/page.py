@@ -16,14 +16,14 @@ entropy of the updates? And is
 that what makes sigmoid slow?"""
 
 ANSWER = """\
-The sign rule is true, and it is not the cause. A gradient is the product of an error and an activation, so
-for one sample all weights into a neuron behind sigmoids do move up or down together. But flip the signs of
-some inputs together with their weights, and the rule is gone while every loss of the training stays the
-same to the last bit. What costs is that the activations have a mean far from zero, large against their
-fluctuation: it makes one direction of the loss much steeper than all others, and the learning rate has to
-be small for its sake. Then come first weights that are too small for a slope of at most 1/4, so the error
-fades from layer to layer, and saturation. What to change first in a sigmoid
-net: centre the activations (tanh does), and start with weights as large as tanh's."""
+The sign rule is true, and it is not the cause. A gradient is the product of an error and an activation, so for one
+sample all weights into a neuron behind sigmoids do move up or down together. But flip the signs of some inputs
+together with their weights, and the rule is gone while every loss of the training stays the same to the last bit.
+What costs is, first, a start with weights that are too small for a slope of at most 1/4, so that the error fades from
+layer to layer; then the mean of the activations, large against their fluctuation: it makes one direction of the loss
+much steeper than all others, and the learning rate has to be small for its sake; and saturation where the loss does
+not cancel it. What to change first in a sigmoid net: start with weights as large as tanh's, then centre the
+activations (tanh itself does both)."""
 
 WORDS = {"true": "true", "partly": "true only in part", "not the cause": "not the cause"}
 
