@@ -1,0 +1,182 @@
+"""The saturation and depth instruments against counts and norms written out."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from strategies import KINDS, SMOOTH, problems
+
+import minigrad as mg
+from minigrad.activations import ACTIVATIONS
+from minigrad.diagnostics import attenuation, critical_gain, dead_units, mean_field_rate, saturation
+
+
+def on_z(activation):
+    """A net that applies an activation to its input."""
+    return mg.Sequential(activation)
+
+
+def test_the_two_tails_of_the_sigmoid():
+    z = np.array([[-800.0, -40.0, -5.0, -1.0, 0.0, 1.0, 5.0, 30.0, 40.0, 800.0]])
+    found = saturation(on_z(mg.Sigmoid()), z)["0"]
+    assert found.low == pytest.approx(0.3)
+    assert found.high == pytest.approx(0.4)
+    assert found.zero == pytest.approx(0.3), "-800, 40 and 800: in floats the upper tail dies first"
+    assert saturation(on_z(mg.Sigmoid()), z, threshold=0.2)["0"].low == pytest.approx(0.4)
+    assert saturation(on_z(mg.Sigmoid()), z[:, 3:6])["0"] == (0, 0, 0)
+
+
+def test_relu_saturates_below():
+    found = saturation(on_z(mg.ReLU()), np.array([[-1.0, 0.0, 2.0, 3.0]]))["0"]
+    assert found == (0.5, 0.0, 0.5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shares_are_counts_of_slopes(kind, rng):
+    z = 3 * rng.standard_normal((40, 5))
+    activation = ACTIVATIONS[kind]()
+    found = saturation(on_z(activation), z, threshold=0.1)["0"]
+    slopes = activation.slope(z)
+    assert found.low == np.mean([s < 0.1 and v <= 0 for s, v in zip(slopes.flat, z.flat, strict=True)])
+    assert found.high == np.mean([s < 0.1 and v > 0 for s, v in zip(slopes.flat, z.flat, strict=True)])
+
+
+def test_paths_and_inputs_of_nested_layers(rng):
+    """Layers inside Residual and Sequential are found, and see what the net gives them."""
+    inner = mg.Linear(3, 3, rng=0)
+    net = mg.Sequential(mg.Linear(2, 3, rng=1), mg.Tanh(), mg.Residual(inner, mg.Sigmoid()), mg.ReLU())
+    x = 5 * rng.standard_normal((30, 2))
+    found = saturation(net, x, threshold=0.1)
+    assert list(found) == ["1", "2.1", "3"]
+    a = np.tanh(net[0](x))
+    z = inner(a)
+    sigma = 1 / (1 + np.exp(-z))
+    assert found["1"].low + found["1"].high == pytest.approx((1 - a**2 < 0.1).mean())
+    assert found["2.1"].low + found["2.1"].high == pytest.approx((sigma * (1 - sigma) < 0.1).mean())
+    assert found["3"].zero == pytest.approx((a + sigma <= 0).mean())
+    assert dead_units(net, x)["3"].tolist() == (a + sigma <= 0).all(axis=0).tolist()
+
+
+def test_a_layer_of_one_s_own():
+    class Twice(mg.Sequential):
+        def forward(self, x):
+            return super().forward(2 * x)
+
+    class Step(mg.activations.Activation):
+        def forward(self, z):
+            return np.clip(z, -1, 1), z
+
+        def backward(self, delta, z):
+            return delta * (np.abs(z) < 1), {}
+
+        def slope(self, z):
+            return 1.0 * (np.abs(z) < 1)
+
+    net = mg.Sequential(Step(), Twice(mg.Tanh()))
+    found = saturation(net, np.array([[-2.0, 0.5, 3.0, 4.0]]))
+    assert found == {"0": (0.25, 0.5, 0.75)}, "inside a layer with a forward of its own nobody looks"
+
+
+def test_the_net_is_left_as_it_is(rng):
+    net = mg.Sequential(mg.Linear(3, 4, rng=0), mg.BatchNorm(4), mg.Sigmoid(), mg.Dropout(0.5, rng=1))
+    before, state = net.state_dict(), net[3].rng.bit_generator.state
+    saturation(net, rng.standard_normal((5, 3)))
+    dead_units(net, rng.standard_normal((5, 3)))
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+    assert net[3].rng.bit_generator.state == state
+    assert net.training
+
+
+def test_dead_means_on_every_sample():
+    net = mg.mlp([1, 3, 1], "relu", rng=0)
+    net[0].weight[...], net[0].bias[...] = [[1.0], [0.0], [-1.0]], [0.0, -1.0, -5.0]
+    assert dead_units(net, np.array([[1.0], [-1.0]]))["1"].tolist() == [False, True, True]
+    assert dead_units(net, np.array([[-9.0], [-1.0]]))["1"].tolist() == [True, True, False]
+
+
+def test_refusals():
+    net = mg.mlp([2, 3, 1], rng=0)
+    for instrument in (saturation, dead_units):
+        with pytest.raises(ValueError, match=r"shape \(2,\)"):
+            instrument(net, np.ones(2))
+        with pytest.raises(ValueError, match="no samples"):
+            instrument(net, np.ones((0, 2)))
+    with pytest.raises(ValueError, match="threshold"):
+        saturation(net, np.ones((1, 2)), threshold=0)
+    with pytest.raises(ValueError, match="gain"):
+        mean_field_rate("sigmoid", 0)
+    with pytest.raises(ValueError, match="unknown activation"):
+        mean_field_rate("sigmoido", 1)
+
+
+# ---- depth ----------------------------------------------------------------------------------------------
+
+
+@given(problems(kinds=SMOOTH))
+def test_attenuation_is_norms_of_delta(problem):
+    bp = mg.backprop(*problem)
+    found = attenuation(bp)
+    assert found.paths == list(bp.gradients)
+    for path, norm, averaged in zip(*found[:3], strict=True):
+        delta = bp.gradients[path].delta
+        assert norm == pytest.approx(math.sqrt(np.mean([d @ d for d in delta])), rel=1e-12, abs=1e-300)
+        assert averaged == pytest.approx(np.linalg.norm(bp.gradients[path].bias), rel=1e-12, abs=1e-15)
+    assert len(found.decades) == max(len(found.paths) - 1, 0)
+    if (found.norms > 0).all():
+        np.testing.assert_allclose(10**found.decades, found.norms[:-1] / found.norms[1:], rtol=1e-9)
+
+
+def test_attenuation_of_nothing():
+    net = mg.mlp([1, 1, 1], "relu", rng=0)
+    net[0].bias[...] = -100
+    found = attenuation(mg.backprop(net, mg.MSELoss(), np.ones((1, 1)), np.ones((1, 1))))
+    assert found.norms[0] == 0
+    assert found.decades[0] == -math.inf
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mean_field_is_a_fixed_point(kind):
+    """q and chi against a plain average over a million normal numbers."""
+    found = mean_field_rate(kind, 0.9, bias_std=0.5)
+    z, f = np.random.default_rng(0).standard_normal(1_000_000), ACTIVATIONS[kind]()
+    root = math.sqrt(found.q)
+    assert 0.81 * np.square(f(root * z)).mean() + 0.25 == pytest.approx(found.q, rel=0.02)
+    assert 0.81 * np.square(f.slope(root * z)).mean() == pytest.approx(found.chi, rel=0.02)
+    assert found.decades == pytest.approx(math.log10(found.chi) / 2)
+    assert mean_field_rate(f, 0.9, 0.5) == found
+
+
+def test_mean_field_without_a_limit():
+    """ReLU: chi = gain^2 / 2 whatever q is; q itself dies out or runs away."""
+    assert mean_field_rate("relu", 1).q == 0
+    assert mean_field_rate("relu", 1).chi == pytest.approx(0.5)
+    assert mean_field_rate("relu", 2).q == math.inf
+    assert mean_field_rate("relu", 2).chi == pytest.approx(2)
+    assert mean_field_rate("tanh", 0.5).q == 0
+    assert mean_field_rate("tanh", 0.5).chi == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("kind", "gain"), [("identity", 1), ("elu", 1), ("selu", 0.6905), ("gelu", 1.5335), ("silu", 1.6765)]
+)
+def test_critical_gains_of_the_others(kind, gain):
+    """For gelu and silu a jump: below it chi is under 1 by a margin."""
+    found = critical_gain(kind)
+    assert found == pytest.approx(gain, abs=2e-4)
+    below = mean_field_rate(kind, found * 0.999).chi
+    assert (below < 0.9) == (kind in ("gelu", "silu"))
+    assert mean_field_rate(kind, found * 1.001).chi >= 1
+
+
+def test_no_critical_gain():
+    class Constant(mg.activations.Activation):
+        def __call__(self, z):
+            return np.ones_like(z)
+
+        def slope(self, z):
+            return np.zeros_like(z)
+
+    assert math.isnan(critical_gain(Constant()))
+    assert mean_field_rate(Constant(), 1) == (1.0, 0.0, -math.inf)

@@ -1,0 +1,82 @@
+"""C8, the critical batch: a mean takes away what larger batches are good for.
+
+Statement (after Ma, Bassily, Belkin 2018). Up to about B* = tr H / lambda_1 samples a batch saves steps in
+proportion; beyond it a step is as good as a full-batch one. 1 <= B* <= min(J, 1/c), c the coherence. For iid
+units B* = J (1 + r^2) / (1 + J r^2), about 1 + 1/r^2 (1.17 for sigmoid, 3.1 for ReLU), against J for centred
+ones (tanh). Steps at tuned lr, J = 64, B from 1 to 256: tanh 409 -> 5, ReLU 557 -> 60, sigmoid several
+hundred, flat from B = 8.
+
+Floats. Ordinary rounding.
+
+Converse. 1 + 1/r^2 without a mean is infinite and B* is J; the benefit of batches is back.
+"""
+
+import numpy as np
+import pytest
+from exact_inputs import iid_cases, iid_inputs, r_squared
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import arrays
+
+from minigrad.activations import ACTIVATIONS
+from minigrad.diagnostics import coherence, critical_batch, second_moment
+
+
+@given(iid_cases)
+def test_formula_for_iid_units(case):
+    J, mean, spread = case
+    r2 = (mean / spread) ** 2
+    assert critical_batch(iid_inputs(*case)) == pytest.approx(J * (1 + r2) / (1 + J * r2), rel=1e-9)
+
+
+@given(st.data(), st.integers(1, 6), st.integers(1, 6))
+def test_bounds_for_any_inputs(data, N, J):
+    a = data.draw(arrays(np.float64, (N, J), st.floats(-1e3, 1e3)))
+    found = critical_batch(a)
+    assert 1 - 1e-12 <= found <= min(N, J) + 1e-9
+    assert found * coherence(a) <= 1 + 1e-9
+
+
+@given(st.data(), st.integers(1, 6), st.integers(1, 6))
+def test_it_is_the_trace_over_the_largest_eigenvalue(data, N, J):
+    a = data.draw(arrays(np.float64, (N, J), st.floats(-9, 9).map(round).map(float)))
+    H = second_moment(a)
+    largest = np.linalg.eigvalsh(H)[-1]
+    if largest > 1e-9:
+        assert critical_batch(a) == pytest.approx(np.trace(H) / largest, rel=1e-9)
+
+
+def test_figures():
+    found = {kind: 1 + 1 / r_squared(kind) for kind in ("sigmoid", "relu")}
+    assert found["sigmoid"] == pytest.approx(1.1735, abs=1e-4)
+    assert found["relu"] == pytest.approx(np.pi, rel=1e-6)
+
+
+def tuned_steps(kind, J, B, seed=0):
+    """Steps of SGD on fresh batches until the loss is a thousandth of its beginning, at the best lr of a
+    grid.
+    """
+    f, (mean, spread) = ACTIVATIONS[kind](), ACTIVATIONS[kind]().moments()
+    H, best = spread**2 * np.eye(J) + mean**2, 2000
+    for lr in 2 / (spread**2 + J * mean**2) * np.geomspace(0.03, 1.1, 9):
+        rng = np.random.default_rng(seed)
+        e = rng.standard_normal(J)
+        begin = e @ H @ e
+        for step in range(1, best):
+            a = f(rng.standard_normal((B, J)))
+            e = e - lr / B * ((a @ e) @ a)
+            if not e @ H @ e < 1e6 * begin:
+                break
+            if e @ H @ e < 1e-3 * begin:
+                best = step
+                break
+    return best
+
+
+def test_a_mean_destroys_the_benefit_of_batches_and_centring_restores_it():
+    J = 16
+    saved = {kind: tuned_steps(kind, J, 1) / tuned_steps(kind, J, 64) for kind in ("tanh", "sigmoid")}
+    assert saved["tanh"] > 10
+    assert saved["sigmoid"] < 4
+    assert tuned_steps("sigmoid", J, 8) < 1.6 * tuned_steps("sigmoid", J, 64), "flat after the critical batch"
+    assert tuned_steps("tanh", J, 4) > 3 * tuned_steps("tanh", J, 64)
