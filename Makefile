@@ -33,7 +33,7 @@ test: $(VENV)/.extras-$(EXTRAS) $(CORE) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 proofs: $(VENV)/.extras-$(EXTRAS) $(CORE) ## prove the sign rules for all floats, by solver and by exhaustion (minutes)
-	MINIGRAD_PROOFS=1 $(BIN)/python -m pytest -m proofs $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m proofs $(PYTEST_ARGS)
 
 oracles: ## compare with PyTorch, JAX and scikit-learn on 2,500 random nets, in an environment of its own (minutes)
 	MINIGRAD_ORACLE_CASES=$${MINIGRAD_ORACLE_CASES:-2500} \

@@ -163,8 +163,9 @@ def mean_field_rate(activation, gain, bias_std=0.0):
 def critical_gain(activation):
     """The gain at which chi passes 1, so that delta neither vanishes nor explodes; nan where there is none.
 
-    activation: a name or an Activation; biases are 0. sigmoid 10.149, centered_sigmoid 4, tanh 1, relu sqrt 2. For gelu and silu chi jumps past 1 at the gain
-    returned: below it signals die out, above it they grow without end, and there is no gain that keeps both.
+    activation: a name or an Activation; biases are 0. sigmoid 10.149, centered_sigmoid 4, tanh 1, relu sqrt 2. For gelu
+    and silu chi jumps past 1 at the gain returned: below it signals die out, above it they grow without end, and there
+    is no gain that keeps both.
     """
     low, high = 1e-3, 1e3
     if not mean_field_rate(activation, low).chi < 1 < mean_field_rate(activation, high).chi:
