@@ -56,9 +56,7 @@ def same_run(first, second, signs_of):
     assert np.array(first[0]).tobytes() == np.array(second[0]).tobytes()
     assert first[2] == second[2]
     for name, array in first[1].items():
-        np.testing.assert_array_equal(
-            array, second[1][name] * signs_of.get(name, 1), err_msg=name, strict=True
-        )
+        np.testing.assert_array_equal(array, second[1][name] * signs_of.get(name, 1), err_msg=name, strict=True)
 
 
 @st.composite
@@ -145,9 +143,7 @@ def test_single_signed_rows_become_mixed(run):
 
 # ---- converse -------------------------------------------------------------------------------------------
 
-SEARCH = settings(
-    max_examples=200, phases=[Phase.generate], database=None
-)  # a counterexample, not the smallest
+SEARCH = settings(max_examples=200, phases=[Phase.generate], database=None)  # a counterexample, not the smallest
 
 
 @st.composite
@@ -168,9 +164,7 @@ def losses(net, x, y, name, W=None, decay=0.0):
     net[0].load_state_dict(net[1].state_dict())
     if W is not None:
         net[0][0].weight[...] = W
-    return np.array(
-        trained(net[0], mg.MSELoss(), (name, decay), x, y, epochs=10, batch_size=99, shuffle=False)[0]
-    )
+    return np.array(trained(net[0], mg.MSELoss(), (name, decay), x, y, epochs=10, batch_size=99, shuffle=False)[0])
 
 
 def test_converse_weights_left_alone():

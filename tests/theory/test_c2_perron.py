@@ -1,6 +1,6 @@
 """C2, the Perron bridge: what positive activations say about the curvature, and what they do not.
 
-Statement. a > 0 makes every entry of H = E[a a^T] positive. Then (Perron) the largest eigenvalue of H is
+Statement. If a > 0, all entries of H = E[a a^T] are positive. Then (Perron) the largest eigenvalue of H is
 simple, its eigenvector has one sign throughout, and every other eigenvector, being orthogonal to it, has both
 signs. With H = S + mu mu^T, S the covariance: lambda_1(H) >= |mu|^2 and lambda_2(H) <= lambda_1(S) (Weyl). So
 the sign story tells the DIRECTION of the steepest valley wall. It does not tell how steep: by Hopf only

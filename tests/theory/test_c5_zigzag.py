@@ -1,4 +1,4 @@
-"""C5: zig-zag is a symptom of the learning rate, not a cause of slowness.
+"""C5, zig-zag: it comes from the learning rate and is no cause of slowness.
 
 Statement. GD on a quadratic multiplies the error along the steepest (Perron) axis by 1 - lr lambda_1 a step.
 For lr <= 1 / lambda_1 it never changes sign: no reversal, and a path along that axis of |e_1(0)| at most. At

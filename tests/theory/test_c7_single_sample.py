@@ -37,9 +37,7 @@ def test_one_step_solves_its_sample_and_obeys_pythagoras(data, J):
     before = float((w @ a.T).item())
     scale = np.abs(a).max() * np.abs(w).max() * J * J
     assert abs(net(a).item()) <= 1e-13 * scale * max(1, np.abs(a).max() / np.abs(a).min())
-    assert (after @ after.T).item() == pytest.approx(
-        (w @ w.T).item() - before**2 / (a @ a.T).item(), abs=1e-9
-    )
+    assert (after @ after.T).item() == pytest.approx((w @ w.T).item() - before**2 / (a @ a.T).item(), abs=1e-9)
 
 
 @given(st.floats(0.02, 0.95))

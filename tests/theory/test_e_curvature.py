@@ -1,10 +1,10 @@
 """E, curvature: embeddings, K-FAC and data in [0, 1], read off the second moment of the inputs.
 
-Statement. Embedding: one-hot inputs have H = diag(p), p the frequencies of the tokens, so the condition
-number is p_max / p_min: set by how rare tokens are, not by a >= 0. K-FAC's block A x G (Kronecker) has
-kappa(A) kappa(G). Its natural gradient uses A^-1 a; for A = s^2 I + mu^2 1 1^T, A^-1 a = (a - g mean(a)) /
-s^2 with g = J r^2 / (1 + J r^2): centred but for a factor g near 1. Non-negative data (pixels in [0, 1]) put
-on the first layer of every net, tanh included, what sigmoids put on the layers above.
+Statement. Embedding: one-hot inputs have H = diag(p), p the frequencies of the tokens, and so the condition
+number p_max / p_min: the rarest token sets it, no sign does. K-FAC's block A x G (Kronecker) has kappa(A)
+kappa(G). Its natural gradient uses A^-1 a; for A = s^2 I + mu^2 1 1^T, A^-1 a = (a - g mean(a)) / s^2 with g
+= J r^2 / (1 + J r^2): centred but for a factor g near 1. Pixels in [0, 1] do to the first layer of any net
+what sigmoids do to the layers above them.
 
 Imprecise in its usual form: "A^-1 a is mixed-sign" holds iff min a < g mean(a), so it needs a mean that
 dominates. For one-hot inputs A^-1 a = a / p is >= 0.

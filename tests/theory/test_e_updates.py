@@ -2,9 +2,9 @@
 
 Statement. On single samples with a > 0 row k of the gradient has the sign of delta_k. An update made by a
 positive factor per entry (SGD, RMSprop; signSGD and clipping likewise) keeps that rule for ever. Momentum
-keeps it until delta_k turns: the gradients (1, .1) and then -(.1, 1) give an update of both signs. Adam's
-first step is -lr sgn(delta_k) in every entry, for gradients well above eps; its second, on the same example,
-is mixed. Weight decay breaks the rule at once where w has both signs.
+does so until delta_k turns: (1, .1) followed by -(.1, 1) makes an update of both signs. Adam moves every
+entry by lr against sgn(delta_k) at first, for gradients well above eps, and both ways at the second step of
+that example. With weight decay the rule ends where w has both signs.
 
 Floats. Exactly: no two entries of opposite sign, whatever underflows. Adam's first step to eps / |g| and
 rounding.
