@@ -262,6 +262,14 @@ cdef double _entry_losses(int kind, real* delta, const real* output, const real*
     return total
 
 
+cdef inline real _largest(const real* z, Py_ssize_t K) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef real largest = z[0]
+    for k in range(1, K):
+        largest = z[k] if z[k] > largest else largest
+    return largest
+
+
 cdef double _loss(int kind, real* delta, const real* output, const void* target, Py_ssize_t N,
                   Py_ssize_t K) noexcept nogil:
     """target: class numbers (N,) as int64 for CROSS_ENTROPY, else y (N, K) as real."""
@@ -274,12 +282,14 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
     if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
         return _entry_losses(kind, delta, output, y, N * K, <real> (1.0 / K)) / (N * K)
     for n in range(N):
-        z, d = output + n * K, delta + n * K
-        largest, s = z[0], 0
-        for k in range(1, K):
-            largest = z[k] if z[k] > largest else largest
+        largest = _largest(output + n * K, K)
         for k in range(K):
-            d[k] = exp(z[k] - largest)
+            delta[n * K + k] = output[n * K + k] - largest
+    for k in range(N * K):  # all rows at once: ten classes alone do not fill the vectors
+        delta[k] = exp(delta[k])
+    for n in range(N):
+        z, d = output + n * K, delta + n * K
+        largest, s = _largest(z, K), 0
         for k in range(K):
             s += d[k]
         log_sum = log(s)
