@@ -54,6 +54,9 @@ def as_batch(array, name, dtype=None, width=None):
 
 def finite_rows(array, name):
     """A ValueError that names the first row with a NaN or an infinity."""
+    with np.errstate(all="ignore"):
+        if np.isfinite(array.sum()):  # one fast pass; a sum of finite numbers can overflow, so look again where it does
+            return
     good = np.isfinite(array).reshape(len(array), -1).all(axis=1)
     if not good.all():
         raise ValueError(f"{name} holds NaN or infinity, first in row {int(np.argmin(good))}")

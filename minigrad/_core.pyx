@@ -19,16 +19,6 @@ import numpy as np
 
 cnp.import_array()
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define prefetch(address) __builtin_prefetch(address, 0, 2)
-    #else
-    #define prefetch(address)
-    #endif
-    """
-    void prefetch(const void*) noexcept nogil
-
 cdef Py_ssize_t SMALL = 32  # multiply-adds up to which a product is done number by number,
 cdef Py_ssize_t FEW = 16  # samples up to which long rows are multiplied without packing,
 cdef Py_ssize_t LARGE = 8000000  # and from which it is left to NumPy's BLAS
@@ -785,17 +775,13 @@ cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:
 cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, const int64_t* order, Py_ssize_t N,
                     Py_ssize_t batch, bint single) except -1 nogil:
     """Gather each mini-batch and take its step, until the end or until the loss is not finite."""
-    cdef Py_ssize_t start = 0, i, k, n
+    cdef Py_ssize_t start = 0, i, n
     cdef int good
     while start < N:
         n = min(batch, N - start)
         for i in range(n):
             memcpy(<char*> e.value[0] + i * x_row, x + order[start + i] * x_row, x_row)
             memcpy(<char*> e.y + i * e.y_row, y + order[start + i] * e.y_row, e.y_row)
-        if batch * x_row <= 262144:  # the rows of the next batch can travel while this one is at work
-            for i in range(start + n, min(start + n + batch, N)):
-                for k in range(0, x_row, 64):
-                    prefetch(x + order[i] * x_row + k)
         good = _step(e, n, <float*> NULL) if single else _step(e, n, <double*> NULL)
         if not good:
             return 0

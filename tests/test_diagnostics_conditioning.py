@@ -78,6 +78,7 @@ def test_critical_batch_and_limit_of_known_inputs():
     assert critical_batch(a, bias=True) == pytest.approx((3 + 1) / spectrum(a, bias=True)[0])
     assert critical_batch(np.zeros((2, 2))) == 1
     assert max_stable_lr(np.zeros((2, 2))) == np.inf
+    assert max_stable_lr(np.array([[1e-160]])) == np.inf, "as large as no float is"
 
 
 @given(activations(least=2), st.booleans())

@@ -84,8 +84,8 @@ def max_stable_lr(a, bias=False, curvature=1.0):
     C4).
     """
     curvature = real_number(curvature, "curvature", 0, open_low=True)
-    largest = spectrum(a, bias)[0]
-    return float(2 / (curvature * largest)) if largest > 0 else np.inf
+    largest = float(spectrum(a, bias)[0])
+    return 2 / curvature / largest if largest > 0 else np.inf
 
 
 class GramSigns(NamedTuple):
