@@ -19,7 +19,7 @@ FIGURES := outer_product zigzag decomposition
 CORE := $(if $(filter numpy,$(MINIGRAD_CORE)),,$(VENV)/.core)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test proofs oracles figures lint build dist clean FORCE
+.PHONY: help report test proofs oracles bench figures lint build dist clean FORCE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -38,6 +38,10 @@ proofs: $(VENV)/.extras-$(EXTRAS) $(CORE) ## prove the sign rules for all floats
 oracles: ## compare with PyTorch, JAX and scikit-learn on 2,500 random nets, in an environment of its own (minutes)
 	MINIGRAD_ORACLE_CASES=$${MINIGRAD_ORACLE_CASES:-2500} \
 	$(MAKE) test VENV=$(VENV)-oracles EXTRAS=test,oracles PYTEST_ARGS="tests/external $(PYTEST_ARGS)"
+
+bench: ## time a training step, a whole run and backprop against other frameworks (half an hour, own environment)
+	$(MAKE) $(VENV)-bench/.extras-report,oracles $(VENV)-bench/.core VENV=$(VENV)-bench
+	$(VENV)-bench/bin/python benchmarks/run_all.py $(BENCH_ARGS)
 
 figures: $(VENV)/.extras-report,theory $(CORE) ## draw the pictures in docs/img/ again
 	$(BIN)/minigrad report --only Q1,Q7 --out build/figures
