@@ -13,7 +13,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from minigrad._math cimport exp, expm1, log1p_unit, real, sigmoid, softplus, tanh
-from minigrad._products cimport dots, multiply, pack, small_product
+from minigrad._products cimport BLOCK, dots, double_lanes, float_lanes, multiply, pack, small_product
 
 import numpy as np
 
@@ -45,7 +45,7 @@ cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssi
                  Py_ssize_t K, real* scratch) except -1 nogil:
     """z = a W^T + b."""
     cdef Py_ssize_t j, k, n, strip
-    cdef Py_ssize_t L = 16 if real is float else 8
+    cdef Py_ssize_t L = sizeof(float_lanes) // 4 if real is float else sizeof(double_lanes) // 8  # numbers in a vector
     cdef Py_ssize_t padded = (K + L - 1) // L * L
     cdef real* packed
     if N * J * K >= LARGE:
@@ -59,7 +59,7 @@ cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssi
     if N * J * K <= SMALL:
         small_product(z, N, K, J, a, J, 1, w, 1, J, bias, <real> 1)
         return 0
-    if N <= FEW and J >= 8 * L and K >= 4:
+    if N <= FEW and J >= 8 * L and K >= BLOCK:
         dots(z, a, w, bias, N, J, K)
         return 0
     for strip in range(padded // L):
@@ -103,17 +103,13 @@ cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t 
     return 0
 
 
-cdef void _bias_gradient(real* g, const real* delta, Py_ssize_t N, Py_ssize_t K) noexcept nogil:
-    """The mean of delta over the samples."""
-    cdef Py_ssize_t n, k
-    cdef real scale = <real> (1.0 / max(N, 1))
-    for k in range(K):
-        g[k] = 0
-    for n in range(N):
-        for k in range(K):
-            g[k] += delta[n * K + k]
-    for k in range(K):
-        g[k] *= scale
+cdef void _bias_gradient(real* g, const real* delta, Py_ssize_t N, Py_ssize_t K, real* scratch) noexcept nogil:
+    """The mean of delta over the samples: 1^T delta / N, with a row of ones that is one number read N times."""
+    cdef real one = 1, scale = <real> (1.0 / max(N, 1))
+    if N * K <= SMALL:
+        small_product(g, 1, K, N, &one, 0, 0, delta, K, 1, <const real*> NULL, scale)
+    else:
+        multiply(g, 1, K, N, &one, 0, 0, delta, False, <const real*> NULL, scale, scratch)
 
 
 # ---- activations -------------------------------------------------------------------------------------------
@@ -506,10 +502,12 @@ def bias_gradient(delta):
     cdef cnp.ndarray d_ = _ready(delta, type, 2, "delta")
     cdef cnp.npy_intp N = cnp.PyArray_DIM(d_, 0), K = cnp.PyArray_DIM(d_, 1)
     cdef cnp.ndarray g = cnp.PyArray_EMPTY(1, &K, type, 0)
+    cdef void* scratch = _scratch(N, 1, K)
     if type == cnp.NPY_FLOAT32:
-        _bias_gradient(<float*> cnp.PyArray_DATA(g), <float*> cnp.PyArray_DATA(d_), N, K)
+        _bias_gradient(<float*> cnp.PyArray_DATA(g), <float*> cnp.PyArray_DATA(d_), N, K, <float*> scratch)
     else:
-        _bias_gradient(<double*> cnp.PyArray_DATA(g), <double*> cnp.PyArray_DATA(d_), N, K)
+        _bias_gradient(<double*> cnp.PyArray_DATA(g), <double*> cnp.PyArray_DATA(d_), N, K, <double*> scratch)
+    free(scratch)
     return g
 
 
@@ -751,7 +749,7 @@ cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:
             _weight_gradient(<real*> e.weight_gradient, delta, <real*> e.value[i], n, op.inputs, op.outputs,
                              <real*> e.scratch)
             if op.bias.value is not NULL:
-                _bias_gradient(<real*> e.bias_gradient, delta, n, op.outputs)
+                _bias_gradient(<real*> e.bias_gradient, delta, n, op.outputs, <real*> e.scratch)
             if i > 0:
                 _propagate(other, delta, <real*> op.weight.value, n, op.inputs, op.outputs, <real*> e.scratch)
                 delta, other = other, delta
@@ -772,6 +770,16 @@ cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:
     return 1
 
 
+cdef inline void _copy(char* to, const char* source, Py_ssize_t size) noexcept nogil:
+    """memcpy for a row of numbers; the call alone takes longer than copying a short one."""
+    cdef Py_ssize_t i
+    if size > 32:
+        memcpy(to, source, size)
+        return
+    for i in range(0, size, 4):
+        memcpy(to + i, source + i, 4)
+
+
 cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, const int64_t* order, Py_ssize_t N,
                     Py_ssize_t batch, bint single) except -1 nogil:
     """Gather each mini-batch and take its step, until the end or until the loss is not finite."""
@@ -780,8 +788,8 @@ cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, co
     while start < N:
         n = min(batch, N - start)
         for i in range(n):
-            memcpy(<char*> e.value[0] + i * x_row, x + order[start + i] * x_row, x_row)
-            memcpy(<char*> e.y + i * e.y_row, y + order[start + i] * e.y_row, e.y_row)
+            _copy(<char*> e.value[0] + i * x_row, x + order[start + i] * x_row, x_row)
+            _copy(<char*> e.y + i * e.y_row, y + order[start + i] * e.y_row, e.y_row)
         good = _step(e, n, <float*> NULL) if single else _step(e, n, <double*> NULL)
         if not good:
             return 0
