@@ -51,6 +51,12 @@ def train(args):
     """Train a net, say how good it is, and show delta and a in each layer."""
     if args.momentum is not None and args.optimizer != "sgd":
         args.usage("--momentum goes with --optimizer sgd only")
+    if args.resume is not None:
+        if bool(args.resume) == bool(args.checkpoint) and args.resume != args.checkpoint:
+            args.usage("--resume needs one FILE, its own or that of --checkpoint")
+        args.checkpoint = args.resume or args.checkpoint
+        if not Path(args.checkpoint).is_file():
+            raise FileNotFoundError(f"{args.checkpoint}: there is no such file to go on from")
     for path in (args.save, args.checkpoint):
         check_writable(path)
     x, y, x_test, y_test = mg.datasets.load(args.data)
@@ -64,17 +70,8 @@ def train(args):
     print(f"net: {net!r}\nloss: {loss!r}, optimizer: {opt!r}")
 
     start = time.perf_counter()
-    history = mg.fit(
-        net,
-        loss,
-        opt,
-        x,
-        y,
-        epochs=args.epochs,
-        batch_size=args.batch_size,
-        rng=args.seed,
-        checkpoint=args.checkpoint,
-    )
+    settings = {"epochs": args.epochs, "batch_size": args.batch_size, "rng": args.seed, "checkpoint": args.checkpoint}
+    history = mg.fit(net, loss, opt, x, y, **settings)
     seconds = time.perf_counter() - start
     last = f", mean loss of the last {history.loss[-1]:.4g}" if history.loss else ""
     print(f"{len(history)} epochs, {seconds:.1f} s{last}")
@@ -232,6 +229,10 @@ REPORT_EXAMPLES = """\
 
 
 def train_options(new):
+    def choice(name, known, default, text):
+        text = f"{text.format(', '.join(known))} (default: {default})"
+        new.add_argument(name, choices=list(known), default=default, metavar="NAME", help=text)
+
     add_data(new)
     new.add_argument(
         "--hidden",
@@ -240,29 +241,14 @@ def train_options(new):
         metavar="N",
         help="neurons of the hidden layers: 32, or 64,32 for two layers, 0 for none (default: 32)",
     )
-    new.add_argument(
-        "--activation",
-        choices=list(ACTIVATIONS),
-        default="sigmoid",
-        metavar="NAME",
-        help=f"of the hidden neurons: {', '.join(ACTIVATIONS)} (default: sigmoid)",
-    )
-    new.add_argument(
+    choice("--activation", ACTIVATIONS, "sigmoid", "of the hidden neurons: {}")
+    choice(
         "--init",
-        choices=[*INITIALIZERS, "tanh_equivalent"],
-        default="glorot_uniform",
-        metavar="NAME",
-        help=f"first weights: {', '.join(INITIALIZERS)}; tanh_equivalent starts a sigmoid net "
-        "where a "
-        "tanh net would start (default: glorot_uniform)",
+        (*INITIALIZERS, "tanh_equivalent"),
+        "glorot_uniform",
+        "first weights: {}; the last starts a sigmoid net where a tanh net would start",
     )
-    new.add_argument(
-        "--optimizer",
-        choices=list(RATES),
-        default="sgd",
-        metavar="NAME",
-        help=f"how weights follow the gradient: {', '.join(RATES)} (default: sgd)",
-    )
+    choice("--optimizer", RATES, "sgd", "how weights follow the gradient: {}")
     new.add_argument(
         "--lr",
         type=positive,
@@ -289,20 +275,25 @@ def train_options(new):
         metavar="N",
         help="start of the random numbers; the same seed gives the same net (default: 0)",
     )
-    new.add_argument(
+    choice(
         "--scale",
-        choices=SCALES,
-        default="unit",
-        metavar="HOW",
-        help="of the data: none; unit, all values moved into 0 to 1; standard, each feature "
-        "to mean 0 and "
-        "spread 1 (default: unit). A saved net does it by itself",
+        SCALES,
+        "unit",
+        "of the data: {}; unit moves all values into 0 to 1, standard each feature to mean 0 and spread 1. A saved net "
+        "does it by itself",
     )
     new.add_argument("--save", metavar="FILE", help="write the trained net there (a .npz file)")
     new.add_argument(
         "--checkpoint",
         metavar="FILE",
         help="write the state there after each epoch; the same command goes on from it after a break",
+    )
+    new.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="as --checkpoint, for a FILE that must be there already (default: that of --checkpoint)",
     )
 
 

@@ -119,14 +119,15 @@ def fit(
         for epoch in bar:
             net.train()
             order = run.rng.permutation(len(x)) if shuffle else np.arange(len(x))
-            with np.errstate(all="ignore"):  # what overflows is found below, and named
+            with np.errstate(all="ignore"):  # what overflows is found, and named
                 total, right, steps, finite = run_epoch(net, loss, opt, x, y, order, batch_size)
-            if not finite:
-                batch = order[steps * batch_size : (steps + 1) * batch_size]
-                raise DivergenceError(_where(net, loss, x[batch], y[batch], epoch + 1, steps + 1))
-            _check_weights(net, epoch)
-            run.record(total / steps, right, y, validation)
-            good, done = run.snapshot(), epoch + 1
+                if not finite:
+                    batch = order[steps * batch_size : (steps + 1) * batch_size]
+                    raise DivergenceError(_where(net, loss, x[batch], y[batch], epoch + 1, steps + 1))
+                run.record(total / steps, right, y, validation)
+            now = run.snapshot()
+            _check_weights(net, now["net"], epoch + 1)
+            good, done = now, epoch + 1
             bar.set_postfix_str(f"loss {total / steps:.4g}", refresh=False)
             stop = [callback(done, net, run.history) for callback in callbacks]
             last = done == epochs or any(stop)
@@ -213,14 +214,14 @@ def _where(net, loss, x, y, epoch, step):
     )
 
 
-def _check_weights(net, epoch):
+def _check_weights(net, state, epoch):
     """An epoch can end with finite losses and a last update that overflows: that is divergence too."""
-    for name, array in net.state().items():
+    for name, array in state.items():
         if not np.isfinite(array).all():
             layer = net[int(name.split(".")[0])]
             raise DivergenceError(
                 f"{name} of layer {name.split('.')[0]}, {layer!r}, stopped being finite in the last step of epoch "
-                f"{epoch + 1}. The net keeps the weights of the last finite epoch; try a smaller lr"
+                f"{epoch}. The net keeps the weights of the last finite epoch; try a smaller lr"
             )
 
 

@@ -104,9 +104,10 @@ def test_a_checkpoint_goes_on_where_it_stopped(run, tmp_path):
     once, twice = tmp_path / "once.npz", tmp_path / "twice.npz"
     line = "train --data moons --hidden 4 --lr 0.1 --epochs {} --save {} --checkpoint {}"
     run(line.format(4, once, tmp_path / "a"))
-    run(line.format(2, twice, tmp_path / "b"))
-    code, out, _ = run(line.format(4, twice, tmp_path / "b"))
-    assert code == 0
+    run(line.format(1, twice, tmp_path / "b"))
+    for epochs, option in ((2, "--checkpoint {}"), (3, "--resume {}"), (4, "--resume --checkpoint {}")):
+        code, _, _ = run(line.replace("--checkpoint {}", option).format(epochs, twice, tmp_path / "b"))
+        assert code == 0
     np.testing.assert_equal(mg.load(twice).state_dict(), mg.load(once).state_dict())
 
 
@@ -166,6 +167,8 @@ def test_no_command_shows_the_help(run):
         ("train --scale big", "standard"),
         ("evaluate", "FILE"),
         ("report --only Q13", "unknown claim 'Q13', expected one of: Q1, Q2"),
+        ("train --resume", "--resume needs one FILE"),
+        ("train --resume a --checkpoint b", "--resume needs one FILE"),
         ("report --jobs 0", "from 1"),
     ],
 )
@@ -183,6 +186,7 @@ def test_wrong_usage_is_2(run, line, words):
         ("train --data xor --save {tmp}/no/net.npz", "there is no folder"),
         ("train --data xor --save {tmp}", "is a folder"),
         ("train --data xor --checkpoint {tmp}/no/run", "there is no folder"),
+        ("train --data xor --resume {tmp}/run", "no such file"),
         ("train --data xor --activation relu --init tanh_equivalent", "tanh_equivalent"),
         ("train --data digits --activation relu --scale none --lr 1e200 --epochs 2", "smaller lr"),
         ("evaluate {tmp}/none.npz", "none.npz: No such file"),
@@ -217,14 +221,18 @@ def test_python_m_minigrad():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there Ctrl-C cannot be sent to one process")
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) == signal.SIG_IGN, reason="Ctrl-C is ignored here, as under nohup")
 def test_ctrl_c_is_130_and_keeps_the_checkpoint(tmp_path):
     line = ["train", "--data", "moons", "--epochs", "1000000", "--checkpoint", str(tmp_path / "run")]
     process = subprocess.Popen([*MINIGRAD, *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (tmp_path / "run").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    try:
+        while not (tmp_path / "run").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "the net is as after epoch" in err
     assert err.endswith("minigrad: interrupted\n")
