@@ -5,15 +5,15 @@
 """
 
 import argparse
-import json
 import math
 from pathlib import Path
 
 from peers import LABELS, PEERS, RIVALS
 from steps import ratio
-from timing import RESULTS, read
+from timing import read
 from workloads import DTYPES, WORKLOADS
 
+MEASURED = ("steps", "backprop", "per_sample", "time_to_result", "width_depth")
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 
 
@@ -94,7 +94,10 @@ def wins():
 
 
 def tables():
-    """{name of the place in the page: its table}."""
+    """{name of the place in the page: its table}; all of one build, or none."""
+    builds = {name: read(name, "machine")["core"] for name in MEASURED}
+    if len(set(builds.values())) > 1:
+        raise SystemExit(f"these results are of different builds of the core, measure them again: {builds}")
     found = []
     for what, bar, least, figures in bars():
         met = all(f >= bar if least else f <= bar for f in figures)
@@ -108,7 +111,7 @@ def tables():
         for dtype, scripts in read("time_to_result").items()
         for name, t in scripts.items()
     ]
-    machine = json.loads((RESULTS / "steps.json").read_text(encoding="utf-8"))["machine"]
+    machine = read("steps", "machine")
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return {
         "machine": f"{machine['cpu']}, one core; Python {machine['python']}, {versions}.",

@@ -1,6 +1,7 @@
 """Compares first, times second: refuses peers that do different work, then takes turns and keeps the best."""
 
 import gc
+import hashlib
 import json
 import math
 import os
@@ -13,6 +14,7 @@ import numpy as np
 import one_core
 
 import minigrad
+from minigrad._backend import core
 
 RESULTS = Path(__file__).parent / "results"
 # On the one core that one_core.py leaves us, the CPU time of the process is what a wall clock would show on
@@ -94,6 +96,7 @@ def machine():
         "pinned to core": one_core.CORE,
         "python": platform.python_version(),
         "versions": versions,
+        "core": hashlib.sha256(Path(core.__file__).read_bytes()).hexdigest()[:12],
     }
 
 
@@ -105,6 +108,6 @@ def write(name, results):
     print(f"written: {path.relative_to(Path(__file__).parent.parent)}")
 
 
-def read(name):
-    """The results that write() wrote."""
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["results"]
+def read(name, part="results"):
+    """What write() wrote: the "results", or the "machine"."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))[part]
