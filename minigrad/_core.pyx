@@ -151,7 +151,7 @@ cdef void _activate(int kind, real* a, const real* z, Py_ssize_t size, real alph
             a[i] = alpha * z[i] if z[i] <= 0 else z[i]
     elif kind == ELU or kind == SELU:
         for i in range(size):
-            a[i] = scale * (z[i] if z[i] > 0 else alpha * expm1(z[i]))
+            a[i] = scale * (z[i] if z[i] >= 0 else alpha * expm1(z[i]))
     elif kind == GELU:
         for i in range(size):
             a[i] = z[i] * <real> (0.5 * erfc(-z[i] * 0.7071067811865476))
@@ -241,7 +241,7 @@ cdef double _entry_losses(int kind, real* delta, const real* output, const real*
             for q in range(end):
                 s = output[i + q]
                 e = exp(s if s < 0 else -s)
-                part[q] = (s if s > 0 else <real> 0) - y[i + q] * s + log1p_unit(e)
+                part[q] = s * ((<real> 1 if s > 0 else <real> 0) - y[i + q]) + log1p_unit(e)
                 delta[i + q] = ((e if s < 0 else <real> 1) / (<real> 1 + e) - y[i + q]) * share
         for q in range(end):
             total += part[q]
@@ -384,10 +384,19 @@ def type_name(value):
     return type(value).__name__
 
 
+cdef int _is_array(object array, str name) except -1:
+    """A TypeError where it is none, or one whose numbers do not all count."""
+    if not cnp.PyArray_CheckExact(array):
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{name} must be an array, not {type_name(array)}")
+        if isinstance(array, np.ma.MaskedArray):
+            raise TypeError(f"{name} is a masked array; fill or drop its masked entries first")
+    return 0
+
+
 cdef cnp.ndarray _ready(object array, int type, int ndim, str name):
     """The array itself, or a contiguous copy; a TypeError or ValueError where it cannot be what is asked for."""
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"{name} must be an array, not {type_name(array)}")
+    _is_array(array, name)
     cdef cnp.ndarray a = array
     if cnp.PyArray_TYPE(a) != type:
         raise TypeError(f"{name} has dtype {a.dtype}, expected {cnp.PyArray_DescrFromType(type)}")
@@ -398,15 +407,21 @@ cdef cnp.ndarray _ready(object array, int type, int ndim, str name):
     return np.array(a, dtype=cnp.PyArray_DescrFromType(type), order="C")
 
 
-cdef cnp.ndarray _target(object array, int type, Py_ssize_t size, str name):
-    """An array that is updated in place."""
-    if not isinstance(array, np.ndarray) or cnp.PyArray_TYPE(<cnp.ndarray> array) != type:
+cdef cnp.ndarray _target(object array, int type, object weight, str name):
+    """An array of the weight's shape, or the weight itself, that is updated in place."""
+    _is_array(array, name)
+    if cnp.PyArray_TYPE(<cnp.ndarray> array) != type:
         raise TypeError(f"{name} must be an array of {cnp.PyArray_DescrFromType(type)}")
     if not cnp.PyArray_ISCARRAY(<cnp.ndarray> array):
         raise ValueError(f"{name} must be contiguous and writeable to be updated in place")
-    if cnp.PyArray_SIZE(<cnp.ndarray> array) != size:
-        raise ValueError(f"{name} has {cnp.PyArray_SIZE(<cnp.ndarray> array)} entries, expected {size}")
+    _same_shape(array, weight, name)
     return array
+
+
+cdef int _same_shape(cnp.ndarray array, cnp.ndarray weight, str name) except -1:
+    if not cnp.PyArray_SAMESHAPE(array, weight):
+        raise ValueError(f"{name} has shape {(<object> array).shape}, expected {(<object> weight).shape}")
+    return 0
 
 
 cdef cnp.ndarray _empty(Py_ssize_t rows, Py_ssize_t columns, int type):
@@ -612,9 +627,9 @@ def sgd(weight, gradient, velocity, double lr, double momentum, bint nesterov, d
     cdef int type = _float_type(weight, "weight")
     cdef Py_ssize_t size = cnp.PyArray_SIZE(weight)
     cdef cnp.ndarray g_ = _ready(gradient, type, cnp.PyArray_NDIM(weight), "gradient")
-    cdef void* w = cnp.PyArray_DATA(_target(weight, type, size, "weight"))
-    cdef void* v = NULL if velocity is None else cnp.PyArray_DATA(_target(velocity, type, size, "velocity"))
-    _same(cnp.PyArray_SIZE(g_), size, "the size of gradient")
+    cdef void* w = cnp.PyArray_DATA(_target(weight, type, weight, "weight"))
+    cdef void* v = NULL if velocity is None else cnp.PyArray_DATA(_target(velocity, type, weight, "velocity"))
+    _same_shape(g_, weight, "gradient")
     if type == cnp.NPY_FLOAT32:
         _sgd(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> v, size, <float> lr, <float> momentum, nesterov,
              <float> weight_decay)
@@ -627,9 +642,9 @@ def rmsprop(weight, gradient, square, double lr, double alpha, double eps, doubl
     cdef int type = _float_type(weight, "weight")
     cdef Py_ssize_t size = cnp.PyArray_SIZE(weight)
     cdef cnp.ndarray g_ = _ready(gradient, type, cnp.PyArray_NDIM(weight), "gradient")
-    cdef void* w = cnp.PyArray_DATA(_target(weight, type, size, "weight"))
-    cdef void* s = cnp.PyArray_DATA(_target(square, type, size, "square"))
-    _same(cnp.PyArray_SIZE(g_), size, "the size of gradient")
+    cdef void* w = cnp.PyArray_DATA(_target(weight, type, weight, "weight"))
+    cdef void* s = cnp.PyArray_DATA(_target(square, type, weight, "square"))
+    _same_shape(g_, weight, "gradient")
     if type == cnp.NPY_FLOAT32:
         _rmsprop(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> s, size, <float> lr, <float> alpha, <float> eps,
                  <float> weight_decay)
@@ -643,10 +658,10 @@ def adam(weight, gradient, mean, square, double t, double lr, double beta1, doub
     cdef int type = _float_type(weight, "weight")
     cdef Py_ssize_t size = cnp.PyArray_SIZE(weight)
     cdef cnp.ndarray g_ = _ready(gradient, type, cnp.PyArray_NDIM(weight), "gradient")
-    cdef void* w = cnp.PyArray_DATA(_target(weight, type, size, "weight"))
-    cdef void* m = cnp.PyArray_DATA(_target(mean, type, size, "mean"))
-    cdef void* s = cnp.PyArray_DATA(_target(square, type, size, "square"))
-    _same(cnp.PyArray_SIZE(g_), size, "the size of gradient")
+    cdef void* w = cnp.PyArray_DATA(_target(weight, type, weight, "weight"))
+    cdef void* m = cnp.PyArray_DATA(_target(mean, type, weight, "mean"))
+    cdef void* s = cnp.PyArray_DATA(_target(square, type, weight, "square"))
+    _same_shape(g_, weight, "gradient")
     if type == cnp.NPY_FLOAT32:
         _adam(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> m, <float*> s, size, t, lr, beta1, beta2,
               <float> eps, weight_decay, decoupled)
@@ -805,20 +820,23 @@ cdef void* _buffer(list keep, Py_ssize_t size, int type):
     return <void*> ((<size_t> cnp.PyArray_DATA(memory) + 63) // 64 * 64)
 
 
-cdef int _parameter(Parameter* p, list keep, object array, tuple slots, int type) except -1:
-    """Fill in where a weight, its gradient and the optimiser's arrays for it are."""
+cdef int _parameter(Parameter* p, object array, object slots, Py_ssize_t count, int type) except -1:
+    """Fill in where a weight and the optimiser's arrays for it, count of them, are."""
     if array is None:
         p.value = NULL
         return 0
+    if not isinstance(slots, tuple):
+        raise TypeError(f"the optimizer state of a parameter must be a tuple, not {type_name(slots)}")
+    _same(len(slots), count, "the number of arrays in the optimizer state of a parameter")
     p.size = cnp.PyArray_SIZE(array)
-    p.value = cnp.PyArray_DATA(_target(array, type, p.size, "a parameter"))
-    p.first = cnp.PyArray_DATA(_target(slots[0], type, p.size, "optimizer state")) if len(slots) > 0 else NULL
-    p.second = cnp.PyArray_DATA(_target(slots[1], type, p.size, "optimizer state")) if len(slots) > 1 else NULL
+    p.value = cnp.PyArray_DATA(_target(array, type, array, "a parameter"))
+    p.first = cnp.PyArray_DATA(_target(slots[0], type, array, "optimizer state")) if count > 0 else NULL
+    p.second = cnp.PyArray_DATA(_target(slots[1], type, array, "optimizer state")) if count > 1 else NULL
     return 0
 
 
-def train_epoch(list ops, str loss, double threshold, str optimizer, tuple rates, int64_t steps, x, y, order,
-                Py_ssize_t batch_size):
+def train_epoch(list ops not None, str loss, double threshold, str optimizer, tuple rates not None, int64_t steps, x, y,
+                order, Py_ssize_t batch_size):
     """Train one epoch in place -> (sum of the batch losses, right answers, steps taken, all steps finite?).
 
     ops        [("linear", weight, bias, slots of weight, slots of bias), (activation, alpha), ("fork", index of its
@@ -831,16 +849,23 @@ def train_epoch(list ops, str loss, double threshold, str optimizer, tuple rates
     cdef int type = _float_type(x, "x")
     cdef cnp.ndarray x_ = _ready(x, type, 2, "x"), order_ = _ready(order, cnp.NPY_INT64, 1, "order")
     cdef Epoch e
-    cdef int good, number = LOSSES[loss]
-    cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if number == CROSS_ENTROPY else type, cnp.PyArray_NDIM(y), "y")
+    cdef int good, number = LOSSES[loss], rule = OPTIMIZERS[optimizer]
+    cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if number == CROSS_ENTROPY else type,
+                                 1 if number == CROSS_ENTROPY else 2, "y")
+    cdef Py_ssize_t slots = 2 if rule >= ADAM else 1
     cdef Py_ssize_t N = cnp.PyArray_DIM(x_, 0), width = cnp.PyArray_DIM(x_, 1), widest = width, scratch = 1, largest = 1, i
     cdef Py_ssize_t row = cnp.PyArray_ITEMSIZE(x_)
+    cdef Py_ssize_t forks = 0, joins = 0
+    cdef cnp.ndarray w_
     cdef Op* op
     cdef list keep = []
     _same(cnp.PyArray_DIM(y_, 0), N, "the number of samples in y")
     _same(cnp.PyArray_DIM(order_, 0), N, "the length of order")
     if N == 0 or batch_size < 1 or not ops or order_.min() < 0 or order_.max() >= N:
         raise ValueError("nothing to train on: no samples, no layers, no batch, or an order outside the samples")
+    _same(len(rates), 5 if rule >= ADAM else 4, "the number of rates")
+    if rule == SGD and not rates[1]:
+        slots = 0  # without momentum
     batch_size = min(batch_size, N)
     e.ops = <Op*> _buffer(keep, len(ops) * sizeof(Op), cnp.NPY_INT8)
     e.value = <void**> _buffer(keep, (len(ops) + 1) * sizeof(void*), cnp.NPY_INT8)
@@ -850,12 +875,18 @@ def train_epoch(list ops, str loss, double threshold, str optimizer, tuple rates
         op.inputs = width
         op.kept = NULL
         op.alpha = 0
+        if not isinstance(entry, tuple) or not entry:
+            raise TypeError(f"ops must hold tuples, not {type_name(entry)}")
+        _same(len(entry), 5 if entry[0] == "linear" else 2, f"the length of op {i}")
         if entry[0] == "linear":
             op.code = LINEAR
-            _same(cnp.PyArray_DIM(entry[1], 1), width, "the width of a weight")
-            width = cnp.PyArray_DIM(entry[1], 0)
-            _parameter(&op.weight, keep, entry[1], entry[3], type)
-            _parameter(&op.bias, keep, entry[2], entry[4], type)
+            w_ = _ready(entry[1], type, 2, "a weight")
+            _same(cnp.PyArray_DIM(w_, 1), width, "the width of a weight")
+            width = cnp.PyArray_DIM(w_, 0)
+            if entry[2] is not None:
+                _same(cnp.PyArray_DIM(_ready(entry[2], type, 1, "a bias"), 0), width, "the length of a bias")
+            _parameter(&op.weight, entry[1], entry[3], slots, type)
+            _parameter(&op.bias, entry[2], entry[4], slots, type)
             scratch = max(scratch, _scratch_size(batch_size, op.inputs, width))
             largest = max(largest, width * op.inputs)
         elif entry[0] == "fork" or entry[0] == "join":
@@ -867,8 +898,13 @@ def train_epoch(list ops, str loss, double threshold, str optimizer, tuple rates
         widest = max(widest, width)
         e.value[i + 1] = e.value[i] if op.code == FORK else _buffer(keep, batch_size * width, type)
         if op.code == JOIN:
+            if not 0 <= op.partner < i or e.ops[op.partner].code != FORK or e.ops[op.partner].partner != i:
+                raise ValueError(f"op {i} joins op {op.partner}, which is no fork that leads to it")
             _same(e.ops[op.partner].outputs, width, "the width of a short cut")
             op.kept = _buffer(keep, batch_size * width, type)
+            joins += 1
+        forks += op.code == FORK
+    _same(joins, forks, "the number of joins")
     _same(1 if number == CROSS_ENTROPY else cnp.PyArray_DIM(y_, 1), 1 if number == CROSS_ENTROPY else width,
           "the width of y")
     if number == CROSS_ENTROPY and not (0 <= y_.min() and y_.max() < width):
@@ -879,7 +915,7 @@ def train_epoch(list ops, str loss, double threshold, str optimizer, tuple rates
     e.weight_gradient, e.bias_gradient = _buffer(keep, largest, type), _buffer(keep, widest, type)
     e.y_row = 8 if number == CROSS_ENTROPY else width * row
     e.y = _buffer(keep, batch_size * e.y_row, cnp.NPY_INT8)
-    e.loss, e.threshold, e.optimizer, e.steps, e.total, e.right = number, threshold, OPTIMIZERS[optimizer], steps, 0, 0
+    e.loss, e.threshold, e.optimizer, e.steps, e.total, e.right = number, threshold, rule, steps, 0, 0
     for i in range(len(rates)):
         e.rates[i] = rates[i]
     with nogil:

@@ -11,24 +11,30 @@ import math
 
 import numpy as np
 
+from ._checks import quiet
+
 # ---- the three products, and the mean of delta ---------------------------------------------------------
 
 
+@quiet
 def affine(a, weight, bias):
     """z = a W^T + b: (N, J), (K, J), (K,) or None -> (N, K)."""
     return a @ weight.T if bias is None else a @ weight.T + bias
 
 
+@quiet
 def propagate(delta, weight):
     """dc/da = delta W: (N, K), (K, J) -> (N, J)."""
     return delta @ weight
 
 
+@quiet
 def weight_gradient(delta, a):
     """dC/dW = delta^T a / N: (N, K), (N, J) -> (K, J). The only place where 1/N enters a weight gradient."""
     return delta.T @ a / max(len(delta), 1)
 
 
+@quiet
 def bias_gradient(delta):
     """dC/db = the mean of delta over the samples: (N, K) -> (K,)."""
     return delta.sum(axis=0) / max(len(delta), 1)
@@ -70,7 +76,7 @@ ACTIVATIONS = {
     "identity": (lambda z, _: z.copy(), lambda z, _: np.ones_like(z)),
     "sigmoid": (lambda z, _: _sigmoid(z), lambda a, _: a * (1 - a)),  # saved: a
     "tanh": (lambda z, _: np.tanh(z), lambda a, _: 1 - a * a),  # saved: a
-    "relu": (lambda z, _: np.where(z.real > 0, z, 0 * z), lambda a, _: 1.0 * (a > 0)),  # saved: a
+    "relu": (lambda z, _: np.where(z.real <= 0, 0, z), lambda a, _: 1.0 * (a > 0)),  # saved: a
     "leaky_relu": (lambda z, s: np.where(z.real > 0, z, s * z), lambda a, s: np.where(a > 0, 1, s)),  # saved: a
     "elu": (_elu, _elu_slope),
     "selu": (
@@ -84,16 +90,19 @@ ACTIVATIONS = {
 }
 
 
+@quiet
 def activation(kind, z, alpha=0.0):
     """a = f(z), entry by entry."""
     return ACTIVATIONS[kind][0](z, alpha).astype(z.dtype, copy=False)
 
 
+@quiet
 def activation_backward(kind, delta, saved, alpha=0.0):
     """dc/dz = dc/da * f'(z), entry by entry."""
     return (delta * ACTIVATIONS[kind][1](saved, alpha)).astype(delta.dtype, copy=False)
 
 
+@quiet
 def exponential(x):
     """e^x, entry by entry."""
     return np.exp(x)
@@ -102,24 +111,31 @@ def exponential(x):
 # ---- losses: (C, delta), C the mean over the samples, delta (N, K) per sample ------------------------------
 
 
+def _mean(losses):
+    """In float64: a sum of large float32 losses may leave float32."""
+    return float(losses.mean(dtype=np.result_type(losses, np.float64)))
+
+
+@quiet
 def mse(output, y):
     """c_n = mean_k (a - y)^2, delta = 2 (a - y) / K."""
     d = output - y
-    return float((d * d).mean()), 2 * d / d.shape[1]
+    return _mean(d * d), 2 * d / d.shape[1]
 
 
+@quiet
 def bce(output, y):
     """c_n = -mean_k [y log a + (1-y) log(1-a)], logs clamped at -100; delta = (a - y) / (a (1-a)) / K."""
-    with np.errstate(divide="ignore"):  # log 0 is meant, and clamped
-        log_a, log_b = np.maximum(np.log(output), -100), np.maximum(np.log1p(-output), -100)
+    log_a, log_b = np.maximum(np.log(output), -100), np.maximum(np.log1p(-output), -100)  # log 0 is meant
     delta = (output - y) / np.maximum(output * (1 - output), 1e-12) / output.shape[1]
-    return float(-(y * log_a + (1 - y) * log_b).mean()), delta.astype(output.dtype)
+    return -_mean(y * log_a + (1 - y) * log_b), delta.astype(output.dtype)
 
 
+@quiet
 def bce_with_logits(output, y):
     """c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)], delta = (sigma(z) - y) / K."""
     loss = y * _softplus(-output) + (1 - y) * _softplus(output)  # no cancellation where z is large
-    return float(loss.mean()), (_sigmoid(output) - y) / output.shape[1]
+    return _mean(loss), (_sigmoid(output) - y) / output.shape[1]
 
 
 def cross_entropy(output, y):
@@ -127,18 +143,19 @@ def cross_entropy(output, y):
     return soft_cross_entropy(output, np.eye(output.shape[1], dtype=output.dtype)[y])
 
 
+@quiet
 def soft_cross_entropy(output, y):
     """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, K); delta = softmax(z) sum_k y_k - y."""
-    with np.errstate(over="ignore"):  # a class may be infinitely unlikely
-        z = output - output.max(axis=1, keepdims=True)
+    z = output - output.max(axis=1, keepdims=True)  # -inf where a class is infinitely unlikely
     log_sum = np.log(np.exp(z).sum(axis=1, keepdims=True))
     loss = y * np.where(y == 0, 0, log_sum - z)  # and costs nothing where it is not wanted
-    return float(loss.sum(axis=1).mean()), np.exp(z - log_sum) * y.sum(axis=1, keepdims=True) - y
+    return _mean(loss.sum(axis=1)), np.exp(z - log_sum) * y.sum(axis=1, keepdims=True) - y
 
 
 # ---- optimisers: one step on one parameter, in place -----------------------------------------------------
 
 
+@quiet
 def sgd(weight, gradient, velocity, lr, momentum, nesterov, weight_decay):
     """v = momentum v + g; w -= lr v, or lr (g + momentum v) for Nesterov; velocity None: w -= lr g."""
     step = gradient + weight_decay * weight
@@ -148,6 +165,7 @@ def sgd(weight, gradient, velocity, lr, momentum, nesterov, weight_decay):
     weight -= lr * step
 
 
+@quiet
 def rmsprop(weight, gradient, square, lr, alpha, eps, weight_decay):
     """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps)."""
     g = gradient + weight_decay * weight
@@ -155,6 +173,7 @@ def rmsprop(weight, gradient, square, lr, alpha, eps, weight_decay):
     weight -= lr * g / (np.sqrt(square) + eps)
 
 
+@quiet
 def adam(weight, gradient, mean, square, t, lr, beta1, beta2, eps, weight_decay, decoupled):
     """m, v: running means of g and g^2; w -= lr m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps)."""
     if decoupled:

@@ -9,8 +9,9 @@
 from dataclasses import dataclass, field
 
 from ._backend import core
-from ._checks import as_batch
+from ._checks import as_batch, instance, quiet
 from .layers import Linear, WeightGradient
+from .losses import Loss
 from .networks import Sequential
 
 
@@ -48,13 +49,14 @@ class Backprop:
         return {name: g.weight if isinstance(g, WeightGradient) else g for name, g in self._arrays.items()}
 
 
+@quiet
 def backprop(net, loss, x, y):
     """One forward and one backward pass of a Sequential. x (N, J), y as the loss wants it -> Backprop.
 
     The net's weights are not changed. ValueError or TypeError where x, y and net do not fit.
     """
-    if not isinstance(net, Sequential):
-        raise TypeError(f"net is a {type(net).__name__}, expected a Sequential")
+    instance(net, Sequential, "net")
+    instance(loss, Loss, "loss")
     x = as_batch(x, "x", net.dtype, net.in_features)
     if len(x) == 0:
         raise ValueError(f"x has shape {x.shape}: the mean loss of no samples is not defined")

@@ -24,6 +24,8 @@ RATES = {"sgd": 0.5, "rmsprop": 0.01, "adam": 0.01, "adamw": 0.01}  # learning r
 def main(argv=None):
     """Run one command. Returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     parser = build_parser()
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file need not be text
     try:
         args = parser.parse_args(argv)
         if args.command is None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ._checks import generator, real_number, whole_number
+from ._checks import generator, real_number, shown, whole_number
 
 Pair = tuple[np.ndarray, np.ndarray]
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -52,7 +52,7 @@ def load(name: str | os.PathLike[str]) -> Split:
     Raises ValueError for an unknown name, and what `load_mnist` raises for a folder.
     """
     if not isinstance(name, str | os.PathLike):
-        raise TypeError(f"name: expected a str or a path, got {name!r}")
+        raise TypeError(f"name: expected a str or a path, got {shown(name)}")
     name = os.fspath(name)
     if name in _SHIPPED:
         table = np.loadtxt(_DATA / _SHIPPED[name], delimiter=",", skiprows=1, encoding="ascii")
@@ -167,7 +167,8 @@ def _polar(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 def _deviation(value: float, name: str) -> float:
-    return real_number(value, name, 0, 1e100)  # not merely finite: the draws must be finite too
+    # Not merely finite: the draws must be finite too; and NumPy takes no -0.0.
+    return abs(real_number(value, name, 0, 1e100))
 
 
 # ---- IDX files: MNIST, Fashion-MNIST and their kin ----------------------------------------------------

@@ -4,12 +4,13 @@ import copy
 
 import numpy as np
 
-from ._checks import as_batch
+from ._checks import as_batch, instance, quiet, real_number
 from .backprop import backprop
 from .layers import Dropout
-from .networks import walk
+from .networks import Sequential, walk
 
 
+@quiet
 def gradcheck(net, loss, x, y, *, eps=1e-6, tolerance=1e-5):
     """Compare every parameter's gradient, and dC/dx, with (C(w + eps) - C(w - eps)) / (2 eps).
 
@@ -20,7 +21,8 @@ def gradcheck(net, loss, x, y, *, eps=1e-6, tolerance=1e-5):
     Works on a copy, so the net is not changed. Dropout draws the same mask each time. Kinks (ReLU at 0) within eps of
     some z give false alarms. float32 is checked in float64, since differences of float32 losses have no digits left.
     """
-    net = _in_float64(net)
+    eps, tolerance = real_number(eps, "eps", 0, open_low=True), real_number(tolerance, "tolerance", 0)
+    net = _in_float64(instance(net, Sequential, "net"))
     x = np.array(as_batch(x, "x", None, net.in_features), dtype=np.float64)
     masks = [(layer.rng, layer.rng.bit_generator.state) for _, layer in walk(net) if isinstance(layer, Dropout)]
 

@@ -26,7 +26,7 @@ def _normal(variance):
 def normal(std):
     """W ~ N(0, std^2)."""
     std = real_number(std, "std", 0)
-    return _normal(lambda K, J: std**2)
+    return lambda rng, K, J: rng.normal(0.0, std, (K, J))
 
 
 def _glorot(K, J):  # Glorot and Bengio 2010

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from ._backend import core
-from ._checks import as_batch, as_float, float_type, generator, real_number, whole_number
+from ._checks import as_batch, as_float, float_type, generator, instance, quiet, real_number, whole_number
 from .initializers import initialize
 
 
@@ -39,16 +39,24 @@ class WeightGradient:
         """dC/db = the mean of delta over the samples, (K,)."""
         return core.bias_gradient(self.delta)
 
+    @quiet
     def per_sample(self):
         """The outer products delta_n a_n^T, (N, K, J): large, so formed only when asked for."""
         return self.delta[:, :, None] * self.a[:, None, :]
 
+    @quiet
     def per_sample_norms(self):
         """|delta_n a_n^T| = |delta_n| |a_n|, (N,), without forming them (Goodfellow 2015); weights only, no bias."""
-        return np.linalg.norm(self.delta, axis=1) * np.linalg.norm(self.a, axis=1)
+        return _lengths(self.delta) * _lengths(self.a)
 
     def __repr__(self):
         return f"WeightGradient(delta {self.delta.shape}, a {self.a.shape})"
+
+
+def _lengths(rows):
+    """|row| of each (N, J) -> (N,): scaled by a power of two, so that no square overflows or vanishes."""
+    exponent = np.frexp(np.abs(rows).max(axis=1, initial=0))[1]
+    return np.ldexp(np.linalg.norm(np.ldexp(rows, -exponent[:, None]), axis=1), exponent)
 
 
 class Layer:
@@ -68,6 +76,7 @@ class Layer:
         """delta (N, K) -> (delta below (N, J), {parameter name: WeightGradient or array})."""
         raise NotImplementedError(f"{type(self).__name__}.backward")
 
+    @quiet
     def __call__(self, x):
         return self.forward(as_batch(x, "x", self.dtype, self.in_features))[0]
 
@@ -85,7 +94,7 @@ class Layer:
 
     def load_state_dict(self, state):
         """Copy the arrays of a state_dict in; KeyError or ValueError, before any change, where it does not fit."""
-        mine = self.state()
+        mine, state = self.state(), instance(state, dict, "state")
         missing, extra = [n for n in mine if n not in state], [n for n in state if n not in mine]
         if missing or extra:
             raise KeyError(f"state has missing entries {missing} and unexpected entries {extra}")
@@ -193,7 +202,8 @@ class BatchNorm(Layer):
         if self.training:
             if len(x) < 2:
                 raise ValueError(f"{self!r} in training mode needs at least 2 samples in a batch, got {len(x)}")
-            mean, var = x.mean(axis=0), x.var(axis=0)
+            mean = x[0] + (x - x[0]).mean(axis=0)  # exact where a feature is constant
+            var = np.square(x - mean).mean(axis=0)
             for running, batch in ((self.running_mean, mean), (self.running_var, var * len(x) / (len(x) - 1))):
                 running *= 1 - self.momentum
                 running += self.momentum * batch

@@ -11,7 +11,7 @@ why a confident mistake still sends back a full error; written unfused it would 
 import numpy as np
 
 from ._backend import core
-from ._checks import as_batch, as_float, rectangular
+from ._checks import as_batch, as_float, quiet, real_number, rectangular
 
 
 class Loss:
@@ -62,10 +62,11 @@ def probabilities_like(y, shape, dtype):
 
 
 def as_output(output):
-    """An output (N, K) of at least one sample: the mean loss of none is not defined."""
+    """An output (N, K) of at least one number: the mean of none is not defined."""
     output = as_batch(output, "output")
-    if not len(output):
-        raise ValueError(f"output has shape {output.shape}: there are no samples to take the mean of")
+    if not output.size:
+        what = "outputs" if len(output) else "samples"
+        raise ValueError(f"output has shape {output.shape}: there are no {what} to take the mean of")
     return output
 
 
@@ -132,6 +133,7 @@ class CrossEntropyLoss(Loss):
     def right(self, output, y):
         return int((output.argmax(axis=1) == (y.argmax(axis=1) if y.ndim == 2 else y)).sum())
 
+    @quiet
     def targets(self, y, shape, dtype):
         y = rectangular(y, "y")
         if y.ndim == 2 and y.shape == (shape[0], 1) != shape:
@@ -151,6 +153,7 @@ class CrossEntropyLoss(Loss):
         return y.astype(np.int64, copy=False)
 
 
+@quiet
 def softmax(z):
     """Probabilities (N, K) from logits (N, K): e^z_k / sum_k e^z_k, without overflow."""
     z = as_batch(z, "z")
@@ -164,13 +167,14 @@ def accuracy(output, y, threshold=0.5):
     output (N, K) and y class numbers (N,) or one-hot (N, K): the largest output is the answer. With K = 1 the answer
     is 1 where the output exceeds the threshold (0.5 for probabilities, 0 for logits), y (N, 1) or (N,) of 0 and 1.
     """
-    output, y = as_batch(output, "output"), rectangular(y, "y")
+    output, y = as_output(output), rectangular(y, "y")
+    threshold = real_number(threshold, "threshold")
+    if y.dtype.kind not in "biuf":
+        raise TypeError(f"y has dtype {y.dtype}, expected numbers")
     if y.shape not in (output.shape, output.shape[:1]):
         raise ValueError(f"y has shape {y.shape}, expected {output.shape[:1]} or {output.shape}")
-    if not len(output):
-        raise ValueError(f"output has shape {output.shape}: there are no samples to take the mean of")
     if output.shape[1] == 1:
-        right = (output[:, 0] > threshold) == (y.reshape(-1) > 0.5)
+        right = (output[:, 0].astype(np.float64) > threshold) == (y.reshape(-1) > 0.5)
     else:
         right = output.argmax(axis=1) == (y.argmax(axis=1) if y.ndim == 2 else y)
-    return float(right.mean())
+    return float((right & ~np.isnan(output).any(axis=1)).mean())  # NaN is no answer

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ._checks import as_batch, float_type, generator, whole_number
+from ._checks import as_batch, float_type, generator, shown, whole_number
 from .activations import activation as activation_named
 from .layers import Layer, Linear
 
@@ -119,14 +119,14 @@ def mlp(sizes, activation="sigmoid", init="glorot_uniform", dtype=np.float64, rn
     sigma(z) = (1 + tanh(z/2)) / 2: W = 2V in the first layer, 4V between hidden layers, 2V in the last; and for the
     plain sigmoid b = -W 1/2 wherever its inputs are sigmoids.
     """
-    if not isinstance(sizes, Iterable):
-        raise TypeError(f"sizes must be a list of widths, not {sizes!r}")
+    if not isinstance(sizes, Iterable) or getattr(sizes, "ndim", 1) != 1:
+        raise TypeError(f"sizes must be a list of widths, not {shown(sizes)}")
     sizes = [whole_number(size, f"sizes[{i}]", 1) for i, size in enumerate(sizes)]
     if len(sizes) < 2:
-        raise ValueError(f"sizes is {sizes}, expected at least an input and an output width")
+        raise ValueError(f"sizes is {shown(sizes)}, expected at least an input and an output width")
     rng, dtype = generator(rng), float_type(dtype)
     activation_named(activation)
-    twin = init == "tanh_equivalent"
+    twin = isinstance(init, str) and init == "tanh_equivalent"
     if twin and activation not in ("sigmoid", "centered_sigmoid"):
         raise ValueError(f"init 'tanh_equivalent' is for sigmoid and centered_sigmoid nets, not {activation!r}")
     layers = []

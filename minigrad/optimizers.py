@@ -7,7 +7,8 @@ means) is kept by parameter name, in .state, so an optimiser belongs to one net.
 import numpy as np
 
 from ._backend import core
-from ._checks import as_float, real_number
+from ._checks import as_float, instance, real_number, shown
+from .layers import Layer
 
 
 class Optimizer:
@@ -31,7 +32,9 @@ class Optimizer:
 
     def step(self, net, bp):
         """Change the weights of net, in place, by the gradients of a Backprop (or by such a dict)."""
-        parameters = net.parameters()
+        if not isinstance(bp, dict) and not hasattr(bp, "parameter_gradients"):
+            raise TypeError(f"gradients must be a Backprop or a dict, not {shown(bp)}")
+        parameters = instance(net, Layer, "net").parameters()
         gradients = dict(bp if isinstance(bp, dict) else bp.parameter_gradients())
         for name, gradient in gradients.items():
             if name not in parameters:
@@ -113,6 +116,8 @@ class Adam(Optimizer):
 
     def __init__(self, lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(lr, weight_decay)
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise TypeError(f"betas must be a pair of numbers, not {shown(betas)}")
         beta1, beta2 = betas
         self.betas = (
             real_number(beta1, "betas[0]", 0, 1, open_high=True),

@@ -28,6 +28,7 @@ from pathlib import Path
 import minigrad as mg
 
 from ._backend import _config as backend_config
+from .checkpoint import replacing
 from .study import STUDIES, Config, Finding, Study, page, style
 
 DOTS_PER_INCH = 160  # 1280 pixels wide: sharp at the 800 at which the page shows them, on a fine screen too
@@ -173,17 +174,9 @@ def write(results: Results) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole: beside its place first, then renamed into it."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)  # mkstemp's files are for their owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    """Write a file whole or not at all."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 # ---- words -----------------------------------------------------------------------------------------------

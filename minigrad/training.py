@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from . import checkpoint as files
-from ._checks import as_batch, finite_rows, generator, one_of, whole_number
+from ._checks import as_batch, finite_rows, generator, one_of, shown, whole_number
 from ._lowering import obstacle, train_epoch
 from ._progress import progress as progress_bar
 from .backprop import backprop
@@ -104,10 +104,11 @@ def fit(
         validation = _data(net, loss, validation[0], validation[1], "validation ")
     _check_batches(net, len(x), batch_size)
     run = _Run(net, loss, opt, generator(rng), History())
-    identity = _identity(net, loss, opt, x, y, batch_size, shuffle) if checkpoint is not None else None
+    identity = _identity(run, x, y, batch_size, shuffle) if checkpoint is not None else None
     if checkpoint is not None:
         if not Path(checkpoint).parent.is_dir():
             raise FileNotFoundError(f"checkpoint {checkpoint}: there is no folder {Path(checkpoint).parent}")
+        files.remove_leftovers(checkpoint)
         if Path(checkpoint).exists():
             run.resume(checkpoint, identity)
 
@@ -153,9 +154,11 @@ def _callables(callbacks):
     """The callbacks as a list; a TypeError where one cannot be called."""
     if callable(callbacks):
         raise TypeError("callbacks is a function, expected a list of functions: callbacks=[...]")
+    if not isinstance(callbacks, tuple | list):
+        raise TypeError(f"callbacks is a {type(callbacks).__name__}, expected a list of functions")
     for callback in callbacks:
         if not callable(callback):
-            raise TypeError(f"callbacks holds {callback!r}, expected functions (epoch, net, history)")
+            raise TypeError(f"callbacks holds {shown(callback)}, expected functions (epoch, net, history)")
     return list(callbacks)
 
 
@@ -225,16 +228,17 @@ def _check_weights(net, state, epoch):
             )
 
 
-def _identity(net, loss, opt, x, y, batch_size, shuffle):
+def _identity(run, x, y, batch_size, shuffle):
     """What a checkpoint belongs to: it is refused where any of this is different."""
     data = hashlib.sha256(np.ascontiguousarray(x).tobytes() + np.ascontiguousarray(y).tobytes()).hexdigest()
     return {
-        "net": repr(net),
-        "loss": repr(loss),
-        "optimizer": repr(opt),
+        "net": repr(run.net),
+        "loss": repr(run.loss),
+        "optimizer": repr(run.opt),
         "data": data,
         "batch_size": batch_size,
         "shuffle": bool(shuffle),
+        "rng": [rng.bit_generator.state["bit_generator"] for rng in run.generators()],  # their kinds
     }
 
 
@@ -296,24 +300,41 @@ class _Run:
         files.write_archive(path, text, arrays)
 
     def resume(self, path, identity):
-        """Read a snapshot that belongs to this very run, and put it back; ValueError where it belongs to another."""
+        """Read a snapshot of this very run and put it back; ValueError where it is of another, or damaged."""
         text, arrays = files.read_archive(path, RUN_FORMAT)
+        theirs = text["identity"] if isinstance(text.get("identity"), dict) else {}
         for name, value in identity.items():
-            if text.get("identity", {}).get(name) != value:
+            if theirs.get(name) != value:
                 raise ValueError(
-                    f"checkpoint {path} belongs to a run with another {name}: it has "
-                    f"{text.get('identity', {}).get(name)!r}, this one {value!r}"
+                    f"checkpoint {path} belongs to a run with another {name}: it has {shown(theirs.get(name))}, "
+                    f"this one {value!r}"
                 )
-        shapes = {f"net.{name}": array.shape for name, array in self.net.state().items()}
-        for name, array in self.net.parameters().items():
-            shapes |= {f"state.{i}.{name}": array.shape for i in range(len(self.opt.slots)) if text["steps"]}
-        if {name: array.shape for name, array in arrays.items()} != shapes:
-            raise ValueError(f"checkpoint {path} does not hold the arrays of this net and optimizer")
+        before = self.snapshot()
+        try:
+            self.take(text, arrays)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            self.restore(before)
+            raise ValueError(f"checkpoint {path} does not hold the arrays and numbers of this run: {error}") from None
+
+    def take(self, text, arrays):
+        """Put back what a file holds; an error, perhaps halfway, where it does not fit."""
+        steps, epochs = whole_number(text["steps"], "steps", 0), whole_number(text["epochs"], "epochs", 0)
+        mine = {f"net.{name}": array for name, array in self.net.state().items()}
+        if steps:
+            for name, array in self.net.parameters().items():
+                mine |= {f"state.{i}.{name}": array for i in range(len(self.opt.slots))}
+        if {n: (a.shape, a.dtype) for n, a in arrays.items()} != {n: (a.shape, a.dtype) for n, a in mine.items()}:
+            raise ValueError("names, shapes or types differ")
+        files.check_finite(arrays)
+        history = text["history"]
+        if history.keys() != vars(self.history).keys() or len(history["loss"]) != epochs:
+            raise ValueError("its history is not that of its epochs")
+        for name, values in history.items():
+            if len(values) not in (0, epochs):
+                raise ValueError("its history is not that of its epochs")
+            getattr(self.history, name)[:] = [float(value) for value in values]  # the validation loss may be infinite
         state = {}
-        for name in self.net.parameters():
-            if text["steps"]:
-                state[name] = [arrays[f"state.{i}.{name}"] for i in range(len(self.opt.slots))]
+        for name in self.net.parameters() if steps else ():
+            state[name] = [arrays[f"state.{i}.{name}"] for i in range(len(self.opt.slots))]
         net = {name: arrays[f"net.{name}"] for name in self.net.state()}
-        for name, values in text["history"].items():
-            getattr(self.history, name)[:] = values
-        self.restore(text | {"net": net, "state": state})
+        self.restore({"net": net, "state": state, "steps": steps, "rng": text["rng"], "epochs": epochs})

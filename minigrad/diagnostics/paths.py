@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._checks import real_number
+from .._checks import MOST, as_float, quiet, real_number
 
 __all__ = [
     "NarrowCone",
@@ -50,6 +50,7 @@ class Reachability:
         return bool(self.rows.all())
 
 
+@quiet
 def is_reachable(pattern, a, tolerance=1e-9):
     """Can a batch with inputs a give the update this sign pattern, for some delta? A linear program for each
     row.
@@ -59,7 +60,8 @@ def is_reachable(pattern, a, tolerance=1e-9):
     certificate. A margin below the tolerance counts as none. Needs scipy, from the extra `theory`.
     """
     optimize = _scipy_optimize()
-    pattern, a = np.atleast_2d(pattern), _inputs(a)
+    pattern, a = np.atleast_2d(as_float(pattern, "pattern")), _inputs(a)
+    tolerance = real_number(tolerance, "tolerance")
     if pattern.ndim != 2 or pattern.shape[1] != a.shape[1] or not np.isin(pattern, (-1, 0, 1)).all():
         raise ValueError(f"pattern of shape {pattern.shape} must be (K, {a.shape[1]}) with entries -1, 0, 1")
     N = len(a)
@@ -87,18 +89,9 @@ def is_reachable(pattern, a, tolerance=1e-9):
         if rows[k]:
             delta[:, k] = found.x[:N]
         else:
-            certificate[k, asked] = _gordan(columns, np.maximum(-found.ineqlin.marginals, 0))
+            dual = np.maximum(-found.ineqlin.marginals, 0)  # weights with columns @ dual = 0: Gordan's alternative
+            certificate[k, asked] = dual / dual.sum()
     return Reachability(rows, delta, certificate, margin)
-
-
-def _gordan(columns, y):
-    """Weights >= 0 with sum 1 and columns @ y = 0: the dual variables, solved for again where not zero."""
-    used = y > 1e-9 * y.max()
-    equations = np.vstack([columns[:, used], np.ones(used.sum())])
-    sharp = np.zeros_like(y)
-    sharp[used] = np.maximum(np.linalg.lstsq(equations, np.r_[np.zeros(len(columns)), 1.0], rcond=None)[0], 0)
-    y, sharp = y / y.sum(), sharp / sharp.sum()
-    return sharp if np.abs(columns @ sharp).max() <= np.abs(columns @ y).max() else y
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +107,7 @@ class Nearest:
     cosine: float
 
 
+@quiet
 def nearest_reachable(update, a, signs=None):
     """The update nearest to the one wanted, among those that one batch with inputs a can make: theorem B4.
 
@@ -122,7 +116,7 @@ def nearest_reachable(update, a, signs=None):
     descent step has -sgn(delta). Then it is a non-negative least-squares problem for each row, and needs
     scipy, from the extra `theory`.
     """
-    wanted, a = np.asarray(update, dtype=float), _inputs(a)
+    wanted, a = as_float(update, "update", np.float64), _inputs(a)
     rows = np.atleast_2d(wanted)
     if wanted.ndim not in (1, 2) or rows.shape[1] != a.shape[1]:
         raise ValueError(f"update has shape {wanted.shape}, expected ({a.shape[1]},) or (K, {a.shape[1]})")
@@ -132,7 +126,11 @@ def nearest_reachable(update, a, signs=None):
     if signs is None:
         coefficients = np.linalg.lstsq(a.T, rows.T, rcond=None)[0]
     else:
-        signs = np.asarray(signs)
+        signs = as_float(signs, "signs", np.float64)
+        if signs.shape not in ((len(a),), (len(a), len(rows))):
+            raise ValueError(f"signs has shape {signs.shape}, expected ({len(a)},) or ({len(a)}, {len(rows)})")
+        if not np.isin(signs, (-1, 0, 1)).all():
+            raise ValueError("signs must hold -1, 0 and 1 only")
         signs = np.broadcast_to(signs[:, None] if signs.ndim == 1 else signs, (len(a), len(rows)))
         nnls = _scipy_optimize().nnls
         q, r = np.linalg.qr(a.T)  # the least-squares problems shrink from J equations to min(N, J)
@@ -162,25 +160,25 @@ class SignDetour:
     cosine: np.ndarray
 
 
+@quiet
 def sign_detour(d):
     """The shortest way to d (..., J) made of steps that are all >= 0 or all <= 0, row by row: theorem B1."""
-    d = np.asarray(d, dtype=float)
+    d = as_float(d, "d", np.float64)
     if d.ndim == 0 or not np.isfinite(d).all():
         raise ValueError(f"d of shape {d.shape} must be finite, (..., J)")
     legs = np.stack([np.maximum(d, 0), np.minimum(d, 0)])
     scale = np.abs(d).max(axis=-1, keepdims=True)  # so that neither huge nor tiny entries leave the floats
-    with np.errstate(invalid="ignore", over="ignore"):
-        plus, minus = np.linalg.norm(legs / scale, axis=-1)
-        whole = np.hypot(plus, minus)
-        length = np.nan_to_num((plus + minus) * scale[..., 0], posinf=np.inf)
-        return SignDetour(legs, length, (plus + minus) / whole, np.maximum(plus, minus) / whole)
+    plus, minus = np.linalg.norm(legs / scale, axis=-1)
+    whole = np.hypot(plus, minus)
+    length = np.nan_to_num((plus + minus) * scale[..., 0], posinf=np.inf)
+    return SignDetour(legs, length, (plus + minus) / whole, np.maximum(plus, minus) / whole)
 
 
-def _parts(u):
+def _parts(u, name="u"):
     """u as a unit vector, |u+| and |u-|."""
-    u = np.asarray(u, dtype=float)
+    u = as_float(u, name, np.float64)
     if u.ndim != 1 or not np.isfinite(u).all() or not u.any():
-        raise ValueError(f"u must be a finite vector (J,) other than 0, got shape {u.shape}")
+        raise ValueError(f"{name} must be a finite vector (J,) other than 0, got shape {u.shape}")
     u = u / np.abs(u).max()
     u = u / np.linalg.norm(u)
     return u, np.linalg.norm(np.maximum(u, 0)), np.linalg.norm(np.minimum(u, 0))
@@ -198,9 +196,12 @@ def fewest_reversals(u, length, eps):
     length, eps = real_number(length, "length", 0), real_number(eps, "eps", 0, open_low=True)
     if plus * minus == 0 or length == 0:
         return 0
+    if math.isinf(length / eps):
+        raise ValueError(f"length {length:g} is beyond all floats when counted in eps {eps:g}")
     return max(1, math.ceil(length / eps * plus * minus * (1 - 1e-12)))  # 5.000000000000001 is 5
 
 
+@quiet
 def tube_legs(u, length, eps):
     """The legs (reversals + 1, J) of a path along u with no more reversals than fewest_reversals asks for.
 
@@ -208,9 +209,11 @@ def tube_legs(u, length, eps):
     are the cumulated sums.
     """
     u, _, _ = _parts(u)
-    reversals = fewest_reversals(u, length, eps)
+    reversals, length = fewest_reversals(u, length, eps), real_number(length, "length", 0)
     if reversals == 0:
         return u[None, :] * length
+    if reversals > MOST:
+        raise ValueError(f"length {length:g} with eps {eps:g} needs {reversals:.3g} legs, expected at most {MOST}")
     legs = np.where(np.arange(reversals + 1)[:, None] % 2 == 0, np.maximum(u, 0), np.minimum(u, 0))
     legs *= 2 * length / reversals
     legs[[0, -1]] /= 2  # from the line to a wall, where the others go from wall to wall
@@ -228,13 +231,14 @@ class NarrowCone:
     def price(self):
         return math.inf if self.sin_theta == 0 else 1 / self.sin_theta
 
+    @quiet
     def shortest(self, d):
         """A lower bound for the length of any path to d (J,) made of steps along the +-a_n."""
-        d = np.asarray(d, dtype=float)
         across = np.linalg.norm(d - (d @ self.axis) * self.axis)
         return float(across * self.price) if across > 0 else 0.0
 
 
+@quiet
 def narrow_cone(a, axis=None):
     """How narrow a double cone holds all inputs a (N, J), and what that costs across its axis: theorem B3.
 
@@ -250,7 +254,9 @@ def narrow_cone(a, axis=None):
     if axis is None:
         axis = np.linalg.svd(unit, full_matrices=False)[2][0]
         axis = axis * (1 if axis.sum() >= 0 else -1)
-    axis = _parts(axis)[0]
+    axis = _parts(axis, "axis")[0]
+    if len(axis) != a.shape[1]:
+        raise ValueError(f"axis has {len(axis)} entries, expected {a.shape[1]} as a has")
     across = unit - (unit @ axis)[:, None] * axis
     return NarrowCone(axis, float(min(1.0, np.linalg.norm(across, axis=1).max())))
 
@@ -279,23 +285,26 @@ class ZigZag:
     reversals: np.ndarray
 
     @classmethod
+    @quiet
     def of_updates(cls, updates, target=None, floor=0.0):
         """updates (T, J) of one neuron or (T, K, J); target: a direction, shaped like an update, else where
         the path led. Updates of a neuron up to floor times its longest one do not count as reversals."""
-        u = np.asarray(updates, dtype=float)
+        u, floor = as_float(updates, "updates", np.float64), real_number(floor, "floor", 0)
         if u.ndim not in (2, 3) or len(u) == 0 or not np.isfinite(u).all():
             raise ValueError(f"updates of shape {u.shape} must be finite, (T, J) or (T, K, J), T at least 1")
         u = u[:, None, :] if u.ndim == 2 else u
         net = u.sum(axis=0)
-        d = net if target is None else np.asarray(target, dtype=float).reshape(net.shape)
+        d = net if target is None else as_float(target, "target", np.float64)
+        if d.size != net.size:
+            raise ValueError(f"target has shape {d.shape}, expected {net.shape} as an update")
+        d = d.reshape(net.shape)
         sizes = np.linalg.norm(u, axis=2)  # (T, K)
         steps = np.sqrt((sizes**2).sum(axis=1))
         length, displacement = float(steps.sum()), float(np.linalg.norm(net))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            cosines = np.einsum("tkj,tkj->t", u[1:], u[:-1]) / (steps[1:] * steps[:-1])
-            along = np.einsum("tkj,kj->t", u, d) / np.linalg.norm(d)
-            off_target = float(1 - (along**2).sum() / (steps**2).sum())
-            ratio = float(np.float64(length) / displacement)
+        cosines = np.einsum("tkj,tkj->t", u[1:], u[:-1]) / (steps[1:] * steps[:-1])
+        along = np.einsum("tkj,kj->t", u, d) / np.linalg.norm(d)
+        off_target = float(1 - (along**2).sum() / (steps**2).sum())
+        ratio = float(np.float64(length) / displacement)
         reversals, last = np.zeros(u.shape[1], int), np.zeros(net.shape)
         counts = sizes > floor * sizes.max(axis=0)
         for step, moved in zip(u, counts, strict=True):
@@ -306,20 +315,25 @@ class ZigZag:
         return cls(length, displacement, ratio, cosines, off_target, reversals)
 
     @classmethod
+    @quiet
     def of_weights(cls, weights, target=None, floor=0.0):
         """weights (T+1, J) or (T+1, K, J): the points of the path; target: the point to be reached."""
-        w = np.asarray(weights, dtype=float)
-        if w.ndim not in (2, 3) or len(w) < 2:
-            raise ValueError(f"weights of shape {w.shape} must be (T+1, J) or (T+1, K, J), with T at least 1")
-        direction = None if target is None else np.asarray(target, dtype=float) - w[0]
-        return cls.of_updates(np.diff(w, axis=0), direction, floor)
+        w = as_float(weights, "weights", np.float64)
+        if w.ndim not in (2, 3) or len(w) < 2 or not np.isfinite(w).all():
+            raise ValueError(f"weights of shape {w.shape} must be finite, (T+1, J) or (T+1, K, J), with T at least 1")
+        if target is not None:
+            target = as_float(target, "target", np.float64)
+            if target.shape != w[0].shape:
+                raise ValueError(f"target has shape {target.shape}, expected {w[0].shape} as a point")
+            target = target - w[0]
+        return cls.of_updates(np.diff(w, axis=0), target, floor)
 
 
 # ---- shared -----------------------------------------------------------------------------------------------
 
 
 def _inputs(a):
-    a = np.asarray(a, dtype=float)
+    a = as_float(a, "a", np.float64)
     if a.ndim != 2 or len(a) == 0 or not np.isfinite(a).all():
         raise ValueError(f"a of shape {a.shape} must be finite, (N, J) with N at least 1")
     return a

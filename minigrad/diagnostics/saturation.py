@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._checks import as_batch, real_number
+from .._checks import as_batch, instance, quiet, real_number
 from ..activations import Activation
 from ..activations import activation as activation_named
+from ..backprop import Backprop
+from ..layers import Layer
 from ..networks import Residual, Sequential
 
 # ---- slopes in a net -------------------------------------------------------------------------------------
@@ -33,6 +35,7 @@ class Saturation(NamedTuple):
     zero: float
 
 
+@quiet
 def saturation(net, x, threshold=0.01):
     """How much of each activation layer is saturated on x (N, J): {layer path: Saturation}, in forward order.
 
@@ -52,6 +55,7 @@ def saturation(net, x, threshold=0.01):
     return found
 
 
+@quiet
 def dead_units(net, x):
     """Units whose slope in training is exactly 0 on every sample of x (N, J): {layer path: bool (K,)}.
 
@@ -70,7 +74,7 @@ def _trained_slope(layer, z):
 
 def _activation_inputs(net, x):
     """(path, layer, z) of every activation layer that Sequential and Residual lead to, in forward order."""
-    x = as_batch(x, "x", net.dtype)
+    x = as_batch(x, "x", instance(net, Layer, "net").dtype, net.in_features)
     if len(x) == 0:
         raise ValueError(f"x has shape {x.shape}: there are no samples to look at")
     return _visit(copy.deepcopy(net), x, "")  # a copy: BatchNorm and Dropout change while they run
@@ -84,6 +88,8 @@ def _visit(layer, a, path):
             out = yield from _visit(child, out, f"{path}{i}.")
         return a + out if isinstance(layer, Residual) else out
     if isinstance(layer, Activation):
+        if np.isnan(a).any():
+            raise ValueError(f"layer {path.removesuffix('.')}, {layer!r}, gets NaN, which is neither saturated nor not")
         yield path.removesuffix("."), layer, a
     return layer.forward(a)[0]
 
@@ -106,6 +112,7 @@ class Attenuation(NamedTuple):
     decades: np.ndarray
 
 
+@quiet
 def attenuation(bp):
     """Norms of delta per layer, and decades per layer: Attenuation. bp: what mg.backprop returned.
 
@@ -113,11 +120,11 @@ def attenuation(bp):
     |W^l|_2, over l = 2..L; the rate to expect is `mean_field_rate` (theorem D3). A delta of 0 gives -inf, inf
     or nan decades.
     """
+    instance(bp, Backprop, "bp")
     deltas = [g.delta.astype(np.float64, copy=False) for g in bp.gradients.values()]
     norms = np.array([np.linalg.norm(delta) / math.sqrt(len(delta)) for delta in deltas])
     averaged = np.array([np.linalg.norm(delta.mean(axis=0)) for delta in deltas])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        decades = np.log10(norms[:-1]) - np.log10(norms[1:])
+    decades = np.log10(norms[:-1]) - np.log10(norms[1:])
     return Attenuation(list(bp.gradients), norms, averaged, decades)
 
 
@@ -143,6 +150,7 @@ class MeanField(NamedTuple):
     decades: float
 
 
+@quiet
 def mean_field_rate(activation, gain, bias_std=0.0):
     """What a very wide random net does to delta: MeanField.
 
@@ -153,13 +161,15 @@ def mean_field_rate(activation, gain, bias_std=0.0):
     """
     if isinstance(activation, str):
         activation = activation_named(activation)
-    gain, bias_std = real_number(gain, "gain", 0, open_low=True), real_number(bias_std, "bias_std", 0)
+    instance(activation, Activation, "activation")
+    gain, bias_std = real_number(gain, "gain", 0, 1e100, open_low=True), real_number(bias_std, "bias_std", 0, 1e100)
     q = _fixed_point(activation, gain, bias_std)
     chi = gain**2 * float(_WEIGHTS @ np.square(activation.slope(math.sqrt(q) * _POINTS)))
     decades = 0.5 * math.log10(chi) if chi > 0 else -math.inf
     return MeanField(0.0 if q <= _TINY else math.inf if q >= _HUGE else q, chi, decades)
 
 
+@quiet
 def critical_gain(activation):
     """The gain at which chi passes 1, so that delta neither vanishes nor explodes; nan where there is none.
 
@@ -196,9 +206,9 @@ def _fixed_point(activation, gain, bias_std):
             return twice
         slope = (twice - once) / (once - q)
         ahead = twice
-        if 0 < slope < 1:
+        if 0 < slope < 1 - 1e-9:
             ahead = once + (twice - once) / (1 - slope)
-        elif slope >= 1:
+        elif slope > 0:  # from 1, as far as rounding tells
             ahead = min(max(twice * (twice / once) ** 20, _TINY), _HUGE)
         q = ahead if ahead > 0 else twice
     return q

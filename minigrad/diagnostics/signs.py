@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._checks import generator, real_number, whole_number
+from .._checks import as_float, generator, instance, quiet, real_number, whole_number
+from ..backprop import Backprop
 from ..layers import WeightGradient
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
 # ---- the signs of one gradient ----------------------------------------------------------------------------
 
 
+@quiet
 def sign_pattern(g):
     """The signs of a gradient, int8 (K, J), each -1, 0 or 1.
 
@@ -47,6 +49,7 @@ def sign_pattern(g):
     return _signs(_matrix(g), "g")
 
 
+@quiet
 def single_signed_rows(g, per_sample=False):
     """Which neurons have an update without two entries of opposite sign: bool (K,), per_sample (N, K).
 
@@ -67,6 +70,7 @@ def delta_agreement(bp):
     bp: what mg.backprop returned; delta = dc/dz of each layer with a weight. A sample counts when no two of
     its K entries are of opposite sign. K fair coins would give 2^(1-K); A2 says why delta is not that free.
     """
+    instance(bp, Backprop, "bp")
     return {path: float(_agree(_signs(g.delta, f"delta {path}")).mean()) for path, g in bp.gradients.items()}
 
 
@@ -110,7 +114,7 @@ class SignPatterns:
 
     def __contains__(self, pattern):
         """Is this (K, J) pattern of -1 and 1 one of them? Decided without listing."""
-        pattern = np.asarray(pattern)
+        pattern = as_float(pattern, "pattern")
         if pattern.shape != (self.K, self.J):
             raise ValueError(f"pattern has shape {pattern.shape}, expected {(self.K, self.J)}")
         if not np.isin(pattern, (-1, 1)).all():
@@ -156,7 +160,7 @@ def sign_entropy_bits(g):
         both[~delta.any(axis=1)] = 0
         seen = both
     else:
-        g = np.asarray(g)
+        g = as_float(g, "g")
         if g.ndim < 2 or len(g) == 0:
             raise ValueError(f"g has shape {g.shape}, expected (T, ...) with T at least 1")
         seen = _signs(g, "g").reshape(len(g), -1)
@@ -176,13 +180,14 @@ class MeanFluctuation:
     fluctuation: np.ndarray
 
     @property
+    @quiet
     def share(self):
         """|mean part| / (|mean part| + |fluctuation|) of each row, (K,); NaN for a row that is all zero."""
         mean, rest = (np.linalg.norm(part, axis=1) for part in (self.mean_part, self.fluctuation))
-        with np.errstate(invalid="ignore"):
-            return mean / (mean + rest)
+        return mean / (mean + rest)
 
 
+@quiet
 def mean_fluctuation_split(g):
     """A3: G_k = dC/db_k mean(a) + (1/N) sum_n delta_nk (a_n - mean(a)).
 
@@ -190,8 +195,9 @@ def mean_fluctuation_split(g):
     mean(a) is. The second does not change when a constant is added to delta or to a. Their sum is g.weight,
     to rounding.
     """
-    if not isinstance(g, WeightGradient):
-        raise TypeError(f"g is a {type(g).__name__}, expected a WeightGradient")
+    instance(g, WeightGradient, "g")
+    if len(g.a) == 0:
+        raise ValueError("g has no samples to take the mean of")
     mean = g.a.mean(axis=0)
     return MeanFluctuation(np.outer(g.bias, mean), WeightGradient(g.delta, g.a - mean).weight)
 
@@ -199,6 +205,7 @@ def mean_fluctuation_split(g):
 # ---- what a batch leaves of it: A5 ------------------------------------------------------------------------
 
 
+@quiet
 def survival_probability(J, r):
     """The chance that a large batch leaves a row single-signed, for J units of equal mean/spread r = mu/s:
     theorem A5.
@@ -206,7 +213,7 @@ def survival_probability(J, r):
     delta independent of a and of mean zero, N -> infinity:  E[Phi(rT)^J + Phi(-rT)^J], T ~ N(0, 1). Exactly
     2/(J+1) at r = 1 and 2^(1-J) at r = 0. Relative error below 1e-10. Coherence c = r^2 / (1 + r^2).
     """
-    J, r = whole_number(J, "J", 1), abs(real_number(r, "r"))
+    J, r = whole_number(J, "J", 1, math.inf), abs(real_number(r, "r"))
     if J * r < 1e-9:  # the next term is (J r)^2 / pi
         return 2.0 ** (1 - J)
     # Substitute x = rT: twice the integral of Phi(x)^J times the N(0, r^2) density. Its logarithm is concave,
@@ -222,13 +229,14 @@ def survival_probability(J, r):
     return float(min(1.0, 2 * (inside + 0.5 * math.erfc(high / (r * math.sqrt(2))) * (high == flat))))
 
 
+@quiet
 def survival_limit(a, draws=2000, rng=None):
     """A5 for activations as they are, a (N, J): 2 P(N(0, H) in the positive orthant), H = a^T a / N, by
     sampling.
 
     Standard error sqrt(p (1 - p) / draws). N(0, H) is drawn as the sum of the samples with normal weights.
     """
-    a, rng, draws = np.asarray(a), generator(rng), whole_number(draws, "draws", 1)
+    a, rng, draws = as_float(a, "a"), generator(rng), whole_number(draws, "draws", 1)
     if a.ndim != 2 or len(a) == 0:
         raise ValueError(f"a has shape {a.shape}, expected (N, J) with N at least 1")
     hits = 0
@@ -245,6 +253,7 @@ def batch_survival(g, batch_size, draws=100, rng=None):
     survival_limit(g.a), which assumes that delta knows nothing of a.
     Rows that are zero throughout count: for ReLU, whose silent units make many, see (g.delta == 0).all(axis=0).
     """
+    instance(g, WeightGradient, "g")
     B, rng = whole_number(batch_size, "batch_size", 1), generator(rng)
     if len(g.delta) < B:
         raise ValueError(f"batch_size is {B}, but g has {len(g.delta)} samples")
@@ -260,7 +269,7 @@ def batch_survival(g, batch_size, draws=100, rng=None):
 
 def _matrix(g):
     """A WeightGradient's weight, or the array given, as (K, J)."""
-    g = np.asarray(g.weight if isinstance(g, WeightGradient) else g)
+    g = as_float(g.weight if isinstance(g, WeightGradient) else g, "g")
     if g.ndim != 2:
         raise ValueError(f"g has shape {g.shape}, expected (K, J)")
     return g
@@ -289,12 +298,12 @@ _erfc = np.vectorize(math.erfc, otypes=[float])
 def _log_integrand(x, J, r):
     """J log Phi(x) - x^2 / (2 r^2)."""
     tail = 0.5 * _erfc(np.abs(x) / math.sqrt(2))
-    return J * np.where(x > 0, np.log1p(-tail), np.log(np.where(x > 0, 0.5, tail))) - 0.5 * (x / r) ** 2
+    return J * np.where(x > 0, np.log1p(-tail), np.log(tail)) - 0.5 * (x / r) ** 2
 
 
 def _peak(J, r, high):
     """Where the integrand is largest: its derivative J phi(x) / Phi(x) - x / r^2 falls, so halve."""
-    low, high = 0.0, min(high, J * r * r)
+    low = 0.0
     for _ in range(60):
         x = (low + high) / 2
         slope = (

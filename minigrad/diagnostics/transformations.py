@@ -12,7 +12,7 @@ import copy
 
 import numpy as np
 
-from .._checks import as_batch
+from .._checks import MOST, as_batch, as_float, instance, quiet, whole_number
 from ..activations import Activation, CenteredSigmoid, Identity, Sigmoid, Tanh
 from ..layers import Dropout, Linear
 from ..networks import Sequential
@@ -22,6 +22,7 @@ ODD = (Identity, Tanh, CenteredSigmoid)  # f(-z) = -f(z), to the last bit
 # ---- C1: signs -------------------------------------------------------------------------------------------
 
 
+@quiet
 def gauge_flip(net, x, signs, layer=0):
     """The same net with the signs of some inputs of one Linear layer turned: (flipped net, flipped x), both
     new.
@@ -36,9 +37,10 @@ def gauge_flip(net, x, signs, layer=0):
     the same order of summation: negation is exact and commutes with rounding (theorem C1). Raises ValueError
     where signs do not fit or the layers in between are not odd, TypeError where layer is no Linear.
     """
+    layer = whole_number(layer, "layer", -MOST)
     if not isinstance(net, Sequential) or not 0 <= layer < len(net) or not isinstance(net[layer], Linear):
         raise TypeError(f"layer {layer} of net is not a Linear layer of a Sequential")
-    x, flipped = as_batch(x, "x", net.dtype), copy.deepcopy(net)
+    x, flipped = as_batch(x, "x", net.dtype, net.in_features), copy.deepcopy(net)
     signs = _signs(signs, flipped[layer].in_features).astype(flipped.dtype)
     flipped[layer].weight *= signs
     if not any(isinstance(below, Linear) for below in flipped.layers[:layer]):
@@ -53,7 +55,7 @@ def gauge_flip(net, x, signs, layer=0):
 
 
 def _signs(signs, J):
-    signs = np.asarray(signs)
+    signs = as_float(signs, "signs")
     if signs.shape != (J,) or not (np.abs(signs) == 1).all():
         raise ValueError(f"signs has shape {signs.shape}, expected ({J},) with entries 1 and -1")
     return signs
@@ -68,6 +70,7 @@ def _need_odd(layers):
 # ---- C9: a net of sigmoids is a net of tanhs ------------------------------------------------------------
 
 
+@quiet
 def tanh_twin(net):
     """A net with the same outputs as a net of sigmoids, made of tanh (theorem C9): Sigmoid layers become Tanh
     layers.
@@ -81,8 +84,8 @@ def tanh_twin(net):
     net: a Sequential of Linear and activation layers, each Sigmoid between two Linear ones; ValueError where
     it is not.
     """
-    twin = copy.deepcopy(net)
-    for i, into, out_of in _roles(net):
+    roles, twin = _roles(net), copy.deepcopy(net)
+    for i, into, out_of in roles:
         linear, s = twin[i], 0.5 if into else 1.0
         if out_of:
             linear.bias = (0 if linear.bias is None else linear.bias) + linear.weight.sum(axis=1) / 2
@@ -96,6 +99,7 @@ def tanh_twin(net):
     return twin
 
 
+@quiet
 def twin_preconditioner(net):
     """For each Linear layer of a net of sigmoids, the matrix M that stands between the two gradient descents
     (C9).
@@ -118,6 +122,7 @@ def twin_preconditioner(net):
     return matrices
 
 
+@quiet
 def precondition(bp, matrices):
     """The gradients of a Backprop with each row (w_k, b_k) multiplied by its layer's M: a dict for
     opt.step(net, ...).
@@ -136,8 +141,7 @@ def precondition(bp, matrices):
 
 def _roles(net):
     """(i, leads into a sigmoid that becomes a tanh, its input is such a sigmoid) of each Linear layer."""
-    if not isinstance(net, Sequential):
-        raise TypeError(f"net is a {type(net).__name__}, expected a Sequential")
+    instance(net, Sequential, "net")
     last = len(net) - 1
     for i, layer in enumerate(net):
         if not isinstance(layer, Linear | Activation):
