@@ -205,10 +205,12 @@ def _fixed_point(activation, gain, bias_std):
         if abs(twice - once) <= 1e-12 * once or twice in (_TINY, _HUGE):
             return twice
         slope = (twice - once) / (once - q)
+        if bias_std > 0 and abs(slope - 1) < 1e-9:  # V(q) = q + bias_std^2, as far as rounding tells
+            return _HUGE
         ahead = twice
-        if 0 < slope < 1 - 1e-9:
+        if 0 < slope < 1:
             ahead = once + (twice - once) / (1 - slope)
-        elif slope > 0:  # from 1, as far as rounding tells
+        elif slope >= 1:
             ahead = min(max(twice * (twice / once) ** 20, _TINY), _HUGE)
         q = ahead if ahead > 0 else twice
     return q
