@@ -15,11 +15,15 @@ BIN := $(VENV)/bin
 # More BLAS threads than idle cores stall small products, and the last bits depend on their number.
 export OPENBLAS_NUM_THREADS ?= 1
 
+# The tests that call the core most; and what `make sanitize` builds it with.
+KERNELS := $(patsubst %,tests/test_%.py,core math engines losses optimizers layers training bad_input)
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -g -O1 -fno-omit-frame-pointer
+
 FIGURES := outer_product zigzag decomposition
 CORE := $(if $(filter numpy,$(MINIGRAD_CORE)),,$(VENV)/.core)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test proofs oracles bench figures lint build dist clean FORCE
+.PHONY: help report test proofs oracles fuzz mutants sanitize checked levels soak bench figures lint build dist clean FORCE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -38,6 +42,23 @@ proofs: $(VENV)/.extras-$(EXTRAS) $(CORE) ## prove the sign rules for all floats
 oracles: ## compare with PyTorch, JAX and scikit-learn on 2,500 random nets, in an environment of its own (minutes)
 	MINIGRAD_ORACLE_CASES=$${MINIGRAD_ORACLE_CASES:-2500} \
 	$(MAKE) test VENV=$(VENV)-oracles EXTRAS=test,oracles PYTEST_ARGS="tests/external $(PYTEST_ARGS)"
+
+sanitize: $(VENV)/.extras-$(EXTRAS) ## the core's tests under AddressSanitizer and UBSan, with gcc (minutes)
+	$(call in_a_copy,CFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)",\
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc,-s -p no:cacheprovider $(KERNELS) tests/trust/test_threads_and_workers.py tests/fuzz)
+
+checked: $(VENV)/.extras-$(EXTRAS) ## all tests, with every check that Cython has in the core (minutes)
+	$(call in_a_copy,MINIGRAD_CHECKED=1)
+
+levels: level-baseline level-x86-64-v2 level-x86-64-v3 ## the core's tests with the core built for older CPUs (minutes)
+
+level-%: $(VENV)/.extras-$(EXTRAS)
+	$(call in_a_copy,MINIGRAD_ARCH=$*,,$(KERNELS))
+
+soak: $(VENV)/.extras-$(EXTRAS) $(CORE) ## kill runs at a hundred moments, and look for leaks in a million steps (minutes)
+	MINIGRAD_KILLS=$${MINIGRAD_KILLS:-100} MINIGRAD_LEAK_STEPS=$${MINIGRAD_LEAK_STEPS:-1000000} \
+	$(BIN)/python -m pytest tests/trust -rP $(PYTEST_ARGS)
 
 bench: ## time a training step, a whole run and backprop against other frameworks (half an hour, own environment)
 	$(MAKE) $(VENV)-bench/.extras-report,oracles $(VENV)-bench/.core VENV=$(VENV)-bench
@@ -96,6 +117,17 @@ $(VENV)/.core: $(VENV)/.made $(VENV)/.switches minigrad/_core.pyx minigrad/_math
 	@echo "building the core"
 	@MINIGRAD_CORE=compiled $(BIN)/python setup.py -q build_ext --inplace
 	@touch $@
+
+# in_a_copy(variables of the build, variables of the tests, arguments for pytest): in a copy of the tree, because the
+# core that is built there must not stay beside the source.
+define in_a_copy
+	@rm -rf build/$@
+	@mkdir -p build/$@
+	@cp -R LICENSE Makefile README.md benchmarks docs examples minigrad pyproject.toml setup.py tests build/$@
+	@rm -f build/$@/minigrad/_core.level build/$@/minigrad/_core*.so
+	cd build/$@ && MINIGRAD_CORE=compiled $(1) $(abspath $(BIN))/python setup.py -q build_ext --inplace
+	cd build/$@ && MINIGRAD_CORE=compiled $(2) $(abspath $(BIN))/python -m pytest $(3) $(PYTEST_ARGS)
+endef
 
 slow := Or go on without, on the slow NumPy core: MINIGRAD_CORE=numpy make ...
 comma := ,

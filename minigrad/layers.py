@@ -42,7 +42,7 @@ class WeightGradient:
     @quiet
     def per_sample(self):
         """The outer products delta_n a_n^T, (N, K, J): large, so formed only when asked for."""
-        return self.delta[:, :, None] * self.a[:, None, :]
+        return np.asarray(self.delta)[:, :, None] * np.asarray(self.a)[:, None, :]
 
     @quiet
     def per_sample_norms(self):

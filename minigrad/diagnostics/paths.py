@@ -234,6 +234,9 @@ class NarrowCone:
     @quiet
     def shortest(self, d):
         """A lower bound for the length of any path to d (J,) made of steps along the +-a_n."""
+        d = as_float(d, "d", np.float64)
+        if d.shape != self.axis.shape or not np.isfinite(d).all():
+            raise ValueError(f"d of shape {d.shape} must be finite, {self.axis.shape}")
         across = np.linalg.norm(d - (d @ self.axis) * self.axis)
         return float(across * self.price) if across > 0 else 0.0
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from .._checks import MOST, as_batch, as_float, instance, quiet, whole_number
 from ..activations import Activation, CenteredSigmoid, Identity, Sigmoid, Tanh
+from ..backprop import Backprop
 from ..layers import Dropout, Linear
 from ..networks import Sequential
 
@@ -129,8 +130,10 @@ def precondition(bp, matrices):
 
     bp: of the twin; matrices: of `twin_preconditioner`. Layers that are not in matrices keep their gradients.
     """
-    gradients = dict(bp.parameter_gradients())
-    for path, matrix in matrices.items():
+    gradients = dict(instance(bp, Backprop, "bp").parameter_gradients())
+    for path, matrix in instance(matrices, dict, "matrices").items():
+        if f"{path}.weight" not in gradients:
+            raise ValueError(f"matrices has layer {path!r}, bp has no weight of that name")
         weight, bias = gradients[f"{path}.weight"], gradients.get(f"{path}.bias")
         rows = np.column_stack([weight, np.zeros(len(weight)) if bias is None else bias]) @ matrix
         gradients[f"{path}.weight"] = np.ascontiguousarray(rows[:, :-1], weight.dtype)
