@@ -1,6 +1,5 @@
 """One semantics, two drivers: the fused epoch and the Python loop end with the same bits."""
 
-import threading
 from itertools import pairwise
 
 import numpy as np
@@ -134,22 +133,3 @@ def test_a_layer_used_twice_is_left_to_the_python_loop(compiled):
     shared = mg.Linear(3, 3, rng=0)
     net = mg.Sequential(shared, mg.Tanh(), shared)
     assert "twice" in _lowering.obstacle(net, mg.MSELoss(), mg.SGD(0.1))
-
-
-def test_threads_train_side_by_side_with_the_same_bits(compiled):
-    x, y, *_ = mg.datasets.load("iris")
-
-    def train(seed, out):
-        net = mg.mlp([4, 16, 3], "tanh", rng=seed)
-        mg.fit(net, mg.CrossEntropyLoss(), mg.Adam(), x, y, epochs=20, rng=seed, engine="fused")
-        out[seed] = [array.tobytes() for array in net.state_dict().values()]
-
-    alone, together = {}, {}
-    for seed in range(8):
-        train(seed, alone)
-    threads = [threading.Thread(target=train, args=(seed, together)) for seed in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert together == alone
