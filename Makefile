@@ -43,6 +43,9 @@ oracles: ## compare with PyTorch, JAX and scikit-learn on 2,500 random nets, in 
 	MINIGRAD_ORACLE_CASES=$${MINIGRAD_ORACLE_CASES:-2500} \
 	$(MAKE) test VENV=$(VENV)-oracles EXTRAS=test,oracles PYTEST_ARGS="tests/external $(PYTEST_ARGS)"
 
+fuzz: $(VENV)/.extras-$(EXTRAS) $(CORE) ## a million wild arguments, files and command lines (half an hour)
+	MINIGRAD_FUZZ_CASES=$${MINIGRAD_FUZZ_CASES:-1000000} $(BIN)/python -m pytest tests/fuzz $(PYTEST_ARGS)
+
 sanitize: $(VENV)/.extras-$(EXTRAS) ## the core's tests under AddressSanitizer and UBSan, with gcc (minutes)
 	$(call in_a_copy,CFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)",\
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
@@ -59,6 +62,10 @@ level-%: $(VENV)/.extras-$(EXTRAS)
 soak: $(VENV)/.extras-$(EXTRAS) $(CORE) ## kill runs at a hundred moments, and look for leaks in a million steps (minutes)
 	MINIGRAD_KILLS=$${MINIGRAD_KILLS:-100} MINIGRAD_LEAK_STEPS=$${MINIGRAD_LEAK_STEPS:-1000000} \
 	$(BIN)/python -m pytest tests/trust -rP $(PYTEST_ARGS)
+
+mutants: ## break the Python modules in 3,100 ways and count what the tests notice, in an environment of its own (an hour)
+	$(MAKE) $(VENV)-mutants/.extras-test,mutants $(VENV)-mutants/.core VENV=$(VENV)-mutants
+	$(VENV)-mutants/bin/python tests/mutation/python_mutants.py
 
 bench: ## time a training step, a whole run and backprop against other frameworks (half an hour, own environment)
 	$(MAKE) $(VENV)-bench/.extras-report,oracles $(VENV)-bench/.core VENV=$(VENV)-bench
@@ -79,7 +86,7 @@ dist: $(VENV)/.extras-dev ## make the sdist, and the wheel from the sdist, in di
 	MINIGRAD_CORE=compiled $(BIN)/python -m build
 
 clean: ## remove .venv and all that make and the build wrote
-	rm -rf $(VENV) build dist report *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) build dist report mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
 	rm -f minigrad/_core.level minigrad/_core*.so minigrad/_core.c
 	find minigrad tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 

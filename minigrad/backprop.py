@@ -8,8 +8,10 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ._backend import core
-from ._checks import as_batch, instance, quiet
+from ._checks import as_batch, instance
 from .layers import Linear, WeightGradient
 from .losses import Loss
 from .networks import Sequential
@@ -49,7 +51,6 @@ class Backprop:
         return {name: g.weight if isinstance(g, WeightGradient) else g for name, g in self._arrays.items()}
 
 
-@quiet
 def backprop(net, loss, x, y):
     """One forward and one backward pass of a Sequential. x (N, J), y as the loss wants it -> Backprop.
 
@@ -60,22 +61,23 @@ def backprop(net, loss, x, y):
     x = as_batch(x, "x", net.dtype, net.in_features)
     if len(x) == 0:
         raise ValueError(f"x has shape {x.shape}: the mean loss of no samples is not defined")
-    activations, saved = [x], []
-    for layer in net.layers:
-        a, kept = layer.forward(activations[-1])
-        activations.append(a)
-        saved.append(kept)
+    with np.errstate(all="ignore"):  # what overflows shows in what is returned
+        activations, saved = [x], []
+        for layer in net.layers:
+            a, kept = layer.forward(activations[-1])
+            activations.append(a)
+            saved.append(kept)
 
-    value, delta = loss.value_and_delta(activations[-1], y)
-    deltas, found, first_weight = [delta], [], None
-    for i in reversed(range(len(net.layers))):
-        layer = net.layers[i]
-        if i == 0 and isinstance(layer, Linear):  # nobody below needs this delta: leave it until it is asked for
-            delta, gradients, first_weight = None, layer.gradients(delta, saved[0]), layer.weight.copy()
-        else:
-            delta, gradients = layer.backward(delta, saved[i])
-        deltas.append(delta)
-        found.append((f"{i}.", gradients))
+        value, delta = loss.value_and_delta(activations[-1], y)
+        deltas, found, first_weight = [delta], [], None
+        for i in reversed(range(len(net.layers))):
+            layer = net.layers[i]
+            if i == 0 and isinstance(layer, Linear):  # nobody below needs this delta: leave it until it is asked for
+                delta, gradients, first_weight = None, layer.gradients(delta, saved[0]), layer.weight.copy()
+            else:
+                delta, gradients = layer.backward(delta, saved[i])
+            deltas.append(delta)
+            found.append((f"{i}.", gradients))
 
     arrays = {path + name: g for path, gradients in reversed(found) for name, g in gradients.items()}
     pairs = {name.removesuffix(".weight"): g for name, g in arrays.items() if isinstance(g, WeightGradient)}

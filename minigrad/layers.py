@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from ._backend import core
-from ._checks import as_batch, as_float, float_type, generator, instance, quiet, real_number, whole_number
+from ._checks import as_batch, as_float, float_type, generator, instance, real_number, whole_number
 from .initializers import initialize
 
 
@@ -39,15 +39,15 @@ class WeightGradient:
         """dC/db = the mean of delta over the samples, (K,)."""
         return core.bias_gradient(self.delta)
 
-    @quiet
     def per_sample(self):
         """The outer products delta_n a_n^T, (N, K, J): large, so formed only when asked for."""
-        return np.asarray(self.delta)[:, :, None] * np.asarray(self.a)[:, None, :]
+        with np.errstate(all="ignore"):
+            return np.asarray(self.delta)[:, :, None] * np.asarray(self.a)[:, None, :]
 
-    @quiet
     def per_sample_norms(self):
         """|delta_n a_n^T| = |delta_n| |a_n|, (N,), without forming them (Goodfellow 2015); weights only, no bias."""
-        return _lengths(self.delta) * _lengths(self.a)
+        with np.errstate(all="ignore"):
+            return _lengths(self.delta) * _lengths(self.a)
 
     def __repr__(self):
         return f"WeightGradient(delta {self.delta.shape}, a {self.a.shape})"
@@ -76,9 +76,10 @@ class Layer:
         """delta (N, K) -> (delta below (N, J), {parameter name: WeightGradient or array})."""
         raise NotImplementedError(f"{type(self).__name__}.backward")
 
-    @quiet
     def __call__(self, x):
-        return self.forward(as_batch(x, "x", self.dtype, self.in_features))[0]
+        x = as_batch(x, "x", self.dtype, self.in_features)
+        with np.errstate(all="ignore"):  # what overflows shows in what is returned
+            return self.forward(x)[0]
 
     def parameters(self):
         """{name: array}, the trained arrays themselves: change them in place and the layer changes."""

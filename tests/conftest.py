@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from minigrad._backend import core
 
@@ -13,6 +13,10 @@ _COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [Healt
 settings.register_profile("dev", max_examples=50, **_COMMON)
 settings.register_profile("ci", max_examples=100, derandomize=True, **_COMMON)
 settings.register_profile("thorough", max_examples=1000, **_COMMON)
+# For `make mutants`: the same examples for every mutant, and no time spent on the smallest that fails.
+settings.register_profile(
+    "mutants", max_examples=20, derandomize=True, phases=[Phase.explicit, Phase.generate], **_COMMON
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 # How fit can run an epoch of a net of Linear and activation layers; the fused epoch needs the compiled core.

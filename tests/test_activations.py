@@ -192,9 +192,25 @@ def test_names():
         (lambda: mg.LeakyReLU(0), "negative_slope is 0"),
         (lambda: mg.LeakyReLU(math.nan), "negative_slope is nan"),
         (lambda: mg.ELU(-1), "alpha is -1"),
+        (lambda: mg.ELU(0), "alpha is 0"),
         (lambda: activation("sine"), "unknown activation 'sine', expected one of: identity, sigmoid, tanh"),
     ],
 )
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("f", [mg.sigmoid, sigmoid_slope, mg.ReLU(), mg.ReLU().slope, mg.Tanh().slope])
+def test_what_is_no_float_is_refused_as_z(f):
+    with pytest.raises(TypeError, match="^z has dtype complex128"):
+        f(np.array([1j]))
+
+
+def test_repr_leaves_out_what_is_the_default():
+    assert [repr(f) for f in (mg.LeakyReLU(), mg.LeakyReLU(0.2), mg.ELU(), mg.ELU(2))] == [
+        "LeakyReLU()",
+        "LeakyReLU(negative_slope=0.2)",
+        "ELU()",
+        "ELU(alpha=2.0)",
+    ]

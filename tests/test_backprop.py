@@ -147,6 +147,15 @@ def test_the_factors_are_the_deltas_and_activations_of_the_net(rng):
         assert g.delta is bp.deltas[int(path) + 1]
 
 
+def test_a_backprop_equals_itself_alone_and_shows_what_is_public(rng):
+    net, x, y = mg.mlp([3, 2], rng=0), rng.standard_normal((5, 3)), np.zeros((5, 2))
+    bp = mg.backprop(net, mg.MSELoss(), x, y)
+    assert bp == bp
+    assert bp != mg.backprop(net, mg.MSELoss(), x, y)
+    assert repr(bp).startswith(f"Backprop(loss={bp.loss!r}, activations=[")
+    assert repr(bp).endswith("gradients={'0': WeightGradient(delta (5, 2), a (5, 3))})")
+
+
 def test_gradients_are_keyed_by_path_and_in_forward_order(rng):
     inner = mg.Sequential(mg.Linear(3, 3), LowRank(3, 2, 3, rng))
     net = mg.Sequential(mg.Linear(2, 3), mg.BatchNorm(3), Scale(3), mg.Residual(mg.Tanh(), inner), mg.Linear(3, 1))

@@ -27,6 +27,17 @@ def test_the_two_tails_of_the_sigmoid():
     assert saturation(on_z(mg.Sigmoid()), z[:, 3:6])["0"] == (0, 0, 0)
 
 
+def test_a_slope_at_the_threshold_is_not_under_it():
+    assert saturation(on_z(mg.Identity()), np.ones((2, 3)), threshold=1)["0"] == (0, 0, 0)
+    assert saturation(on_z(mg.Identity()), np.ones((2, 3)), threshold=1.1)["0"] == (0, 1, 0)
+
+
+def test_the_samples_are_measured_in_the_nets_float_type():
+    for dtype, zero in ((np.float32, 1), (np.float64, 0)):
+        net = mg.Sequential(mg.Sigmoid(), mg.Linear(1, 1, dtype=dtype))
+        assert saturation(net, np.array([[20.0]]))["0"].zero == zero
+
+
 def test_relu_saturates_below():
     found = saturation(on_z(mg.ReLU()), np.array([[-1.0, 0.0, 2.0, 3.0]]))["0"]
     assert found == (0.5, 0.0, 0.5)
@@ -99,14 +110,16 @@ def test_dead_means_on_every_sample():
 def test_refusals():
     net = mg.mlp([2, 3, 1], rng=0)
     for instrument in (saturation, dead_units):
-        with pytest.raises(ValueError, match=r"shape \(2,\)"):
+        with pytest.raises(ValueError, match=r"^x has shape \(2,\)"):
             instrument(net, np.ones(2))
         with pytest.raises(ValueError, match="no samples"):
             instrument(net, np.ones((0, 2)))
-    with pytest.raises(ValueError, match="threshold"):
+    with pytest.raises(ValueError, match="^threshold is 0"):
         saturation(net, np.ones((1, 2)), threshold=0)
-    with pytest.raises(ValueError, match="gain"):
+    with pytest.raises(ValueError, match="^gain is 0"):
         mean_field_rate("sigmoid", 0)
+    with pytest.raises(ValueError, match="^bias_std is -1"):
+        mean_field_rate("sigmoid", 1, bias_std=-1)
     with pytest.raises(ValueError, match="unknown activation"):
         mean_field_rate("sigmoido", 1)
 
@@ -153,6 +166,7 @@ def test_mean_field_without_a_limit():
     assert mean_field_rate("relu", 1).q == 0
     assert mean_field_rate("relu", 1).chi == pytest.approx(0.5)
     assert mean_field_rate("relu", 2).q == math.inf
+    assert mean_field_rate("relu", 1.45).q == math.inf
     assert mean_field_rate("relu", 2).chi == pytest.approx(2)
     assert mean_field_rate("tanh", 0.5).q == 0
     assert mean_field_rate("tanh", 0.5).chi == pytest.approx(0.25)
@@ -178,5 +192,28 @@ def test_no_critical_gain():
         def slope(self, z):
             return np.zeros_like(z)
 
+    class Steep(mg.Identity):
+        def __call__(self, z):
+            return 1200 * z
+
+        def slope(self, z):
+            return np.full_like(z, 1200)
+
     assert math.isnan(critical_gain(Constant()))
     assert mean_field_rate(Constant(), 1) == (1.0, 0.0, -math.inf)
+    assert math.isnan(critical_gain(Steep())), "chi is above 1 even at the lowest gain tried, and below 2"
+
+
+def test_mean_field_of_an_even_bump():
+    """f = e^(-z^2 / 2) has E f(sqrt(q) Z)^2 = 1 / sqrt(1 + 2q), which falls: q^2 (1 + 2q) = gain^4."""
+
+    class Bump(mg.activations.Activation):
+        def __call__(self, z):
+            return np.exp(-z * z / 2)
+
+        def slope(self, z):
+            return -z * np.exp(-z * z / 2)
+
+    for gain in (0.5, 2, 10):
+        q = mean_field_rate(Bump(), gain).q
+        assert q * q * (1 + 2 * q) == pytest.approx(gain**4)

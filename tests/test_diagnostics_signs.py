@@ -11,6 +11,7 @@ from strategies import problems
 
 import minigrad as mg
 from minigrad import diagnostics as dg
+from minigrad.diagnostics.signs import _log_integrand, _peak
 
 small_signs = hnp.arrays(
     np.float64, st.tuples(st.integers(1, 20), st.integers(1, 3)), elements=st.sampled_from([-1, 0, 2])
@@ -103,6 +104,10 @@ def test_entropy_of_fair_coins():
     assert dg.sign_entropy_bits(rng.standard_normal((20_000, 2, 2))) == pytest.approx(4, abs=0.01)
 
 
+def test_entropy_of_one_pattern_is_a_plain_zero():
+    assert str(dg.sign_entropy_bits(np.ones((3, 2)))) == "0.0"
+
+
 def test_the_share_of_the_mean():
     g = mg.WeightGradient(np.array([[1.0], [1.0]]), np.array([[1.0, 3], [3, 1]]))
     np.testing.assert_array_equal(dg.mean_fluctuation_split(g).share, [1])
@@ -116,27 +121,72 @@ def test_a_random_seed_repeats():
     g = pair(N=30)
     assert dg.batch_survival(g, 4, rng=3) == dg.batch_survival(g, 4, rng=np.random.default_rng(3))
     assert dg.survival_limit(g.a, rng=3) == dg.survival_limit(g.a, rng=np.random.default_rng(3))
+    mixed = g.a - 0.3
+    assert dg.batch_survival(g, 4, rng=3) == dg.batch_survival(g, 4, draws=100, rng=3)
+    assert dg.survival_limit(mixed, rng=3) == dg.survival_limit(mixed, draws=2000, rng=3)
+
+
+@pytest.mark.parametrize("J", [1, 3, 1000])
+@pytest.mark.parametrize("r", [0.3, 1.0, 2.0])
+def test_the_peak_is_where_the_integrand_is_largest(J, r):
+    x = np.linspace(0, 10, 1_000_001)
+    assert _peak(J, r, 10.0) == pytest.approx(x[_log_integrand(x, J, r).argmax()], abs=1e-5)
+
+
+@pytest.mark.parametrize("draws", [1, 1024, 1025, 3000])
+def test_units_that_are_all_alike_survive_every_draw(draws):
+    assert dg.survival_limit(np.ones((5, 4)), draws, rng=0) == 1
+
+
+def test_a_batch_of_all_samples_is_the_whole_gradient():
+    g = pair(N=8)
+    assert dg.batch_survival(g, 8, draws=1, rng=0) == dg.single_signed_rows(g).mean()
+
+
+def test_patterns_are_listed_up_to_a_limit():
+    assert dg.reachable_patterns(2, 3).patterns().dtype == np.int8
+    assert dg.reachable_patterns(2, 3, positive=False).patterns().dtype == np.int8
+    assert dg.reachable_patterns(16, 64).patterns().size == 2**26
+    with pytest.raises(ValueError, match=r"65536 patterns of shape \(16, 65\) are too many"):
+        dg.reachable_patterns(16, 65).patterns()
 
 
 # ---- refusals ---------------------------------------------------------------------------------------------
 
-NAN = np.array([[1.0, np.nan]])
+NAN, ONE = np.array([[1.0, np.nan]]), np.ones((1, 2))
+
+
+def pair_of(delta, a=ONE):
+    return mg.WeightGradient(delta, a)
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: dg.sign_pattern(NAN), ValueError, "NaN"),
-        (lambda: dg.sign_pattern(mg.WeightGradient(NAN, NAN)), ValueError, "g.delta holds NaN"),
+        (lambda: dg.sign_pattern(NAN), ValueError, "^g holds NaN"),
+        (lambda: dg.sign_pattern(pair_of(ONE, NAN)), ValueError, "^g.a holds NaN"),
+        (lambda: dg.sign_pattern(pair_of(NAN)), ValueError, "^g.delta holds NaN"),
         (lambda: dg.single_signed_rows(NAN), ValueError, "NaN"),
         (lambda: dg.single_signed_rows(np.ones(3)), ValueError, r"shape \(3,\), expected \(K, J\)"),
-        (lambda: dg.single_signed_rows(np.ones((2, 2)), per_sample=True), TypeError, "WeightGradient"),
+        (lambda: dg.single_signed_rows(ONE, per_sample=True), TypeError, "needs a WeightGradient, got a ndarray"),
+        (lambda: dg.single_signed_rows(pair_of(NAN), True), ValueError, "^g.delta holds NaN"),
+        (lambda: dg.single_signed_rows(pair_of(ONE, NAN), True), ValueError, "^g.a holds NaN"),
         (lambda: dg.mean_fluctuation_split(np.ones((2, 2))), TypeError, "ndarray"),
         (lambda: dg.sign_entropy_bits(np.ones(3)), ValueError, r"\(T, ...\)"),
-        (lambda: dg.reachable_patterns(0, 2), ValueError, "K is 0"),
+        (lambda: dg.reachable_patterns(0, 2), ValueError, "^K is 0"),
+        (lambda: dg.reachable_patterns(2, 0), ValueError, "^J is 0"),
+        (lambda: dg.sign_entropy_bits(NAN), ValueError, "^g holds NaN"),
+        (lambda: dg.sign_entropy_bits(pair_of(NAN)), ValueError, "^g.delta holds NaN"),
+        (lambda: dg.sign_entropy_bits(pair_of(ONE, NAN)), ValueError, "^g.a holds NaN"),
+        (lambda: dg.delta_agreement(mg.Backprop(0, [], {"2": pair_of(NAN)}, [], {})), ValueError, "^delta 2 holds NaN"),
+        (lambda: dg.survival_limit(NAN), ValueError, "^a holds NaN"),
+        (lambda: dg.survival_limit(ONE, draws=0), ValueError, "^draws is 0"),
+        (lambda: dg.batch_survival(pair(), 1, draws=0), ValueError, "^draws is 0"),
         (lambda: [[1, -1]] in dg.reachable_patterns(2, 2), ValueError, r"expected \(2, 2\)"),
-        (lambda: dg.pattern_count(0, 1), ValueError, "J is 0"),
-        (lambda: dg.survival_probability(3, np.inf), ValueError, "r is inf"),
+        (lambda: dg.pattern_count(0, 1), ValueError, "^J is 0"),
+        (lambda: dg.pattern_count(1, -1), ValueError, "^r is -1"),
+        (lambda: dg.survival_probability(3, np.inf), ValueError, "^r is inf"),
+        (lambda: dg.survival_probability(0, 1), ValueError, "^J is 0"),
         (lambda: dg.survival_limit(np.ones(3)), ValueError, r"\(N, J\)"),
         (lambda: dg.batch_survival(pair(), 0), ValueError, "batch_size is 0"),
     ],

@@ -66,6 +66,8 @@ def test_gauge_flip_refuses():
             gauge_flip(net, x, [1, 1, 1], layer=layer)
     with pytest.raises(TypeError, match="Linear layer of a Sequential"):
         gauge_flip(mg.Linear(2, 1), x, [1, 1])
+    with pytest.raises(ValueError, match=r"^x has shape \(2,\)"):
+        gauge_flip(net, x[0], [1, 1])
 
 
 def test_tanh_twin_is_new_and_made_of_tanh(rng):
@@ -117,7 +119,7 @@ def test_tanh_twin_refuses():
         for function in (tanh_twin, twin_preconditioner):
             with pytest.raises(ValueError, match=message):
                 function(mg.Sequential(*layers))
-    with pytest.raises(TypeError, match="expected a Sequential"):
+    with pytest.raises(TypeError, match="^net is a Linear, expected a Sequential"):
         tanh_twin(mg.Linear(2, 1))
 
 
@@ -131,3 +133,10 @@ def test_precondition_multiplies_rows(rng):
         np.testing.assert_allclose(np.append(found["0.weight"][k], found["0.bias"][k]), row)
     np.testing.assert_array_equal(found["2.weight"], bp.gradients["2"].weight)
     assert list(found) == list(bp.parameter_gradients())
+
+
+def test_precondition_keeps_the_float_type():
+    net = mg.mlp([2, 3, 1], "sigmoid", rng=0, dtype=np.float32)
+    bp = mg.backprop(net, mg.MSELoss(), np.ones((4, 2)), np.ones((4, 1)))
+    found = precondition(bp, twin_preconditioner(net))
+    assert {array.dtype for array in found.values()} == {np.dtype(np.float32)}

@@ -1,5 +1,7 @@
 """The layers one by one: what goes forward, what comes back, what they keep, and what the pair can tell."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -28,6 +30,13 @@ def test_a_weight_gradient_is_the_mean_outer_product_of_its_factors(N, K, J, see
     np.testing.assert_allclose(g.bias, delta.mean(axis=0), rtol=1e-12, atol=1e-14)
     assert repr(g) == f"WeightGradient(delta ({N}, {K}), a ({N}, {J}))"
     assert g.weight is g.weight  # computed once
+
+
+def test_a_weight_gradient_equals_itself_alone():
+    g = mg.WeightGradient(np.ones((1, 2)), np.ones((1, 3)))
+    assert g == g
+    assert g != mg.WeightGradient(g.delta, g.a)
+    assert g in {g}
 
 
 def test_a_weight_gradient_cannot_be_given_other_factors():
@@ -68,6 +77,17 @@ def test_linear_keeps_one_float_type_and_converts_the_input(dtype):
     assert layer(np.zeros((0, 3))).shape == (0, 2)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_linear_converts_what_a_layer_below_it_passes_on(dtype):
+    layer = mg.Linear(3, 2, dtype=dtype, rng=0)
+    for below in (np.float32, np.float64, int):
+        z, saved = layer.forward(np.full((2, 3), 3, below))
+        assert z.dtype == saved.dtype == dtype
+        np.testing.assert_array_equal(z, layer(np.full((2, 3), 3, dtype)))
+    with pytest.raises(TypeError, match=r"^input of Linear\(3, 2.*\) has dtype complex128"):
+        layer.forward(np.ones((2, 3), complex))
+
+
 # ---- BatchNorm -------------------------------------------------------------------------------------------
 
 
@@ -87,6 +107,10 @@ def test_batchnorm_keeps_running_means_and_uses_them_in_eval():
     kept = layer.state_dict()
     assert layer.eval()(np.array([[2.0]])).tolist() == [[1.5 / np.sqrt(2.25)]]
     assert same_bits(kept, layer.state_dict())
+    layer = mg.BatchNorm(1, momentum=1)
+    layer(np.array([[1.0], [2.0], [6.0]]))
+    assert layer.running_mean.tolist() == [3]
+    assert layer.running_var.tolist() == [7]
 
 
 def test_batchnorm_backward_sums_to_zero_over_the_batch_in_training_only(rng):
@@ -113,6 +137,16 @@ def test_dropout_zeroes_a_share_and_scales_the_rest(dtype):
     assert gradients == {}
     assert (layer(x) != out).any()  # another mask each time
     np.testing.assert_array_equal(mg.Dropout(0.25, rng=0)(x), out)  # and the same ones from the same seed
+
+
+def test_dropout_drops_half_by_default():
+    assert repr(mg.Dropout()) == "Dropout(0.5)"
+
+
+def test_dropout_of_nothing_keeps_an_entry_whose_draw_is_0():
+    layer, x = mg.Dropout(0.0), np.ones((2, 3))
+    layer.rng = SimpleNamespace(random=np.zeros)
+    np.testing.assert_array_equal(layer.forward(x)[0], x)
 
 
 def test_dropout_does_nothing_in_eval_and_leaves_its_generator_alone():
@@ -155,6 +189,13 @@ def test_a_state_dict_is_a_copy_and_can_be_put_back(layer):
     assert not kept or not same_bits(kept, changed)
     layer.load_state_dict({name: kept[name].astype(np.float64) for name in reversed(kept)})  # any order, any float
     assert same_bits(kept, layer.state_dict())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_all_that_is_kept_has_the_layers_float_type(dtype):
+    for layer in (mg.Linear(3, 2, dtype=dtype), mg.BatchNorm(3, dtype=dtype)):
+        assert {array.dtype for array in layer.state().values()} == {np.dtype(dtype)}
+        assert layer(np.ones((2, 3))).dtype == dtype
 
 
 def test_parameters_are_the_arrays_themselves():

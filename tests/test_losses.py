@@ -1,6 +1,7 @@
 """The losses: delta from the definition of the derivative, values by hand, and confident mistakes."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -131,14 +132,28 @@ def test_softmax_rows_are_probabilities_in_the_order_of_the_logits(N, K, seed, s
         ([[0.4], [0.6], [0.7]], [0, 1, 0], 0.5, 2 / 3),
         ([[0.4], [0.6], [0.7]], [[0], [1], [0]], 0.0, 1 / 3),
         ([[-2], [0.1]], [[0], [1]], 0.0, 1),
+        ([[1, 2, 0], [3, 0, 0]], [[0, 1, 0], [1, 0, 0]], 0.5, 1),
+        ([[0.5], [0.6]], [[0.0], [0.5]], 0.5, 1 / 2),
     ],
 )
 def test_accuracy(output, y, threshold, share):
     assert mg.accuracy(np.array(output), np.array(y), threshold) == pytest.approx(share)
+    if threshold == 0.5:
+        assert mg.accuracy(output, y) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("loss", "edge"), [(mg.BCELoss(), 0.5), (mg.BCEWithLogitsLoss(), 0.0)], ids=repr)
+def test_at_the_threshold_the_answer_is_0(loss, edge):
+    assert loss.right(np.array([[edge], [edge], [edge + 0.1]]), np.array([[0.0], [0.5], [1.0]])) == 3
+
+
+def test_softmax_of_no_classes():
+    assert mg.softmax(np.zeros((2, 0))).shape == (2, 0)
 
 
 def test_thresholds_fit_what_the_loss_takes():
     assert (mg.BCELoss.threshold, mg.BCEWithLogitsLoss.threshold, mg.MSELoss.threshold) == (0.5, 0.0, None)
+    assert [loss.of_classes for loss in (BCE, LOGITS, CE, mg.MSELoss())] == [True, True, True, False]
 
 
 # ---- a loss of one's own, and arguments ------------------------------------------------------------------
@@ -165,13 +180,14 @@ def test_repr_reads_back(name):
 
 O, BCE, LOGITS, CE = np.full((3, 2), 0.5), mg.BCELoss(), mg.BCEWithLogitsLoss(), mg.CrossEntropyLoss()
 BAD = [  # loss, output, y, error, its message
-    (mg.MSELoss(), O, O[:, 0], ValueError, r"y has shape \(3,\), expected \(3, 2\) as the output"),
-    (mg.MSELoss(), O[:, :1], O[:, 0], ValueError, r"use y\[:, None\]"),
+    (mg.MSELoss(), O, O[:, 0], ValueError, r"y has shape \(3,\), expected \(3, 2\) as the output$"),
+    (mg.MSELoss(), O[:, :1], O[:, 0], ValueError, r".*expected \(3, 1\) as the output; use y\[:, None\]$"),
+    (mg.MSELoss(), O[:, :1], O, ValueError, r".*expected \(3, 1\) as the output$"),
     (mg.MSELoss(), O[0], O[0], ValueError, r"output has shape \(2,\), expected \(N, features\)"),
-    (mg.MSELoss(), O[:0], O[:0], ValueError, "no samples"),
+    (mg.MSELoss(), O[:0], O[:0], ValueError, r"output has shape \(0, 2\): there are no samples"),
     (mg.MSELoss(), O, O + 1j, TypeError, "y has dtype complex128, expected float"),
     (mg.MSELoss(), O.astype(object), O, TypeError, "output has dtype object, expected float"),
-    (BCE, 3 * O, O, ValueError, r"output of BCELoss reaches from 1.5 to 1.5.*use BCEWithLogitsLoss"),
+    (BCE, 3 * O, O, ValueError, r"output of BCELoss reaches from 1.5 to 1.5.* in \[0, 1\]; .*use BCEWithLogitsLoss$"),
     (BCE, O, 4 * O - 3, ValueError, r"y reaches from -1 to -1, expected numbers in \[0, 1\]"),
     (LOGITS, O, 4 * O, ValueError, r"y reaches from 2 to 2, expected numbers in \[0, 1\]"),
     (CE, O, [0, 1, 2], ValueError, "y holds class numbers from 0 to 2, expected 0 to 1"),
@@ -183,22 +199,38 @@ BAD = [  # loss, output, y, error, its message
         ValueError,
         r"y has shape \(2,\), expected \(3,\) class numbers or \(3, 2\) probabilities",
     ),
-    (CE, O, [[0], [1], [1]], ValueError, r"y has shape \(3, 1\).*use y\[:, 0\]"),
+    (CE, O, [[0], [1], [1]], ValueError, r"y has shape \(3, 1\), expected \(3,\) class numbers; use y\[:, 0\]"),
     (CE, O, [0.0, 1.0, 1.0], TypeError, r"y has dtype float64.*use y.astype\(int\)"),
     (CE, O, ["a", "b", "a"], TypeError, "y has dtype <U1, expected class numbers"),
     (CE, O, 2 * O, ValueError, "y holds rows that are no probabilities"),
     (CE, O, [[2, -1]] * 3, ValueError, "y holds rows that are no probabilities"),
-    (CE, O[:0], np.zeros(0, int), ValueError, "no samples"),
+    (CE, O[:0], np.zeros(0, int), ValueError, r"output has shape \(0, 2\): there are no samples"),
 ]
 
 
 @pytest.mark.parametrize(("loss", "output", "y", "error", "message"), BAD)
 def test_bad_arguments(loss, output, y, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=f"^{message}"):
         loss.value_and_delta(output, y)
 
 
-@pytest.mark.parametrize(("N", "y"), [(2, [0, 1, 2]), (2, [[0, 1, 2]]), (0, [])])
-def test_bad_arguments_of_accuracy(N, y):
-    with pytest.raises(ValueError, match="y has shape|no samples"):
-        mg.accuracy(np.zeros((N, 2)), np.array(y))
+@pytest.mark.parametrize("y", [[0, 1, 2], [-1, 0, 1]])
+def test_class_numbers_are_refused_before_an_output_is_there(y):
+    with pytest.raises(ValueError, match="expected 0 to 1"):
+        CE.targets(y, (3, 2), np.float64)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mg.accuracy(O, [0, 1]), "y has shape (2,), expected (3,) or (3, 2)"),
+        (lambda: mg.accuracy(O, [[0, 1, 2]]), "y has shape (1, 3), expected (3,) or (3, 2)"),
+        (lambda: mg.accuracy(O, [[0, 1], [1]]), "y is not a rectangular array"),
+        (lambda: mg.accuracy(O[:0], []), "output has shape (0, 2): there are no samples"),
+        (lambda: mg.accuracy(O[0], [0, 1]), "output has shape (2,)"),
+        (lambda: mg.softmax(O[0]), "z has shape (2,)"),
+    ],
+)
+def test_bad_arguments_of_accuracy_and_softmax(call, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        call()

@@ -36,7 +36,6 @@ __all__ = [
 # ---- the signs of one gradient ----------------------------------------------------------------------------
 
 
-@quiet
 def sign_pattern(g):
     """The signs of a gradient, int8 (K, J), each -1, 0 or 1.
 
@@ -49,7 +48,6 @@ def sign_pattern(g):
     return _signs(_matrix(g), "g")
 
 
-@quiet
 def single_signed_rows(g, per_sample=False):
     """Which neurons have an update without two entries of opposite sign: bool (K,), per_sample (N, K).
 
@@ -187,7 +185,6 @@ class MeanFluctuation:
         return mean / (mean + rest)
 
 
-@quiet
 def mean_fluctuation_split(g):
     """A3: G_k = dC/db_k mean(a) + (1/N) sum_n delta_nk (a_n - mean(a)).
 
@@ -205,7 +202,6 @@ def mean_fluctuation_split(g):
 # ---- what a batch leaves of it: A5 ------------------------------------------------------------------------
 
 
-@quiet
 def survival_probability(J, r):
     """The chance that a large batch leaves a row single-signed, for J units of equal mean/spread r = mu/s:
     theorem A5.
@@ -229,7 +225,6 @@ def survival_probability(J, r):
     return float(min(1.0, 2 * (inside + 0.5 * math.erfc(high / (r * math.sqrt(2))) * (high == flat))))
 
 
-@quiet
 def survival_limit(a, draws=2000, rng=None):
     """A5 for activations as they are, a (N, J): 2 P(N(0, H) in the positive orthant), H = a^T a / N, by
     sampling.
