@@ -99,9 +99,19 @@ def test_products_of_every_size_are_exact_for_whole_numbers(compiled, size, dtyp
         close(getattr(compiled, name)(*args), getattr(twin, name)(*args), 2 * np.finfo(dtype).eps, 0)
 
 
-def test_affine_without_bias(compiled, rng):
-    a, weight = rng.standard_normal((5, 3)), rng.standard_normal((4, 3))
-    np.testing.assert_allclose(compiled.affine(a, weight, None), twin.affine(a, weight, None), rtol=1e-14, atol=1e-15)
+# Number by number; by strips; by BLAS, where 1/N is a power of two; by inner products: few samples, long rows.
+SHAPES = [(2, 3, 4), (5, 3, 4), (1, 1, 33), (256, 199, 203)]
+SHAPES += [(N, J, K) for N in (1, 2, 15, 16, 17) for J in (63, 64, 67, 127, 128, 203) for K in (1, 2, 3, 4, 5, 8, 11)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_products_by_every_path_are_exact_for_whole_numbers(compiled, shape, dtype):
+    rng, length = np.random.default_rng(0), dict(zip("NJK", shape, strict=True))
+    for name, (letters, _) in PRODUCTS.items():
+        args = [rng.integers(-4, 5, [length[letter] for letter in letters_]).astype(dtype) for letters_ in letters]
+        for case in [args, [*args[:2], None]] if name == "affine" else [args]:
+            close(getattr(compiled, name)(*case), getattr(twin, name)(*case), 2 * np.finfo(dtype).eps, 0)
 
 
 # ---- the activations -------------------------------------------------------------------------------------
@@ -162,6 +172,31 @@ def test_losses(compiled, name, dtype, N, K, layouts, seed, scale):
     assert isinstance(loss, float)
     assert loss == pytest.approx(expected, rel=RELATIVE[dtype], abs=RELATIVE[dtype])
     close(delta, expected_delta, RELATIVE[dtype], 4 * np.finfo(dtype).eps)
+
+
+INF = np.inf
+EDGES = {  # loss, output, y, C, delta
+    "p is 0 or 1": ("bce", [[0, 1, 0, 1]], [[0, 1, 1, 0]], 50, [[0, 0, -2.5e11, 2.5e11]]),
+    "p close to 0": ("bce", [[1e-30]], [[1]], 30 * np.log(10), [[-1e12]]),
+    "p beyond the clamp": ("bce", [[1e-38]], [[0.5]], 19 * np.log(10), [[-5e11]]),
+    "logit 0": ("bce_with_logits", [[0, 0]], [[1, 0]], np.log(2), [[-0.25, 0.25]]),
+    "logits far out": ("bce_with_logits", [[1e30, -1e30]], [[1, 1]], 5e29, [[0, -0.5]]),
+    "equal classes": ("cross_entropy", [[3, 3, 3, 3]], [2], np.log(4), [[0.25, 0.25, -0.75, 0.25]]),
+    "a class far out": ("cross_entropy", [[-1e30, 1e30]], [1], 0, [[0, 0]]),
+    "one class": ("cross_entropy", [[-7], [7]], [0, 0], 0, [[0], [0]]),
+    "impossible, not wanted": ("soft_cross_entropy", [[-INF, 2]], [[0, 1]], 0, [[0, 0]]),
+    "weights that are no probabilities": ("soft_cross_entropy", [[1, 1]], [[3, 1]], 4 * np.log(2), [[-1, 1]]),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", EDGES)
+def test_losses_at_the_edges(compiled, case, dtype):
+    name, output, y, value, delta = EDGES[case]
+    for core in (compiled, twin):
+        c, d = getattr(core, name)(np.array(output, dtype), np.array(y, int if name == "cross_entropy" else dtype))
+        assert c == pytest.approx(value, rel=1e-6)
+        np.testing.assert_allclose(d, delta, rtol=1e-6)
 
 
 # ---- the optimisers --------------------------------------------------------------------------------------

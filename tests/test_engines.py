@@ -108,6 +108,22 @@ def test_divergence_is_found_at_the_same_step(compiled):
     assert said[0] == said[1]
 
 
+RIGHT = [  # loss, the output, y, right answers of the entries or the samples
+    (mg.BCELoss(), [[0.0, -0.25], [1.0, 2.0]], [[0, 1], [1, 0.5]], 2 / 4),  # before the Sigmoid
+    (mg.BCEWithLogitsLoss(), [[0.0, 0.25], [-1.0, 2.0]], [[0, 1], [0.5, 0.25]], 3 / 4),
+    (mg.CrossEntropyLoss(), [[1.0, 1.0], [0.0, 2.0], [2.0, 2.0]], [0, 1, 1], 2 / 3),
+    (mg.CrossEntropyLoss(), [[1.0, 1.0], [0.0, 2.0], [0.0, 3.0]], [[0.5, 0.5], [0.5, 0.5], [0, 1]], 2 / 3),
+]
+
+
+@pytest.mark.parametrize(("loss", "output", "y", "share"), RIGHT)
+def test_right_answers_at_the_threshold_and_of_equal_classes(engine, loss, output, y, share):
+    net = mg.Sequential(mg.Linear(2, 2, bias=False), *[mg.Sigmoid()] * isinstance(loss, mg.BCELoss))
+    net[0].weight[...] = np.eye(2)
+    history = mg.fit(net, loss, mg.SGD(1e-9), np.array(output), y, epochs=1, batch_size=3, shuffle=False, engine=engine)
+    assert history.accuracy == [pytest.approx(share)]
+
+
 class Doubled(mg.Sigmoid):
     """A layer of a reader's own."""
 
@@ -133,3 +149,47 @@ def test_a_layer_used_twice_is_left_to_the_python_loop(compiled):
     shared = mg.Linear(3, 3, rng=0)
     net = mg.Sequential(shared, mg.Tanh(), shared)
     assert "twice" in _lowering.obstacle(net, mg.MSELoss(), mg.SGD(0.1))
+
+
+# ---- what the compiled core itself refuses ---------------------------------------------------------------
+
+W, S = np.ones((3, 2)), np.ones((3, 2))  # a weight, and a slot of the optimiser for it
+LINEAR = ("linear", W, np.ones(3), (), ())
+GOOD = {
+    "ops": [LINEAR], "loss": "mse", "threshold": 0.0, "optimizer": "SGD", "rates": (0.0, 0.0, 0.0, 0.0), "steps": 0,
+    "x": np.ones((4, 2)), "y": np.ones((4, 3)), "order": np.arange(4), "batch_size": 2,
+}  # fmt: skip
+REFUSED = {
+    "no samples": {"x": np.ones((0, 2)), "y": np.ones((0, 3)), "order": np.arange(0)},
+    "no batch": {"batch_size": 0},
+    "no layers": {"ops": [], "y": np.ones((4, 2))},
+    "an order below the samples": {"order": np.array([0, 1, -1, 2])},
+    "an order beyond the samples": {"order": np.array([0, 1, 4, 2])},
+    "a short order": {"order": np.arange(3)},
+    "an order in two dimensions": {"order": np.arange(4)[:, None]},
+    "an order of another type": {"order": np.arange(4, dtype=np.int32)},
+    "one dimension": {"x": np.ones(4)},
+    "whole numbers": {"x": np.ones((4, 2), int)},
+    "fewer targets": {"y": np.ones((3, 3))},
+    "wider targets": {"y": np.ones((4, 4))},
+    "targets of another type": {"y": np.ones((4, 3), np.float32)},
+    "a class too small": {"loss": "cross_entropy", "y": np.array([0, -1, 2, 0])},
+    "a class too large": {"loss": "cross_entropy", "y": np.array([0, 3, 2, 0])},
+    "a wide weight": {"ops": [("linear", np.ones((3, 3)), None, (), ())]},
+    "a weight of another type": {"ops": [("linear", W.astype(np.float32), None, (), ())]},
+    "a weight not in order": {"ops": [("linear", np.ones((2, 3)).T, None, (), ())]},
+    "a frozen weight": {"ops": [("linear", np.broadcast_to(1.0, (3, 2)), None, (), ())]},
+    "a slot too short": {"ops": [("linear", W, None, (S[:2],), ())]},
+    "a second slot too short": {"ops": [("linear", W, None, (S, S[:2]), ())]},
+    "a short cut that does not fit": {"ops": [("fork", 2), LINEAR, ("join", 0)]},
+    "an unknown layer": {"ops": [LINEAR, ("sine", 0.0)]},
+    "an unknown loss": {"loss": "hinge"},
+    "an unknown optimiser": {"optimizer": "LBFGS"},
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_epoch_that_does_not_fit_is_refused(compiled, case):
+    assert compiled.train_epoch(*GOOD.values())[2:] == (2, True)
+    with pytest.raises((TypeError, ValueError, KeyError)):
+        compiled.train_epoch(*(GOOD | REFUSED[case]).values())
