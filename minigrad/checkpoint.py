@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ._checks import instance
 from .activations import ACTIVATIONS
 from .layers import BatchNorm, Dropout, Linear
 from .networks import Residual, Sequential
@@ -47,10 +48,10 @@ def rebuild(structure, most=math.inf):
 def save(net, path):
     """Write net to path (.npz), atomically: an existing file is replaced by a whole new one or left as it was.
 
-    OSError where the file cannot be written; TypeError where the net has layers that are not minigrad's own.
+    OSError where the file cannot be written, TypeError where the net has layers that are not minigrad's own, ValueError
+    where a weight is NaN or infinite.
     """
-    if not isinstance(net, Sequential):
-        raise TypeError(f"net is a {type(net).__name__}, expected a Sequential")
+    check_finite(instance(net, Sequential, "net").state())
     write_archive(path, {"format": FORMAT, "net": describe(net)}, net.state())
 
 

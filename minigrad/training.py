@@ -325,7 +325,8 @@ class _Run:
                 mine |= {f"state.{i}.{name}": array for i in range(len(self.opt.slots))}
         if {n: (a.shape, a.dtype) for n, a in arrays.items()} != {n: (a.shape, a.dtype) for n, a in mine.items()}:
             raise ValueError("names, shapes or types differ")
-        files.check_finite(arrays)
+        net = {name: arrays[f"net.{name}"] for name in self.net.state()}
+        files.check_finite(net)  # of the optimizer's arrays, one may be infinite
         history = text["history"]
         if history.keys() != vars(self.history).keys() or len(history["loss"]) != epochs:
             raise ValueError("its history is not that of its epochs")
@@ -336,5 +337,4 @@ class _Run:
         state = {}
         for name in self.net.parameters() if steps else ():
             state[name] = [arrays[f"state.{i}.{name}"] for i in range(len(self.opt.slots))]
-        net = {name: arrays[f"net.{name}"] for name in self.net.state()}
         self.restore({"net": net, "state": state, "steps": steps, "rng": text["rng"], "epochs": epochs})

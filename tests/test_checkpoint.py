@@ -251,3 +251,13 @@ def test_archives_keep_names_and_types(tmp_path):
     text, again = read_archive(tmp_path / "a", "f")
     assert text == {"format": "f", "n": [1, None]}
     assert {n: (a.dtype, a.tolist()) for n, a in again.items()} == {n: (a.dtype, a.tolist()) for n, a in arrays.items()}
+
+
+def test_a_net_that_load_would_refuse_is_not_saved(tmp_path):
+    net, path = mg.mlp([2, 2], rng=0), tmp_path / "net.npz"
+    mg.save(net, path)
+    kept = path.read_bytes()
+    net[0].bias[1] = np.nan
+    with pytest.raises(ValueError, match="^0.bias holds NaN"):
+        mg.save(net, path)
+    assert path.read_bytes() == kept

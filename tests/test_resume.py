@@ -102,6 +102,22 @@ def test_every_counts_epochs_and_the_last_is_always_written(engine, every, writt
     assert seen == written
 
 
+def test_an_infinite_slot_and_an_infinite_validation_loss_go_into_the_file_and_back(tmp_path):
+    x, path = np.full((5, 3), 1e10, np.float32), tmp_path / "run"
+    far = (np.full((5, 3), 1e30, np.float32), np.ones((5, 2)))
+
+    def run(epochs, path):
+        net, opt = mg.mlp([3, 2], dtype=np.float32, rng=0), mg.RMSprop(1e-3)
+        history = fit(net, opt, path, x=x, y=np.ones((5, 2)), loss=mg.MSELoss(), epochs=epochs, validation=far)
+        return snapshot(net, opt), history
+
+    run(1, path)
+    again, whole = run(3, path), run(3, None)
+    assert again == whole
+    assert whole[1].val_loss == [np.inf] * 3
+    assert np.isinf(read_archive(path, RUN_FORMAT)[1]["state.0.0.weight"]).all()
+
+
 # ---- another run -----------------------------------------------------------------------------------------
 
 OTHER_X = X.copy()
