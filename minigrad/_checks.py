@@ -83,12 +83,16 @@ def as_batch(array, name, dtype=None, width=None):
 
 
 @quiet
+def all_finite(array):
+    """Is no entry NaN or infinite?"""
+    # One fast pass; a sum of finite numbers can overflow, so look again where it does.
+    return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
+
+
 def finite_rows(array, name):
     """A ValueError that names the first row with a NaN or an infinity."""
-    if np.isfinite(array.sum()):  # one fast pass; a sum of finite numbers can overflow, so look again where it does
-        return
-    good = np.isfinite(array).reshape(len(array), -1).all(axis=1)
-    if not good.all():
+    if not all_finite(array):
+        good = np.isfinite(array).reshape(len(array), -1).all(axis=1)
         raise ValueError(f"{name} holds NaN or infinity, first in row {int(np.argmin(good))}")
 
 

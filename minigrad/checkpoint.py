@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ._checks import instance
+from ._checks import all_finite, instance
 from .activations import ACTIVATIONS
 from .layers import BatchNorm, Dropout, Linear
 from .networks import Residual, Sequential
@@ -133,7 +133,7 @@ def read_archive(path, kind):
 def check_finite(arrays):
     """A ValueError that names the first array with a NaN or an infinity."""
     for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if not all_finite(array):
             raise ValueError(f"{name} holds NaN or infinity")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from . import checkpoint as files
-from ._checks import as_batch, finite_rows, generator, one_of, shown, whole_number
+from ._checks import all_finite, as_batch, finite_rows, generator, one_of, shown, whole_number
 from ._lowering import obstacle, train_epoch
 from ._progress import progress as progress_bar
 from .backprop import backprop
@@ -113,7 +113,7 @@ def fit(
             run.resume(checkpoint, identity)
 
     kept_modes = modes(net)
-    good = run.snapshot()
+    good, spare = run.snapshot(), None
     done = len(run.history)
     bar = progress_bar(range(done, epochs), "training", progress)
     try:
@@ -126,9 +126,9 @@ def fit(
                     batch = order[steps * batch_size : (steps + 1) * batch_size]
                     raise DivergenceError(_where(net, loss, x[batch], y[batch], epoch + 1, steps + 1))
                 run.record(total / steps, right, y, validation)
-            now = run.snapshot()
-            _check_weights(net, now["net"], epoch + 1)
-            good, done = now, epoch + 1
+            now = run.snapshot(spare)
+            _check_weights(net, now["arrays"], epoch + 1)
+            good, spare, done = now, good, epoch + 1
             bar.set_postfix_str(f"loss {total / steps:.4g}", refresh=False)
             stop = [callback(done, net, run.history) for callback in callbacks]
             last = done == epochs or any(stop)
@@ -217,13 +217,13 @@ def _where(net, loss, x, y, epoch, step):
     )
 
 
-def _check_weights(net, state, epoch):
+def _check_weights(net, arrays, epoch):
     """An epoch can end with finite losses and a last update that overflows: that is divergence too."""
-    for name, array in state.items():
-        if not np.isfinite(array).all():
-            layer = net[int(name.split(".")[0])]
+    for name, array in arrays.items():
+        kind, layer, rest = name.split(".", 2)
+        if kind == "net" and not all_finite(array):
             raise DivergenceError(
-                f"{name} of layer {name.split('.')[0]}, {layer!r}, stopped being finite in the last step of epoch "
+                f"{layer}.{rest} of layer {layer}, {net[int(layer)]!r}, stopped being finite in the last step of epoch "
                 f"{epoch}. The net keeps the weights of the last finite epoch; try a smaller lr"
             )
 
@@ -269,11 +269,24 @@ class _Run:
         """The random generators in play: fit's own, then each Dropout's."""
         return [self.rng] + [layer.rng for _, layer in walk(self.net) if isinstance(layer, Dropout)]
 
-    def snapshot(self):
-        """A copy of all that changes."""
+    def arrays(self):
+        """Every array that changes, by its name in a file."""
+        found = {f"net.{name}": array for name, array in self.net.state().items()}
+        for name, slots in self.opt.state.items():
+            found |= {f"state.{i}.{name}": array for i, array in enumerate(slots)}
+        return found
+
+    def snapshot(self, spare=None):
+        """A copy of all that changes; spare: one that is no longer needed, whose memory is used again."""
+        arrays = self.arrays()
+        if spare is not None and spare["arrays"].keys() == arrays.keys():
+            copies = spare["arrays"]
+            for name, array in arrays.items():
+                copies[name][...] = array
+        else:
+            copies = {name: array.copy() for name, array in arrays.items()}
         return {
-            "net": self.net.state_dict(),
-            "state": {name: [a.copy() for a in arrays] for name, arrays in self.opt.state.items()},
+            "arrays": copies,
             "steps": self.opt.steps,
             "rng": [rng.bit_generator.state for rng in self.generators()],
             "epochs": len(self.history),  # its lists only grow, so their length is enough
@@ -281,9 +294,11 @@ class _Run:
 
     def restore(self, kept):
         """Put a snapshot back."""
+        arrays, slots = kept["arrays"], range(len(self.opt.slots))
         for name, array in self.net.state().items():
-            array[...] = kept["net"][name]
-        self.opt.state = {name: tuple(a.copy() for a in arrays) for name, arrays in kept["state"].items()}
+            array[...] = arrays[f"net.{name}"]
+        names = [n for n in self.net.parameters() if kept["steps"] and all(f"state.{i}.{n}" in arrays for i in slots)]
+        self.opt.state = {name: tuple(arrays[f"state.{i}.{name}"].copy() for i in slots) for name in names}
         self.opt.steps = kept["steps"]
         for rng, state in zip(self.generators(), kept["rng"], strict=True):
             rng.bit_generator.state = state
@@ -292,12 +307,9 @@ class _Run:
 
     def save(self, path, identity, kept):
         """Write a snapshot to a file."""
-        arrays = {f"net.{name}": array for name, array in kept["net"].items()}
-        for name, slots in kept["state"].items():
-            arrays |= {f"state.{i}.{name}": array for i, array in enumerate(slots)}
         text = {"format": RUN_FORMAT, "identity": identity} | {k: kept[k] for k in ("steps", "rng", "epochs")}
         text["history"] = {name: values[: kept["epochs"]] for name, values in vars(self.history).items()}
-        files.write_archive(path, text, arrays)
+        files.write_archive(path, text, kept["arrays"])
 
     def resume(self, path, identity):
         """Read a snapshot of this very run and put it back; ValueError where it is of another, or damaged."""
@@ -320,13 +332,11 @@ class _Run:
         """Put back what a file holds; an error, perhaps halfway, where it does not fit."""
         steps, epochs = whole_number(text["steps"], "steps", 0), whole_number(text["epochs"], "epochs", 0)
         mine = {f"net.{name}": array for name, array in self.net.state().items()}
-        if steps:
-            for name, array in self.net.parameters().items():
-                mine |= {f"state.{i}.{name}": array for i in range(len(self.opt.slots))}
+        for name, array in self.net.parameters().items() if steps else ():
+            mine |= {f"state.{i}.{name}": array for i in range(len(self.opt.slots))}
         if {n: (a.shape, a.dtype) for n, a in arrays.items()} != {n: (a.shape, a.dtype) for n, a in mine.items()}:
             raise ValueError("names, shapes or types differ")
-        net = {name: arrays[f"net.{name}"] for name in self.net.state()}
-        files.check_finite(net)  # of the optimizer's arrays, one may be infinite
+        files.check_finite({n: a for n, a in arrays.items() if n.startswith("net.")})  # slots may be infinite
         history = text["history"]
         if history.keys() != vars(self.history).keys() or len(history["loss"]) != epochs:
             raise ValueError("its history is not that of its epochs")
@@ -334,7 +344,4 @@ class _Run:
             if len(values) not in (0, epochs):
                 raise ValueError("its history is not that of its epochs")
             getattr(self.history, name)[:] = [float(value) for value in values]  # the validation loss may be infinite
-        state = {}
-        for name in self.net.parameters() if steps else ():
-            state[name] = [arrays[f"state.{i}.{name}"] for i in range(len(self.opt.slots))]
-        self.restore({"net": net, "state": state, "steps": steps, "rng": text["rng"], "epochs": epochs})
+        self.restore({"arrays": arrays, "steps": steps, "rng": text["rng"], "epochs": epochs})
