@@ -1,11 +1,10 @@
-"""Numbers at the edge: what becomes of them, in both float types, on both cores and in both engines."""
+"""Numbers at the edge, in both float types and on both cores: what the layers and the losses make of them."""
 
 import math
 import sys
 
 import numpy as np
 import pytest
-from oracles import same_bits, snapshot
 from strategies import DTYPES, KINDS
 
 import minigrad as mg
@@ -13,9 +12,7 @@ from minigrad import _backend, _core_numpy
 from minigrad.activations import activation
 
 CORES = ["compiled", "numpy"] if _backend.core is not _core_numpy else ["numpy"]
-DRIVERS = [pair for pair in (("compiled", "fused"), ("compiled", "python"), ("numpy", "python")) if pair[0] in CORES]
 CE, LOGITS, BCE, MSE = mg.CrossEntropyLoss(), mg.BCEWithLogitsLoss(), mg.BCELoss(), mg.MSELoss()
-X, Y = np.random.default_rng(0).standard_normal((8, 3)), np.arange(8) % 2
 types = pytest.mark.parametrize("dtype", DTYPES)
 kinds = pytest.mark.parametrize("kind", KINDS)
 
@@ -33,20 +30,9 @@ def core(request, monkeypatch):
     run_on(monkeypatch, request.param)
 
 
-@pytest.fixture(params=DRIVERS, ids=" ".join)
-def driver(request, monkeypatch):
-    """The engine to train with, on the core beside it."""
-    run_on(monkeypatch, request.param[0])
-    return request.param[1]
-
-
 def unit(dtype):
     """The smallest subnormal: whole multiples of it are exact."""
     return np.finfo(dtype).smallest_subnormal
-
-
-def fit(net, loss, opt, x, y, **others):
-    return mg.fit(net, loss, opt, x, y, **{"epochs": 2, "batch_size": 4, "rng": 0, "progress": False} | others)
 
 
 # ---- activations: far out, and around zero --------------------------------------------------------------
@@ -153,15 +139,6 @@ def test_products_with_subnormal_factors_are_exact(core, rng, N, J, K, dtype):
     np.testing.assert_array_equal(layer((a * t).astype(dtype)) / t, expected["z"])
 
 
-@types
-def test_training_moves_subnormal_weights(driver, dtype):
-    t = unit(dtype)
-    net = mg.Sequential(mg.Linear(1, 1, init="zeros", bias=False, dtype=dtype))
-    net[0].weight[:] = 5 * t
-    fit(net, MSE, mg.SGD(1.0), np.ones((4, 1)), np.full((4, 1), 4 * t, dtype), epochs=1)  # w -= 2 (w - 4 t)
-    assert (net[0].weight / t).tolist() == [[3]]
-
-
 # ---- losses of huge logits -----------------------------------------------------------------------------------
 
 HUGE = {  # logits in units of the size, y, C in units of the size, delta
@@ -183,7 +160,7 @@ HUGE = {  # logits in units of the size, y, C in units of the size, delta
 @pytest.mark.parametrize("case", HUGE)
 def test_huge_logits_have_finite_losses_and_full_deltas(core, case, size, dtype):
     loss, z, y, value, delta = HUGE[case]
-    size = {"half": np.finfo(dtype).max / 2, "max": np.finfo(dtype).max}.get(size) or dtype(size)
+    size = np.finfo(dtype).max * {"half": 0.5, "max": 1}[size] if isinstance(size, str) else dtype(size)
     if "wrong" in case and dtype == np.float64 and loss is LOGITS:
         size = size / 2  # the sum over the entries must be a float as well
     c, d = loss.value_and_delta((size * np.array(z)).astype(dtype), np.array(y))
@@ -216,10 +193,8 @@ def test_bce_of_probabilities_next_to_0_and_1(core, dtype):
     for y in (0, 1):
         c, d = BCE.value_and_delta(p, np.full((4, 1), y))
         with np.errstate(divide="ignore"):
-            logs = np.maximum(np.log(np.abs(1 - y - p, dtype=np.float64)), -100)
-        assert c == pytest.approx(-logs.mean(), rel=1e-6)
-        expected = (p - y) / np.maximum(p * (1 - p), 1e-12)
-        np.testing.assert_allclose(d, expected, rtol=1e-6)
+            assert c == pytest.approx(np.minimum(-np.log(p if y else 1 - p), 100).mean(), rel=1e-6)
+        np.testing.assert_allclose(d, (p - y) / np.maximum(p * (1 - p), dtype(1e-12)), rtol=1e-6)
 
 
 @types
@@ -227,25 +202,6 @@ def test_a_mean_of_large_losses_does_not_overflow_in_float32(core, dtype):
     size = np.float32(3e38)
     assert LOGITS(np.full((4, 2), size, dtype), np.zeros((4, 2))) == pytest.approx(float(size))
     assert MSE(np.full((4, 2), np.sqrt(size), dtype), np.zeros((4, 2))) == pytest.approx(float(size), rel=1e-6)
-
-
-# ---- units that have no slope left ---------------------------------------------------------------------------
-
-
-@types
-@pytest.mark.parametrize("opt", [mg.SGD(0.5), mg.Adam(), mg.RMSprop()], ids=repr)
-@pytest.mark.parametrize(("kind", "bias"), [("sigmoid", 800), ("sigmoid", -800), ("tanh", 800), ("relu", -1e30)])
-def test_a_saturated_layer_gets_a_delta_of_zero_and_stays_as_it_is(driver, kind, bias, opt, dtype):
-    net = mg.mlp([3, 4, 2], kind, dtype=dtype, rng=0)
-    net[0].bias[:] = bias
-    bp = mg.backprop(net, CE, X, Y)
-    assert (bp.gradients["0"].delta == 0).all()
-    assert (bp.gradients["0"].weight == 0).all()
-    first, second = net[0].state_dict(), net[2].state_dict()
-    opt = type(opt)(**opt.config())
-    assert np.isfinite(fit(net, CE, opt, X, Y).loss).all()
-    assert same_bits(net[0].state_dict(), first)
-    assert not same_bits(net[2].state_dict(), second)
 
 
 # ---- BatchNorm -----------------------------------------------------------------------------------------------
@@ -266,49 +222,3 @@ def test_a_constant_feature_leaves_batchnorm_as_beta(value, N, dtype):
     assert np.isfinite(below).all()
     assert gradients["weight"][0] == 0
     assert all(np.isfinite(a).all() for a in layer.state().values())
-
-
-# ---- training at the edge ------------------------------------------------------------------------------------
-
-OPTIMIZERS = {
-    "sgd": mg.SGD,
-    "momentum": lambda lr: mg.SGD(lr, momentum=0.9, nesterov=True),
-    "rmsprop": mg.RMSprop,
-    "adam": mg.Adam,
-    "adamw": mg.AdamW,
-}
-
-
-@types
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_learning_rate_that_overflows_is_divergence_and_everything_is_restored(driver, name, dtype):
-    net, opt = mg.mlp([3, 4, 2], dtype=dtype, rng=0), OPTIMIZERS[name](0.01)
-    fit(net, CE, opt, X, Y, engine=driver)
-    opt.lr, before = 1e308, snapshot(net, opt)
-    with pytest.raises(mg.DivergenceError, match=r"epoch 1.*(layer \d|the loss itself).*smaller lr"):
-        fit(net, CE, opt, X, Y, engine=driver)
-    assert snapshot(net, opt) == before
-
-
-@types
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_learning_rate_too_small_to_matter_changes_no_bit(driver, name, dtype):
-    net, again = (mg.mlp([3, 4, 2], dtype=dtype, rng=0) for _ in "12")
-    for parameter in (*net.parameters().values(), *again.parameters().values()):
-        parameter += 1
-    fit(net, CE, OPTIMIZERS[name](5e-324), X, Y, engine=driver)
-    assert same_bits(net.state_dict(), again.state_dict())
-
-
-@types
-def test_features_of_a_billion_to_one_diverge_by_name_or_train(driver, dtype):
-    x, y = X * [1e9, 1, 1e-9], np.eye(2)[Y]
-    net = mg.mlp([3, 4, 2], "relu", dtype=dtype, rng=0)
-    before = snapshot(net)
-    with pytest.raises(mg.DivergenceError, match=r"epoch \d+, step \d, beginning in (layer 2, Linear|the loss itself)"):
-        fit(net, MSE, mg.SGD(0.1), x, y, epochs=20, engine=driver)
-    assert np.isfinite(net(x)).all()
-    net.load_state_dict(dict(zip(net.state(), (np.frombuffer(b, dtype).reshape(a.shape) for b, a in zip(
-        before[0].values(), net.state().values(), strict=True)), strict=True)))
-    history = fit(net, MSE, mg.SGD(1e-20), x, y, epochs=20, engine=driver)
-    assert history.loss[-1] < history.loss[0]
