@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from . import checkpoint as files
-from ._checks import all_finite, as_batch, finite_rows, generator, one_of, shown, whole_number
+from ._checks import all_finite, as_batch, finite_rows, generator, instance, one_of, shown, whole_number
 from ._lowering import obstacle, train_epoch
 from ._progress import progress as progress_bar
 from .backprop import backprop
@@ -87,8 +87,7 @@ def fit(
     checkpoint, as after the last whole epoch.
     """
     for value, kind, name in ((net, Sequential, "net"), (loss, Loss, "loss"), (opt, Optimizer, "opt")):
-        if not isinstance(value, kind):
-            raise TypeError(f"{name} is a {type(value).__name__}, expected a {kind.__name__}")
+        instance(value, kind, name)
     epochs, batch_size = whole_number(epochs, "epochs", 0), whole_number(batch_size, "batch_size", 1)
     every = whole_number(every, "every", 1)
     one_of(engine, "engine", ("auto", "fused", "python"))
