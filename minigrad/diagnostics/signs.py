@@ -209,7 +209,7 @@ def survival_probability(J, r):
     delta independent of a and of mean zero, N -> infinity:  E[Phi(rT)^J + Phi(-rT)^J], T ~ N(0, 1). Exactly
     2/(J+1) at r = 1 and 2^(1-J) at r = 0. Relative error below 1e-10. Coherence c = r^2 / (1 + r^2).
     """
-    J, r = whole_number(J, "J", 1, math.inf), abs(real_number(r, "r"))
+    J, r = whole_number(J, "J", 1, 10**300), abs(real_number(r, "r"))
     if J * r < 1e-9:  # the next term is (J r)^2 / pi
         return 2.0 ** (1 - J)
     # Substitute x = rT: twice the integral of Phi(x)^J times the N(0, r^2) density. Its logarithm is concave,
