@@ -87,7 +87,7 @@ def _visit(layer, a, path):
         return a + out if isinstance(layer, Residual) else out
     if isinstance(layer, Activation):
         if np.isnan(a).any():
-            raise ValueError(f"layer {path.removesuffix('.')}, {layer!r}, gets NaN from this x: neither saturated nor not")
+            raise ValueError(f"layer {path.removesuffix('.')}, {layer!r}, gets NaN from this x: not to be judged")
         yield path.removesuffix("."), layer, a
     return layer.forward(a)[0]
 
