@@ -33,8 +33,9 @@ GCC_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
 
 # What a checked build asks for. Cython lets what the .pyx says of itself win over that, so a checked build
 # compiles a copy in which the directives that are there for speed are turned round. The other two are off unless asked
-# for: a function that says overflowcheck(False) means it, because it computes on bits.
-FOR_SPEED = {"boundscheck": True, "wraparound": True, "initializedcheck": True, "cdivision": False}
+# for: a function that says overflowcheck(False) means it, because it computes on bits. Division stays C's: x/0 is
+# infinite, and meant to be.
+FOR_SPEED = {"boundscheck": True, "wraparound": True, "initializedcheck": True}
 CHECKS = {**FOR_SPEED, "nonecheck": True, "overflowcheck": True}
 
 WITHOUT_CORE = """

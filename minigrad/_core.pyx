@@ -662,6 +662,8 @@ def adam(weight, gradient, mean, square, double t, double lr, double beta1, doub
     cdef void* m = cnp.PyArray_DATA(_target(mean, type, weight, "mean"))
     cdef void* s = cnp.PyArray_DATA(_target(square, type, weight, "square"))
     _same_shape(g_, weight, "gradient")
+    if not (t >= 1 and beta1 < 1 and beta2 < 1):
+        raise ValueError(f"t is {t}, beta1 {beta1}, beta2 {beta2}; expected t of at least 1 and betas below 1")
     if type == cnp.NPY_FLOAT32:
         _adam(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> m, <float*> s, size, t, lr, beta1, beta2,
               <float> eps, weight_decay, decoupled)

