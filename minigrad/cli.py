@@ -71,6 +71,8 @@ def train(args):
     print(f"{args.data}: {len(x)} samples to train on, {len(x_test)} to test on, {x.shape[1]} numbers each")
     print(f"net: {net!r}\nloss: {loss!r}, optimizer: {opt!r}")
 
+    if args.checkpoint is not None and Path(args.checkpoint).exists():
+        print(f"going on from {args.checkpoint}")
     start = time.perf_counter()
     settings = {"epochs": args.epochs, "batch_size": args.batch_size, "rng": args.seed, "checkpoint": args.checkpoint}
     history = mg.fit(net, loss, opt, x, y, **settings)

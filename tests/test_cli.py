@@ -106,8 +106,9 @@ def test_a_checkpoint_goes_on_where_it_stopped(run, tmp_path):
     run(line.format(4, once, tmp_path / "a"))
     run(line.format(1, twice, tmp_path / "b"))
     for epochs, option in ((2, "--checkpoint {}"), (3, "--resume {}"), (4, "--resume --checkpoint {}")):
-        code, _, _ = run(line.replace("--checkpoint {}", option).format(epochs, twice, tmp_path / "b"))
+        code, out, _ = run(line.replace("--checkpoint {}", option).format(epochs, twice, tmp_path / "b"))
         assert code == 0
+        assert f"going on from {tmp_path / 'b'}" in out
     np.testing.assert_equal(mg.load(twice).state_dict(), mg.load(once).state_dict())
 
 
