@@ -49,7 +49,8 @@ fuzz: $(VENV)/.extras-$(EXTRAS) $(CORE) ## a million wild arguments, files and c
 sanitize: $(VENV)/.extras-$(EXTRAS) ## the core's tests under AddressSanitizer and UBSan, with gcc (minutes)
 	$(call in_a_copy,CFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)",\
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc,-s -p no:cacheprovider $(KERNELS) tests/trust/test_threads_and_workers.py tests/fuzz)
+	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc,\
+	-s -p no:cacheprovider $(KERNELS) tests/trust/test_threads_and_workers.py tests/fuzz)
 
 checked: $(VENV)/.extras-$(EXTRAS) ## all tests, with every check that Cython has in the core (minutes)
 	$(call in_a_copy,MINIGRAD_CHECKED=1)
