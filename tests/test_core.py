@@ -114,6 +114,18 @@ def test_products_by_every_path_are_exact_for_whole_numbers(compiled, shape, dty
             close(getattr(compiled, name)(*case), getattr(twin, name)(*case), 2 * np.finfo(dtype).eps, 0)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(2, 3, 4), (5, 3, 4), (17, 128, 5), (3, 128, 9), (256, 199, 203)], ids=str)
+def test_a_sample_that_is_not_finite_leaves_the_others_as_they_are(compiled, shape, dtype):
+    N, J, K = shape
+    a, weight = np.ones((N, J), dtype), np.ones((K, J), dtype)
+    a[0, 0], a[1, 1] = np.inf, np.nan
+    expected = np.full((N, K), J, dtype)
+    expected[0], expected[1] = np.inf, np.nan
+    np.testing.assert_array_equal(compiled.affine(a, weight, None), expected)
+    np.testing.assert_array_equal(compiled.propagate(a, weight.T.copy()), expected)
+
+
 # ---- the activations -------------------------------------------------------------------------------------
 
 
