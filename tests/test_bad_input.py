@@ -5,6 +5,7 @@ import pytest
 from oracles import snapshot
 
 import minigrad as mg
+from minigrad import diagnostics as dg
 
 X, Y = np.random.default_rng(0).standard_normal((6, 3)), np.array([0, 1, 1, 0, 1, 0])
 NAN, INF = X.copy(), X.copy()
@@ -272,3 +273,93 @@ STATES = {
 def test_state_dict(case):
     net, (state, error, words) = mg.mlp([3, 2], rng=0), STATES[case]
     check(lambda: net.load_state_dict(state), error, words, net)
+
+
+# ---- anything else: the message begins with the argument's name, and says what it expected -----------------
+
+NET, A = mg.mlp([2, 3, 2], rng=0), np.ones((4, 2))
+PASS = mg.backprop(NET, mg.MSELoss(), A, A)
+CONE, PATTERNS = dg.narrow_cone(np.eye(2)), dg.reachable_patterns(2, 2)
+TEXT = " has dtype <U1, expected float32, float64 or integers"
+MESSAGES = {
+    f"d{TEXT}": [lambda: dg.sign_detour("x"), lambda: CONE.shortest("x")],
+    f"u{TEXT}": [lambda: dg.fewest_reversals("x", 1, 1)],
+    f"a{TEXT}": [lambda: dg.narrow_cone("x"), lambda: dg.survival_limit("x"), lambda: dg.is_reachable([1, 1], "x")],
+    f"g{TEXT}": [lambda: dg.sign_entropy_bits("x"), lambda: dg.sign_pattern("x"), lambda: dg.single_signed_rows("x")],
+    f"axis{TEXT}": [lambda: dg.narrow_cone(np.eye(2), axis="x")],
+    f"pattern{TEXT}": [lambda: dg.is_reachable("x", A), lambda: "x" in PATTERNS],
+    f"update{TEXT}": [lambda: dg.nearest_reachable("x", A)],
+    f"signs{TEXT}": [lambda: dg.nearest_reachable([1, 1], A, "x"), lambda: dg.gauge_flip(NET, A, "x")],
+    f"updates{TEXT}": [lambda: dg.ZigZag.of_updates("x")],
+    f"weights{TEXT}": [lambda: dg.ZigZag.of_weights("x")],
+    f"target{TEXT}": [lambda: dg.ZigZag.of_weights(A, "x"), lambda: dg.ZigZag.of_updates(A, "x")],
+    "axis has 3 entries, expected 2 as a has": [lambda: dg.narrow_cone(np.eye(2), axis=[1, 1, 1])],
+    "d of shape (3,) must be finite, (2,)": [lambda: CONE.shortest([1, 2, 3])],
+    "d of shape (2,) must be finite, (2,)": [lambda: CONE.shortest([1, np.nan])],
+    "length 1e+308 is beyond all floats when counted in eps 1e-09": [lambda: dg.fewest_reversals([1, -1], 1e308, 1e-9)],
+    "length 1e+300 with eps 1e-05 needs 5e+304 legs, expected at most 281474976710656": [
+        lambda: dg.tube_legs([1, -1], 1e300, 1e-5)
+    ],
+    "length must be a number, not 'x'": [lambda: dg.tube_legs([1, -1], "x", 1)],
+    "tolerance must be a number, not 'x'": [lambda: dg.is_reachable([1, 1], A, "x")],
+    "floor must be a number, not 'x'": [lambda: dg.ZigZag.of_updates(A, floor="x")],
+    "floor is -1, expected a finite number in [0, inf]": [lambda: dg.ZigZag.of_updates(A, floor=-1)],
+    "signs has shape (2,), expected (4,) or (4, 1)": [lambda: dg.nearest_reachable([1, 1], A, [1, 1])],
+    "signs must hold -1, 0 and 1 only": [lambda: dg.nearest_reachable([1, 1], A, [1, 1, 1, 2])],
+    "target has shape (3,), expected (1, 2) as an update": [lambda: dg.ZigZag.of_updates(A, [1, 2, 3])],
+    "target has shape (3,), expected (2,) as a point": [lambda: dg.ZigZag.of_weights(A, [1, 2, 3])],
+    "bp is a int, expected a Backprop": [
+        lambda: dg.delta_agreement(3), lambda: dg.attenuation(3), lambda: dg.precondition(3, {})
+    ],
+    "g is a int, expected a WeightGradient": [
+        lambda: dg.batch_survival(3, 1), lambda: dg.mean_fluctuation_split(3)
+    ],
+    "g has no samples to take the mean of": [
+        lambda: dg.mean_fluctuation_split(mg.WeightGradient(np.ones((0, 2)), np.ones((0, 3))))
+    ],
+    "net is a int, expected a Layer": [
+        lambda: dg.saturation(3, A), lambda: dg.dead_units(3, A), lambda: mg.SGD(0.1).step(3, {})
+    ],
+    "net is a int, expected a Sequential": [
+        lambda: dg.tanh_twin(3), lambda: dg.twin_preconditioner(3), lambda: mg.backprop(3, mg.MSELoss(), A, A)
+    ],
+    "loss is a int, expected a Loss": [lambda: mg.backprop(NET, 3, A, A)],
+    "state is a int, expected a dict": [lambda: mg.Linear(2, 2).load_state_dict(3)],
+    "matrices is a int, expected a dict": [lambda: dg.precondition(PASS, 3)],
+    "matrices has layer '7', bp has no weight of that name": [lambda: dg.precondition(PASS, {"7": np.eye(3)})],
+    "x has shape (4, 3), expected (N, 2)": [
+        lambda: dg.saturation(NET, np.ones((4, 3))), lambda: dg.gauge_flip(NET, np.ones((4, 3)), [1, 1])
+    ],
+    "layer 1, Sigmoid(), gets NaN from this x: not to be judged": [
+        lambda: dg.saturation(NET, A * np.nan), lambda: dg.dead_units(NET, A * np.nan)
+    ],
+    "activation is a list, expected a Activation": [lambda: dg.mean_field_rate([], 1)],
+    "gain is 1e+101, expected a finite number in (0, 1e+100]": [lambda: dg.mean_field_rate("tanh", 1e101)],
+    "gain is 0, expected a finite number in (0, 1e+100]": [lambda: dg.mean_field_rate("tanh", 0)],
+    "bias_std is 1e+101, expected a finite number in [0, 1e+100]": [lambda: dg.mean_field_rate("tanh", 1, 1e101)],
+    "bias_std is -1, expected a finite number in [0, 1e+100]": [lambda: dg.mean_field_rate("tanh", 1, -1)],
+    "layer must be a whole number, not 'x'": [lambda: dg.gauge_flip(NET, A, [1, 1], "x")],
+    "threshold must be a number, not 'x'": [lambda: mg.accuracy(A, [0] * 4, "x"), lambda: dg.saturation(NET, A, "x")],
+    "y has dtype <U1, expected numbers": [lambda: mg.accuracy(A, list("0101"))],
+    "y has dtype complex128, expected numbers": [lambda: mg.accuracy(A, [0j] * 4)],
+    "output has shape (4, 0): there are no outputs to take the mean of": [lambda: mg.accuracy(np.ones((4, 0)), Y[:4])],
+    "output has shape (0, 3): there are no samples to take the mean of": [lambda: mg.accuracy(np.ones((0, 3)), [])],
+    "gradients must be a Backprop or a dict, not 3": [lambda: mg.SGD(0.1).step(NET, 3)],
+    "betas must be a pair of numbers, not (0.1, 0.2, 0.3)": [lambda: mg.Adam(betas=(0.1, 0.2, 0.3))],
+    "betas must be a pair of numbers, not 0.9": [lambda: mg.Adam(betas=0.9)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "call"), [(message, call) for message in MESSAGES for call in MESSAGES[message]])
+def test_the_message_begins_with_the_argument(message, call):
+    if "is_reachable" in call.__code__.co_names or "nearest_reachable" in call.__code__.co_names:
+        pytest.importorskip("scipy")
+    with pytest.raises((TypeError, ValueError)) as error:
+        call()
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64, np.float32])
+def test_accuracy_takes_labels_of_every_kind_of_number(dtype):
+    assert mg.accuracy([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]], np.array([1, 1, 1], dtype)) == pytest.approx(2 / 3)
+    assert mg.accuracy([[0.9], [0.2], [np.nan]], np.array([[1], [0], [0]], dtype)) == pytest.approx(2 / 3)
