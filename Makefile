@@ -64,9 +64,10 @@ soak: $(VENV)/.extras-$(EXTRAS) $(CORE) ## kill runs at a hundred moments, and l
 	MINIGRAD_KILLS=$${MINIGRAD_KILLS:-100} MINIGRAD_LEAK_STEPS=$${MINIGRAD_LEAK_STEPS:-1000000} \
 	$(BIN)/python -m pytest tests/trust -rP $(PYTEST_ARGS)
 
-mutants: ## break the Python modules in 3,100 ways and count what the tests notice, in an environment of its own (an hour)
+mutants: ## break the Python in 3,100 ways and the core in 300, and count what the tests notice (an hour, own environment)
 	$(MAKE) $(VENV)-mutants/.extras-test,mutants $(VENV)-mutants/.core VENV=$(VENV)-mutants
 	$(VENV)-mutants/bin/python tests/mutation/python_mutants.py
+	$(VENV)-mutants/bin/python tests/mutation/core_mutants.py mutants/core.log --sample 300
 
 bench: ## time a training step, a whole run and backprop against other frameworks (half an hour, own environment)
 	$(MAKE) $(VENV)-bench/.extras-report,oracles $(VENV)-bench/.core VENV=$(VENV)-bench
