@@ -300,6 +300,7 @@ MESSAGES = {
     "length 1e+300 with eps 1e-05 needs 5e+304 legs, expected at most 281474976710656": [
         lambda: dg.tube_legs([1, -1], 1e300, 1e-5)
     ],
+    "length is -1, expected a finite number in [0, inf]": [lambda: dg.fewest_reversals([1, -1], -1, 1)],
     "length must be a number, not 'x'": [lambda: dg.tube_legs([1, -1], "x", 1)],
     "tolerance must be a number, not 'x'": [lambda: dg.is_reachable([1, 1], A, "x")],
     "floor must be a number, not 'x'": [lambda: dg.ZigZag.of_updates(A, floor="x")],

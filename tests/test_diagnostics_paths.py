@@ -267,3 +267,9 @@ def test_a_pattern_must_be_one(pattern):
     pytest.importorskip("scipy")
     with pytest.raises(ValueError, match="must be .K, 2. with entries -1, 0, 1"):
         dg.is_reachable(pattern, np.ones((3, 2)))
+
+
+def test_a_long_way_in_wide_steps():
+    assert dg.fewest_reversals([1, -1], 1e308, 1e10) > 1e290
+    assert dg.fewest_reversals([1, -1], 1e10, 1e308) == 1
+    assert dg.tube_legs([1, -1], 3, 10).tolist() == pytest.approx(np.array([[3, 0], [0, -3]]) / np.sqrt(2))

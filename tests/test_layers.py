@@ -210,3 +210,10 @@ def test_parameters_are_the_arrays_themselves():
 def test_a_layer_without_its_two_methods_says_which_is_missing(method):
     with pytest.raises(NotImplementedError, match=rf"Layer\.{method}"):
         getattr(mg.Layer(), method)(*[None] * (1 if method == "forward" else 2))
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_per_sample_norms_where_squares_leave_the_floats(size):
+    delta, a = np.full((3, 2), size), np.full((3, 8), 1 / size)
+    np.testing.assert_allclose(mg.WeightGradient(delta, a).per_sample_norms(), 4, rtol=1e-15)
+    assert mg.WeightGradient(delta[:, :0], a).per_sample_norms().tolist() == [0, 0, 0]

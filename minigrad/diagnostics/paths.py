@@ -205,7 +205,7 @@ def tube_legs(u, length, eps):
     are the cumulated sums.
     """
     u, _, _ = _parts(u)
-    reversals, length = fewest_reversals(u, length, eps), real_number(length, "length", 0)
+    reversals, length = fewest_reversals(u, length, eps), float(length)
     if reversals == 0:
         return u[None, :] * length
     if reversals > MOST:
