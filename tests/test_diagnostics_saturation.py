@@ -217,3 +217,18 @@ def test_mean_field_of_an_even_bump():
     for gain in (0.5, 2, 10):
         q = mean_field_rate(Bump(), gain).q
         assert q * q * (1 + 2 * q) == pytest.approx(gain**4)
+
+
+@pytest.mark.parametrize(("kind", "gain", "bias"), [("identity", 1, 0.1), ("identity", 1, 2), ("relu", math.sqrt(2), 1)])
+def test_a_bias_leaves_no_fixed_point_where_the_slope_of_the_variance_is_one(kind, gain, bias):
+    found = mean_field_rate(kind, gain, bias)
+    assert found.q == math.inf
+    assert found.chi == pytest.approx(1)
+
+
+def test_attenuation_of_float32_deltas_whose_squares_vanish():
+    delta = np.full((1, 4), 1e-30, np.float32)
+    bp = mg.Backprop(0.0, [], {"0": mg.WeightGradient(delta, delta), "2": mg.WeightGradient(10 * delta, delta)}, [], {})
+    found = attenuation(bp)
+    assert found.norms == pytest.approx([2e-30, 2e-29], rel=1e-6)
+    assert found.decades == pytest.approx([-1], rel=1e-6)

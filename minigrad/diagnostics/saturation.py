@@ -118,7 +118,7 @@ def attenuation(bp):
     or nan decades.
     """
     instance(bp, Backprop, "bp")
-    deltas = [g.delta.astype(np.float64, copy=False) for g in bp.gradients.values()]
+    deltas = [np.asarray(g.delta, np.float64) for g in bp.gradients.values()]
     norms = np.array([np.linalg.norm(delta) / math.sqrt(len(delta)) for delta in deltas])
     averaged = np.array([np.linalg.norm(delta.mean(axis=0)) for delta in deltas])
     decades = np.log10(norms[:-1]) - np.log10(norms[1:])
