@@ -22,8 +22,7 @@ def sigmoid(z):
 def sigmoid_slope(z):
     """sigma'(z) = sigma(z) sigma(-z), accurate at both tails and even to the last bit."""
     z = as_float(z, "z")
-    with np.errstate(all="ignore"):
-        return sigmoid(z) * sigmoid(-z)
+    return sigmoid(z) * sigmoid(-z)
 
 
 class Activation(Layer):

@@ -234,3 +234,8 @@ def test_class_numbers_are_refused_before_an_output_is_there(y):
 def test_bad_arguments_of_accuracy_and_softmax(call, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         call()
+
+
+def test_huge_targets_are_refused_under_any_errstate():
+    with np.errstate(all="raise"), pytest.raises(ValueError, match="^y holds rows that are no probabilities"):
+        mg.CrossEntropyLoss()(np.zeros((1, 2)), np.full((1, 2), 1e308))
