@@ -151,6 +151,16 @@ def test_a_layer_used_twice_is_left_to_the_python_loop(compiled):
     assert "twice" in _lowering.obstacle(net, mg.MSELoss(), mg.SGD(0.1))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_activation_trains_to_the_same_bits(compiled, kind, dtype):
+    x = np.random.default_rng(0).standard_normal((40, 3)).astype(dtype)
+    nets = [mg.mlp([3, 8, 8, 2], kind, dtype=dtype, rng=0) for _ in range(2)]
+    for net, engine in zip(nets, ("python", "fused"), strict=True):
+        mg.fit(net, mg.MSELoss(), mg.SGD(0.02), x, x[:, :2], epochs=2, batch_size=8, rng=0, engine=engine)
+    assert {n: a.tobytes() for n, a in nets[0].state().items()} == {n: a.tobytes() for n, a in nets[1].state().items()}
+
+
 # ---- what the compiled core itself refuses ---------------------------------------------------------------
 
 W, S = np.ones((3, 2)), np.ones((3, 2))  # a weight, and a slot of the optimiser for it
