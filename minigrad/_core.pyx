@@ -13,7 +13,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from minigrad._math cimport exp, expm1, log1p_unit, real, sigmoid, softplus, tanh
-from minigrad._products cimport BLOCK, dots, double_lanes, float_lanes, multiply, pack, small_product
+from minigrad._products cimport BLOCK, Ahead, dots, double_lanes, float_lanes, multiply, pack, small_product
 
 import numpy as np
 
@@ -22,6 +22,7 @@ cnp.import_array()
 cdef Py_ssize_t SMALL = 32  # multiply-adds up to which a product is done number by number,
 cdef Py_ssize_t FEW = 16  # samples up to which long rows are multiplied without packing,
 cdef Py_ssize_t LARGE = 8000000  # and from which it is left to NumPy's BLAS
+cdef Py_ssize_t CACHE = 262144  # bytes of samples that stay in a core's caches anyway
 
 
 # ---- the three products ------------------------------------------------------------------------------------
@@ -42,7 +43,7 @@ cdef Py_ssize_t _scratch_size(Py_ssize_t N, Py_ssize_t J, Py_ssize_t K) noexcept
 
 
 cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J,
-                 Py_ssize_t K, real* scratch) except -1 nogil:
+                 Py_ssize_t K, real* scratch, Ahead* ahead) except -1 nogil:
     """z = a W^T + b."""
     cdef Py_ssize_t j, k, n, strip
     cdef Py_ssize_t L = sizeof(float_lanes) // 4 if real is float else sizeof(double_lanes) // 8  # numbers in a vector
@@ -60,14 +61,14 @@ cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssi
         small_product(z, N, K, J, a, J, 1, w, 1, J, bias, <real> 1)
         return 0
     if N <= FEW and J >= 8 * L and K >= BLOCK:
-        dots(z, a, w, bias, N, J, K)
+        dots(z, a, w, bias, N, J, K, ahead)
         return 0
     for strip in range(padded // L):
         pack(scratch + strip * L * J, w + strip * L * J, min(L, K - strip * L), J, L)
     packed = scratch + padded * J
     for k in range(padded):
         packed[k] = bias[k] if bias is not NULL and k < K else 0
-    multiply(z, N, K, J, a, J, 1, scratch, True, packed, <real> 1, <real*> NULL)
+    multiply(z, N, K, J, a, J, 1, scratch, True, packed, <real> 1, <real*> NULL, ahead)
     return 0
 
 
@@ -81,12 +82,12 @@ cdef int _propagate(real* below, const real* delta, const real* w, Py_ssize_t N,
     if N * J * K <= SMALL:
         small_product(below, N, J, K, delta, K, 1, w, J, 1, <const real*> NULL, <real> 1)
         return 0
-    multiply(below, N, J, K, delta, K, 1, w, False, <const real*> NULL, <real> 1, scratch)
+    multiply(below, N, J, K, delta, K, 1, w, False, <const real*> NULL, <real> 1, scratch, NULL)
     return 0
 
 
 cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
-                          real* scratch) except -1 nogil:
+                          real* scratch, Ahead* ahead) except -1 nogil:
     """delta^T a / N."""
     cdef Py_ssize_t i
     cdef real scale = <real> (1.0 / max(N, 1))
@@ -99,7 +100,7 @@ cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t 
     if N * J * K <= SMALL:
         small_product(g, K, J, N, delta, 1, K, a, J, 1, <const real*> NULL, scale)
         return 0
-    multiply(g, K, J, N, delta, 1, K, a, False, <const real*> NULL, scale, scratch)
+    multiply(g, K, J, N, delta, 1, K, a, False, <const real*> NULL, scale, scratch, ahead)
     return 0
 
 
@@ -109,7 +110,7 @@ cdef void _bias_gradient(real* g, const real* delta, Py_ssize_t N, Py_ssize_t K,
     if N * K <= SMALL:
         small_product(g, 1, K, N, &one, 0, 0, delta, K, 1, <const real*> NULL, scale)
     else:
-        multiply(g, 1, K, N, &one, 0, 0, delta, False, <const real*> NULL, scale, scratch)
+        multiply(g, 1, K, N, &one, 0, 0, delta, False, <const real*> NULL, scale, scratch, NULL)
 
 
 # ---- activations -------------------------------------------------------------------------------------------
@@ -460,10 +461,10 @@ def affine(a, weight, bias):
     try:
         if type == cnp.NPY_FLOAT32:
             _affine(<float*> cnp.PyArray_DATA(z), <float*> cnp.PyArray_DATA(a_), <float*> cnp.PyArray_DATA(w_),
-                    <float*> b, N, J, K, <float*> scratch)
+                    <float*> b, N, J, K, <float*> scratch, NULL)
         else:
             _affine(<double*> cnp.PyArray_DATA(z), <double*> cnp.PyArray_DATA(a_), <double*> cnp.PyArray_DATA(w_),
-                    <double*> b, N, J, K, <double*> scratch)
+                    <double*> b, N, J, K, <double*> scratch, NULL)
     finally:
         free(scratch)
     return z
@@ -502,10 +503,10 @@ def weight_gradient(delta, a):
     try:
         if type == cnp.NPY_FLOAT32:
             _weight_gradient(<float*> cnp.PyArray_DATA(g), <float*> cnp.PyArray_DATA(d_),
-                             <float*> cnp.PyArray_DATA(a_), N, J, K, <float*> scratch)
+                             <float*> cnp.PyArray_DATA(a_), N, J, K, <float*> scratch, NULL)
         else:
             _weight_gradient(<double*> cnp.PyArray_DATA(g), <double*> cnp.PyArray_DATA(d_),
-                             <double*> cnp.PyArray_DATA(a_), N, J, K, <double*> scratch)
+                             <double*> cnp.PyArray_DATA(a_), N, J, K, <double*> scratch, NULL)
     finally:
         free(scratch)
     return g
@@ -717,6 +718,7 @@ cdef struct Epoch:
     int optimizer
     double[6] rates
     int64_t steps
+    Ahead* ahead  # the rows of the next batch
     double total
     int64_t right
 
@@ -747,7 +749,7 @@ cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:
         x, out = <real*> e.value[i], <real*> e.value[i + 1]
         if op.code == LINEAR:
             _affine(out, x, <real*> op.weight.value, <real*> op.bias.value, n, op.inputs, op.outputs,
-                    <real*> e.scratch)
+                    <real*> e.scratch, e.ahead)
         elif op.code == JOIN:
             for k in range(n * op.outputs):
                 out[k] = (<real*> e.value[op.partner])[k] + x[k]
@@ -764,7 +766,7 @@ cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:
         op = &e.ops[i]
         if op.code == LINEAR:
             _weight_gradient(<real*> e.weight_gradient, delta, <real*> e.value[i], n, op.inputs, op.outputs,
-                             <real*> e.scratch)
+                             <real*> e.scratch, e.ahead)
             if op.bias.value is not NULL:
                 _bias_gradient(<real*> e.bias_gradient, delta, n, op.outputs, <real*> e.scratch)
             if i > 0:
@@ -800,10 +802,20 @@ cdef inline void _copy(char* to, const char* source, Py_ssize_t size) noexcept n
 cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, const int64_t* order, Py_ssize_t N,
                     Py_ssize_t batch, bint single) except -1 nogil:
     """Gather each mini-batch and take its step, until the end or until the loss is not finite."""
-    cdef Py_ssize_t start = 0, i, n
+    cdef Py_ssize_t start = 0, i, n, operations = 0
+    cdef Py_ssize_t L = sizeof(float_lanes) // 4 if single else sizeof(double_lanes) // 8
     cdef int good
+    cdef Ahead ahead
+    for i in range(e.count):
+        if e.ops[i].code == LINEAR:
+            operations += 2 * batch * e.ops[i].inputs * e.ops[i].outputs // L
+    ahead.x, ahead.row = x, x_row
+    ahead.pace = operations // (batch * ((x_row + 63) // 64))
+    e.ahead = &ahead if N * x_row > CACHE else NULL
     while start < N:
         n = min(batch, N - start)
+        ahead.next, ahead.end = order + start + n, order + min(start + n + batch, N)
+        ahead.at = ahead.due = 0
         for i in range(n):
             _copy(<char*> e.value[0] + i * x_row, x + order[start + i] * x_row, x_row)
             _copy(<char*> e.y + i * e.y_row, y + order[start + i] * e.y_row, e.y_row)

@@ -5,6 +5,7 @@ All three products of a linear layer are C[i, :] = sum_p A[i, p] B[p, :] with ro
 entry in any layout, so that delta^T needs no transposition; only W^T is packed.
 """
 
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from minigrad._math cimport real
@@ -29,6 +30,11 @@ cdef extern from *:
     #define HOLD(v) __asm__("" : "+v"(v))
     #else
     #define HOLD(v)
+    #endif
+    #if defined(__GNUC__) || defined(__clang__)
+    #define FETCH(line) __builtin_prefetch(line, 0, 2)  /* to the second cache, in the background */
+    #else
+    #define FETCH(line)
     #endif
 
     #if defined(__GNUC__) || defined(__clang__)
@@ -74,6 +80,7 @@ cdef extern from *:
     ctypedef float float_lanes
     ctypedef double double_lanes
     enum: BLOCK
+    void FETCH(const void*) noexcept nogil
     void hold_float "HOLD"(float_lanes) noexcept nogil
     void hold_double "HOLD"(double_lanes) noexcept nogil
     int transpose_float(float*, Py_ssize_t, const float*, Py_ssize_t) noexcept nogil
@@ -82,6 +89,28 @@ cdef extern from *:
 ctypedef fused vec:
     float_lanes
     double_lanes
+
+cdef struct Ahead:  # rows of memory that will be needed soon
+    const char* x
+    Py_ssize_t row  # bytes
+    const int64_t* next  # the rows to fetch: from here
+    const int64_t* end  # to before here
+    Py_ssize_t at  # bytes of the next row that are fetched already
+    Py_ssize_t pace  # vector operations from one line of 64 bytes to the next
+    Py_ssize_t due  # operations since the last line
+
+
+cdef inline void fetch(Ahead* ahead, Py_ssize_t operations) noexcept nogil:
+    """Ask the memory for what is due after these operations. A core waits for about twenty lines at a time, and stands
+    still when asked for more: so not all at once, but one now and then, while it multiplies."""
+    ahead.due += operations
+    while ahead.due >= ahead.pace and ahead.next != ahead.end:
+        FETCH(ahead.x + ahead.next[0] * ahead.row + ahead.at)
+        ahead.due -= ahead.pace
+        ahead.at += 64
+        if ahead.at >= ahead.row:
+            ahead.at = 0
+            ahead.next += 1
 
 
 cdef inline void tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t row, Py_ssize_t step, const real* b,
@@ -134,11 +163,11 @@ cdef inline void tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t row, Py
 
 cdef inline void product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
                    Py_ssize_t step, const real* b, bint packed, const real* start, real scale, real* scratch,
-                   vec* lanes) noexcept nogil:
+                   Ahead* ahead, vec* lanes) noexcept nogil:
     """C (m, n) = scale * (start + A B), a strip of one vector's width after the other.
 
     B is (p, n) by rows or, packed, strip by strip; start likewise (n,), or NULL for 0.
-    scratch: p vectors, for the last columns of an unpacked B.
+    scratch: p vectors, for the last columns of an unpacked B. ahead: what to fetch meanwhile, or NULL.
     """
     cdef real zeros[16]
     cdef real out[128]
@@ -190,6 +219,8 @@ cdef inline void product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, cons
                     for r in range(h):
                         memcpy(c + (i + r) * n + j, out + r * L, width * sizeof(real))
                 i += h
+                if ahead is not NULL:
+                    fetch(ahead, h * p)
 
 
 cdef inline void small_product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
@@ -238,7 +269,7 @@ cdef inline vec load(const real* p, vec* lanes) noexcept nogil:
 
 
 cdef inline void dots_in(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
-                vec* lanes) noexcept nogil:
+                Ahead* ahead, vec* lanes) noexcept nogil:
     """z = a W^T + b by inner products, two samples by BLOCK neurons at a time: for few samples with long rows, where
     packing W^T would cost more than it saves. At the edges the last block overlaps the one before."""
     cdef vec c[16]
@@ -288,6 +319,8 @@ cdef inline void dots_in(real* z, const real* a, const real* w, const real* bias
                         v = load(q + 7 * J + j, lanes)
                         c7 += a0 * v
                         d7 += a1 * v
+                if ahead is not NULL:
+                    fetch(ahead, 2 * BLOCK * (J // L))
                 c[0], c[1], c[2], c[3], c[BLOCK], c[BLOCK + 1], c[BLOCK + 2], c[BLOCK + 3] = c0, c1, c2, c3, d0, d1, d2, d3
                 if BLOCK == 8:
                     c[4], c[5], c[6], c[7], c[12], c[13], c[14], c[15] = c4, c5, c6, c7, d4, d5, d6, d7
@@ -301,20 +334,20 @@ cdef inline void dots_in(real* z, const real* a, const real* w, const real* bias
 
 
 cdef inline void dots(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J,
-                      Py_ssize_t K) noexcept nogil:
+                      Py_ssize_t K, Ahead* ahead) noexcept nogil:
     if real is float:
-        dots_in(z, a, w, bias, N, J, K, <float_lanes*> NULL)
+        dots_in(z, a, w, bias, N, J, K, ahead, <float_lanes*> NULL)
     else:
-        dots_in(z, a, w, bias, N, J, K, <double_lanes*> NULL)
+        dots_in(z, a, w, bias, N, J, K, ahead, <double_lanes*> NULL)
 
 
 cdef inline void multiply(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
                     Py_ssize_t step, const real* b, bint packed, const real* start, real scale,
-                    real* scratch) noexcept nogil:
+                    real* scratch, Ahead* ahead) noexcept nogil:
     if real is float:
-        product(c, m, n, p, a, row, step, b, packed, start, scale, scratch, <float_lanes*> NULL)
+        product(c, m, n, p, a, row, step, b, packed, start, scale, scratch, ahead, <float_lanes*> NULL)
     else:
-        product(c, m, n, p, a, row, step, b, packed, start, scale, scratch, <double_lanes*> NULL)
+        product(c, m, n, p, a, row, step, b, packed, start, scale, scratch, ahead, <double_lanes*> NULL)
 
 
 cdef inline void pack(real* packed, const real* w, Py_ssize_t K, Py_ssize_t J, Py_ssize_t L) noexcept nogil:

@@ -161,6 +161,17 @@ def test_every_activation_trains_to_the_same_bits(compiled, kind, dtype):
     assert {n: a.tobytes() for n, a in nets[0].state().items()} == {n: a.tobytes() for n, a in nets[1].state().items()}
 
 
+@pytest.mark.parametrize("batch_size", [10, 64])  # inner products of few samples, and tiles
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_samples_that_outgrow_the_cache_train_to_the_same_bits(compiled, dtype, batch_size):
+    """The rows of the next batch are then fetched while this one is multiplied; the last batch is short."""
+    x = np.random.default_rng(0).standard_normal((1003, 99)).astype(dtype)
+    nets = [mg.mlp([99, 9, 2], "tanh", dtype=dtype, rng=0) for _ in range(2)]
+    for net, engine in zip(nets, ("python", "fused"), strict=True):
+        mg.fit(net, mg.MSELoss(), mg.SGD(0.02), x, x[:, :2], epochs=2, batch_size=batch_size, rng=0, engine=engine)
+    assert {n: a.tobytes() for n, a in nets[0].state().items()} == {n: a.tobytes() for n, a in nets[1].state().items()}
+
+
 # ---- what the compiled core itself refuses ---------------------------------------------------------------
 
 W, S = np.ones((3, 2)), np.ones((3, 2))  # a weight, and a slot of the optimiser for it
