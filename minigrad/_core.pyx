@@ -257,42 +257,54 @@ cdef inline real _largest(const real* z, Py_ssize_t K) noexcept nogil:
     return largest
 
 
+cdef inline Py_ssize_t _argmax(const real* z, Py_ssize_t K) noexcept nogil:
+    """The place of the first of the largest."""
+    cdef Py_ssize_t k, best = 0
+    cdef real largest = z[0]
+    for k in range(1, K):
+        best = k if z[k] > largest else best
+        largest = z[k] if z[k] > largest else largest
+    return best
+
+
 cdef double _loss(int kind, real* delta, const real* output, const void* target, Py_ssize_t N,
                   Py_ssize_t K) noexcept nogil:
     """target: class numbers (N,) as int64 for CROSS_ENTROPY, else y (N, K) as real."""
     cdef Py_ssize_t n, k
     cdef const real* y = <const real*> target
-    cdef const real* z
     cdef real* d
     cdef real largest, s, weight
     cdef double total = 0, log_sum
     if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
         return _entry_losses(kind, delta, output, y, N * K, <real> (1.0 / K)) / (N * K)
     for n in range(N):
-        largest = _largest(output + n * K, K)
+        largest, d = _largest(output + n * K, K), delta + n * K
         for k in range(K):
-            delta[n * K + k] = output[n * K + k] - largest
+            d[k] = output[n * K + k] - largest
+        if kind == CROSS_ENTROPY:
+            total -= d[(<const int64_t*> target)[n]]
+        else:
+            for k in range(K):
+                if y[n * K + k] != 0:  # a class that is not wanted costs nothing, however unlikely it is
+                    total -= y[n * K + k] * d[k]
     for k in range(N * K):  # all rows at once: ten classes alone do not fill the vectors
         delta[k] = exp(delta[k])
     for n in range(N):
-        z, d = output + n * K, delta + n * K
-        largest, s = _largest(z, K), 0
+        s, d = 0, delta + n * K
         for k in range(K):
             s += d[k]
         log_sum = log(s)
         for k in range(K):
             d[k] /= s
         if kind == CROSS_ENTROPY:
-            k = <Py_ssize_t> (<const int64_t*> target)[n]
-            total += log_sum - (z[k] - largest)
-            d[k] -= 1
+            total += log_sum
+            d[(<const int64_t*> target)[n]] -= 1
         else:
             weight = 0
             for k in range(K):
                 weight += y[n * K + k]
+            total += weight * log_sum
             for k in range(K):
-                if y[n * K + k] != 0:  # a class that is not wanted costs nothing, however unlikely it is
-                    total += y[n * K + k] * (log_sum - (z[k] - largest))
                 d[k] = weight * d[k] - y[n * K + k]
     return total / N
 
@@ -310,14 +322,8 @@ cdef int64_t _count_right(int kind, const real* output, const void* target, Py_s
             right += (output[k] > threshold) == (y[k] > 0.5)
         return right
     for n in range(N):
-        best, wanted = 0, 0
-        for k in range(1, K):
-            best = k if output[n * K + k] > output[n * K + best] else best
-        if kind == CROSS_ENTROPY:
-            wanted = <Py_ssize_t> (<const int64_t*> target)[n]
-        else:
-            for k in range(1, K):
-                wanted = k if y[n * K + k] > y[n * K + wanted] else wanted
+        best = _argmax(output + n * K, K)
+        wanted = <Py_ssize_t> (<const int64_t*> target)[n] if kind == CROSS_ENTROPY else _argmax(y + n * K, K)
         right += best == wanted
     return right
 
