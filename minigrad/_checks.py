@@ -82,11 +82,10 @@ def as_batch(array, name, dtype=None, width=None):
     return array
 
 
-@quiet
 def all_finite(array):
     """Is no entry NaN or infinite?"""
-    # One fast pass; a sum of finite numbers can overflow, so look again where it does.
-    return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
+    # One fast pass; a sum of finite squares can overflow, so look again where it does.
+    return bool(math.isfinite(np.vdot(array, array)) or np.isfinite(array).all())
 
 
 def finite_rows(array, name):

@@ -23,11 +23,12 @@ def obstacle(net, loss, opt):
         return f"{opt!r} is not one of minigrad's own optimizers"
     if type(loss) is BCELoss and type(net[-1]) is not Sigmoid:
         return "BCELoss checks its input, unless the last layer is a Sigmoid"
-    if net.dtype is None or len({array.dtype for array in net.parameters().values()}) != 1:
+    arrays = net.parameters().values()
+    if len({array.dtype for array in arrays}) != 1:
         return "the net has no parameters, or parameters of two float types"
-    if not all(array.flags.carray for array in net.parameters().values()):
+    if not all(array.flags.carray for array in arrays):
         return "a parameter is not a contiguous writeable array"
-    if len({id(array) for array in net.parameters().values()}) < len(net.parameters()):
+    if len({id(array) for array in arrays}) < len(arrays):
         return "a layer is used twice: its weights would be updated before the layers below have seen their delta"
     return _strange_layer(net)
 
