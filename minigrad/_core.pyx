@@ -816,7 +816,7 @@ cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, co
         if e.ops[i].code == LINEAR:
             operations += 2 * batch * e.ops[i].inputs * e.ops[i].outputs // L
     ahead.x, ahead.row = x, x_row
-    ahead.pace = operations // (batch * ((x_row + 63) // 64))
+    ahead.pace = operations // (batch * ((x_row + 126) // 64))
     e.ahead = &ahead if N * x_row > CACHE else NULL
     while start < N:
         n = min(batch, N - start)

@@ -95,7 +95,7 @@ cdef struct Ahead:  # rows of memory that will be needed soon
     Py_ssize_t row  # bytes
     const int64_t* next  # the rows to fetch: from here
     const int64_t* end  # to before here
-    Py_ssize_t at  # bytes of the next row that are fetched already
+    Py_ssize_t at  # where in the next row
     Py_ssize_t pace  # vector operations from one line of 64 bytes to the next
     Py_ssize_t due  # operations since the last line
 
@@ -105,10 +105,10 @@ cdef inline void fetch(Ahead* ahead, Py_ssize_t operations) noexcept nogil:
     still when asked for more: so not all at once, but one now and then, while it multiplies."""
     ahead.due += operations
     while ahead.due >= ahead.pace and ahead.next != ahead.end:
-        FETCH(ahead.x + ahead.next[0] * ahead.row + ahead.at)
+        FETCH(ahead.x + ahead.next[0] * ahead.row + min(ahead.at, ahead.row - 1))
         ahead.due -= ahead.pace
         ahead.at += 64
-        if ahead.at >= ahead.row:
+        if ahead.at >= ahead.row + 63:  # a row that begins within a line ends in one more
             ahead.at = 0
             ahead.next += 1
 
