@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from layouts import LAYOUTS as OTHERS
 from strategies import DTYPES, KINDS, arrays, finite, outputs_and_targets, seeds, shaped
 
 from minigrad import _core_numpy as twin
@@ -11,42 +12,7 @@ from minigrad import _core_numpy as twin
 RELATIVE = {np.float32: 1e-5, np.float64: 1e-11}  # for functions of one entry, or of one row
 ALPHAS = {"leaky_relu": 0.01, "elu": 1.3}
 FROM_OUTPUT = ("sigmoid", "tanh", "relu", "leaky_relu", "centered_sigmoid")  # backward takes a, not z
-
-
-# ---- memory layouts: the same numbers, stored in other ways ----------------------------------------------
-
-
-def _gaps(a):
-    wide = np.full([2 * n + 1 for n in a.shape], 77, a.dtype)
-    inside = wide[tuple(slice(1, None, 2) for _ in a.shape)]
-    inside[...] = a
-    return inside
-
-
-def _reversed(a):
-    back = tuple(slice(None, None, -1) for _ in a.shape)
-    return a[back].copy()[back]
-
-
-def _read_only(a):
-    a = a.copy()
-    a.setflags(write=False)
-    return a
-
-
-def _unaligned(a):
-    return np.frombuffer(b"\0" + a.tobytes(), a.dtype, offset=1, count=a.size).reshape(a.shape)
-
-
-LAYOUTS = {
-    "C": np.ascontiguousarray,
-    "Fortran": lambda a: np.array(a, order="F"),
-    "gaps": _gaps,
-    "negative strides": _reversed,
-    "read-only": _read_only,
-    "unaligned": _unaligned,
-    "other byte order": lambda a: a.astype(a.dtype.newbyteorder("S")),
-}
+LAYOUTS = {"C": np.ascontiguousarray} | OTHERS
 layouts = st.sampled_from(sorted(LAYOUTS))
 lengths = st.integers(0, 70)
 
@@ -244,7 +210,7 @@ def test_updates(compiled, case, dtype, K, J, layout, seed):
 # ---- bad arguments ---------------------------------------------------------------------------------------
 
 A = np.ones((3, 2))
-FROZEN = _read_only(A)
+FROZEN = LAYOUTS["read-only"](A)
 CLASSES = np.array([0, 1, 0])
 BAD = {
     "a list": ("affine", [[1.0]], A, None),

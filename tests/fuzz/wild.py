@@ -6,6 +6,7 @@ import fractions
 import random
 
 import numpy as np
+from layouts import LAYOUTS
 
 FLOATS = (np.float32, np.float64)
 SIZES = (1, 2, 2, 3, 3, 4, 5, 9, 17)
@@ -55,36 +56,8 @@ class Draw(random.Random):
 
 # ---- the same numbers, stored in other ways ----------------------------------------------------------------
 
-
-def _gaps(a):
-    wide = np.full([2 * n + 1 for n in a.shape], 77, a.dtype)
-    inside = wide[(..., *(slice(1, None, 2) for _ in a.shape))]
-    inside[...] = a
-    return inside
-
-
-def _reversed(a):
-    back = (..., *(slice(None, None, -1) for _ in a.shape))
-    return a[back].copy()[back]
-
-
-def _read_only(a):
-    a = a.copy()
-    a.setflags(write=False)
-    return a
-
-
-def _unaligned(a):
-    return np.ndarray(a.shape, a.dtype, bytearray(b"\0" + a.tobytes()), offset=1)
-
-
-LAYOUTS = (
-    lambda a: np.array(a, order="F"),
-    _gaps,
-    _reversed,
-    _read_only,
-    _unaligned,
-    lambda a: a.astype(a.dtype.newbyteorder("S")),
+STORED = (
+    *LAYOUTS.values(),
     lambda a: np.broadcast_to(a[:1], a.shape) if a.ndim and len(a) else a,  # a stride of zero
     lambda a: a.view(np.memmap),
     lambda a: a.view(np.matrix) if a.ndim == 2 else a,
@@ -134,7 +107,7 @@ def array(draw):
     """Any array at all."""
     a = draw.numpy_generator().standard_normal([draw.choice((0, 1, 2, 3, 7)) for _ in range(draw.randint(0, 4))])
     a = _recast(draw, a)
-    return a if a.dtype.hasobject else draw.choice(LAYOUTS[:-2])(a)
+    return a if a.dtype.hasobject else draw.choice(STORED[:-2])(a)
 
 
 def thing(draw):
@@ -149,10 +122,10 @@ def spoil(draw, value):
         return thing(draw)
     value = np.asarray(value)
     if chance < 0.5:
-        return draw.choice(LAYOUTS)(value)
+        return draw.choice(STORED)(value)
     way = _special if chance < 0.8 else _recast if chance < 0.9 else _reshape
     value = way(draw, value)
-    return draw.choice(LAYOUTS)(value) if draw.random() < 0.2 and value.dtype.kind in "iuf" else value
+    return draw.choice(STORED)(value) if draw.random() < 0.2 and value.dtype.kind in "iuf" else value
 
 
 def inputs(draw, kinds, flags=()):
