@@ -574,13 +574,13 @@ cdef tuple _loss_and_delta(int kind, object output, object y):
                                  1 if kind == CROSS_ENTROPY else 2, "y")
     cdef cnp.ndarray delta = _empty(N, K, type)
     cdef double loss
+    if N == 0 or K == 0:
+        raise ValueError(f"output has shape {(N, K)}: the mean loss of nothing is not defined")
     _same(cnp.PyArray_DIM(y_, 0), N, "the number of samples in y")
     if kind != CROSS_ENTROPY:
         _same(cnp.PyArray_DIM(y_, 1), K, "the width of y")
-    elif N and not (0 <= y_.min() and y_.max() < K):
+    elif not (0 <= y_.min() and y_.max() < K):
         raise ValueError(f"y holds class numbers from {y_.min()} to {y_.max()}, expected 0 to {K - 1}")
-    if N == 0 or K == 0:
-        raise ValueError(f"output has shape {(N, K)}: the mean loss of nothing is not defined")
     if type == cnp.NPY_FLOAT32:
         loss = _loss(kind, <float*> cnp.PyArray_DATA(delta), <float*> cnp.PyArray_DATA(o_),
                      cnp.PyArray_DATA(y_), N, K)

@@ -152,6 +152,14 @@ def test_losses(compiled, name, dtype, N, K, layouts, seed, scale):
     close(delta, expected_delta, RELATIVE[dtype], 4 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_loss_of_nothing_is_refused(compiled, name, shape):
+    y = np.zeros(shape[0], np.int64) if name == "cross_entropy" else np.zeros(shape)
+    with pytest.raises(ValueError, match="the mean loss of nothing is not defined"):
+        getattr(compiled, name)(np.zeros(shape), y)
+
+
 INF = np.inf
 EDGES = {  # loss, output, y, C, delta
     "p is 0 or 1": ("bce", [[0, 1, 0, 1]], [[0, 1, 1, 0]], 50, [[0, 0, -2.5e11, 2.5e11]]),
