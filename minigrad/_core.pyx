@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from minigrad._math cimport exp, expm1, log1p_unit, real, sigmoid, softplus, tanh
+from minigrad._math cimport exp_minus, expm1, log1p_unit, real, sigmoid, softplus, tanh
 from minigrad._products cimport BLOCK, Ahead, dots, double_lanes, float_lanes, multiply, pack, small_product
 
 import numpy as np
@@ -152,7 +152,7 @@ cdef void _activate(int kind, real* a, const real* z, Py_ssize_t size, real alph
             a[i] = alpha * z[i] if z[i] <= 0 else z[i]
     elif kind == ELU or kind == SELU:
         for i in range(size):
-            a[i] = scale * (z[i] if z[i] >= 0 else alpha * expm1(z[i]))
+            a[i] = scale * (z[i] if z[i] >= 0 else alpha * expm1(<real> -40 if z[i] < -40 else z[i]))
     elif kind == GELU:
         for i in range(size):
             a[i] = z[i] * <real> (0.5 * erfc(-z[i] * 0.7071067811865476))
@@ -190,12 +190,12 @@ cdef void _activate_backward(int kind, real* below, const real* delta, const rea
             below[i] = delta[i] * (<real> 1 if saved[i] > 0 else alpha)
     elif kind == ELU or kind == SELU:
         for i in range(size):
-            below[i] = delta[i] * (scale * (<real> 1 if saved[i] > 0 else alpha * exp(saved[i])))
+            below[i] = delta[i] * (scale * (<real> 1 if saved[i] > 0 else alpha * exp_minus(saved[i])))
     elif kind == GELU:
         for i in range(size):
             s = saved[i]
             below[i] = delta[i] * (<real> (0.5 * erfc(-s * 0.7071067811865476))
-                                   + s * <real> 0.3989422804014327 * exp(<real> -0.5 * s * s))
+                                   + s * <real> 0.3989422804014327 * exp_minus(<real> 0.5 * s * s))
     elif kind == SILU:
         for i in range(size):
             s = saved[i]
@@ -241,7 +241,7 @@ cdef double _entry_losses(int kind, real* delta, const real* output, const real*
         else:
             for q in range(end):
                 s = output[i + q]
-                e = exp(s if s < 0 else -s)
+                e = exp_minus(s)
                 part[q] = s * ((<real> 1 if s > 0 else <real> 0) - y[i + q]) + log1p_unit(e)
                 delta[i + q] = ((e if s < 0 else <real> 1) / (<real> 1 + e) - y[i + q]) * share
         for q in range(end):
@@ -288,7 +288,7 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
                 if y[n * K + k] != 0:  # a class that is not wanted costs nothing, however unlikely it is
                     total -= y[n * K + k] * d[k]
     for k in range(N * K):  # all rows at once: ten classes alone do not fill the vectors
-        delta[k] = exp(delta[k])
+        delta[k] = exp_minus(delta[k])
     for n in range(N):
         s, d = 0, delta + n * K
         for k in range(K):
@@ -591,16 +591,16 @@ cdef tuple _loss_and_delta(int kind, object output, object y):
 
 
 def exponential(x):
-    """e^x, entry by entry: what the kernels use, here for tests and measurements."""
+    """e^-|x|, entry by entry: what the kernels use, here for tests and measurements."""
     cdef int type = _float_type(x, "x")
     cdef cnp.ndarray x_ = _ready(x, type, cnp.PyArray_NDIM(x), "x")
     cdef cnp.ndarray out = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(x_), cnp.PyArray_DIMS(x_), type, 0)
     cdef Py_ssize_t i
     for i in range(cnp.PyArray_SIZE(x_)):
         if type == cnp.NPY_FLOAT32:
-            (<float*> cnp.PyArray_DATA(out))[i] = exp((<float*> cnp.PyArray_DATA(x_))[i])
+            (<float*> cnp.PyArray_DATA(out))[i] = exp_minus((<float*> cnp.PyArray_DATA(x_))[i])
         else:
-            (<double*> cnp.PyArray_DATA(out))[i] = exp((<double*> cnp.PyArray_DATA(x_))[i])
+            (<double*> cnp.PyArray_DATA(out))[i] = exp_minus((<double*> cnp.PyArray_DATA(x_))[i])
     return out
 
 

@@ -104,8 +104,8 @@ def activation_backward(kind, delta, saved, alpha=0.0):
 
 @quiet
 def exponential(x):
-    """e^x, entry by entry."""
-    return np.exp(x)
+    """e^-|x|, entry by entry."""
+    return np.exp(-np.abs(x))
 
 
 # ---- losses: (C, delta), C the mean over the samples, delta (N, K) per sample ------------------------------

@@ -8,7 +8,7 @@ around, NaN's bits above all: so the integers are unsigned, and there are no ove
 """
 
 cimport cython
-from libc.math cimport copysign, copysignf
+from libc.math cimport copysign, copysignf, fabs, fabsf
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -25,22 +25,6 @@ cdef extern from *:
 ctypedef fused real:
     float
     double
-
-
-@cython.overflowcheck(False)
-cdef inline double two_to_64(uint64_t n) noexcept nogil:
-    cdef uint64_t bits = (n + 1023) << 52
-    cdef double power
-    memcpy(&power, &bits, 8)
-    return power
-
-
-@cython.overflowcheck(False)
-cdef inline float two_to_32(uint32_t n) noexcept nogil:
-    cdef uint32_t bits = (n + 127) << 23
-    cdef float power
-    memcpy(&power, &bits, 4)
-    return power
 
 
 cdef inline double beyond_64(double r) noexcept nogil:
@@ -69,84 +53,80 @@ cdef inline float beyond_32(float r) noexcept nogil:
 
 
 @cython.overflowcheck(False)
-cdef inline double exp_64(double x) noexcept nogil:
-    cdef double magic = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to the nearest integer
-    cdef double shifted, n, r
-    cdef uint64_t i, j
+cdef inline double exp_minus_64(double x) noexcept nogil:
+    # 1.5 * 2^52: adding it rounds to the nearest integer n. The rest makes the lowest bits of the sum the exponent of 2^(n + 64).
+    cdef double magic = 6755399441055744.0 + 1087
+    cdef double shifted, n, r, power
+    cdef uint64_t bits
+    x = -fabs(x)
     x = -746.0 if x < -746.0 else x
-    x = 710.0 if x > 710.0 else x
     shifted = x * 1.4426950408889634 + magic
     n = shifted - magic
-    memcpy(&i, &shifted, 8)
-    memcpy(&j, &magic, 8)
-    i = i - j
+    memcpy(&bits, &shifted, 8)
+    bits = bits << 52
+    memcpy(&power, &bits, 8)
     r = x - n * 6.93147180369123816490e-01  # ln 2 in two parts; the first has trailing zeros, so n times it is exact
     r = r - n * 1.90821492927058770002e-10
-    j = ((i + 2048) >> 1) - 1024  # half of n, rounded down
-    return (1.0 + (r + r * r * beyond_64(r))) * two_to_64(j) * two_to_64(i - j)
+    return (1.0 + r * (1.0 + r * beyond_64(r))) * power * 5.421010862427522e-20  # 2^-64: what is subnormal is rounded once
 
 
 @cython.overflowcheck(False)
-cdef inline float exp_32(float x) noexcept nogil:
-    cdef float magic = 12582912.0  # 1.5 * 2^23
-    cdef float shifted, n, r
-    cdef uint32_t i, j
+cdef inline float exp_minus_32(float x) noexcept nogil:
+    cdef float magic = 12582912.0 + 159  # 1.5 * 2^23, and the exponent of 2^(n + 32)
+    cdef float shifted, n, r, power
+    cdef uint32_t bits
+    x = -fabsf(x)
     x = -104.0 if x < -104.0 else x
-    x = 89.0 if x > 89.0 else x
     shifted = x * <float> 1.44269504 + magic
     n = shifted - magic
-    memcpy(&i, &shifted, 4)
-    memcpy(&j, &magic, 4)
-    i = i - j
+    memcpy(&bits, &shifted, 4)
+    bits = bits << 23
+    memcpy(&power, &bits, 4)
     r = x - n * <float> 0.693359375
     r = r - n * <float> -2.12194440e-4
-    j = ((i + 256) >> 1) - 128
-    return (<float> 1.0 + (r + r * r * beyond_32(r))) * two_to_32(j) * two_to_32(i - j)
+    return (<float> 1.0 + r * (<float> 1.0 + r * beyond_32(r))) * power * <float> 2.3283064365386963e-10
 
 
 @cython.overflowcheck(False)
 cdef inline double expm1_64(double x) noexcept nogil:
-    """e^x - 1 for x clipped to [-40, 40], accurate down to zero."""
-    cdef double magic = 6755399441055744.0
+    cdef double magic = 6755399441055744.0 + 1023
     cdef double shifted, n, r, p
-    cdef uint64_t i, j
-    x = -40.0 if x < -40.0 else x
-    x = 40.0 if x > 40.0 else x
+    cdef uint64_t bits
     shifted = x * 1.4426950408889634 + magic
     n = shifted - magic
-    memcpy(&i, &shifted, 8)
-    memcpy(&j, &magic, 8)
+    memcpy(&bits, &shifted, 8)
+    bits = bits << 52
+    memcpy(&p, &bits, 8)
     r = x - n * 6.93147180369123816490e-01
     r = r - n * 1.90821492927058770002e-10
-    p = two_to_64(i - j)
     return p * (r * r * beyond_64(r)) + (p * r + (p - 1.0))  # the second part is exact
 
 
 @cython.overflowcheck(False)
 cdef inline float expm1_32(float x) noexcept nogil:
-    cdef float magic = 12582912.0
+    cdef float magic = 12582912.0 + 127
     cdef float shifted, n, r, p
-    cdef uint32_t i, j
-    x = -40.0 if x < -40.0 else x
-    x = 40.0 if x > 40.0 else x
+    cdef uint32_t bits
     shifted = x * <float> 1.44269504 + magic
     n = shifted - magic
-    memcpy(&i, &shifted, 4)
-    memcpy(&j, &magic, 4)
+    memcpy(&bits, &shifted, 4)
+    bits = bits << 23
+    memcpy(&p, &bits, 4)
     r = x - n * <float> 0.693359375
     r = r - n * <float> -2.12194440e-4
-    p = two_to_32(i - j)
     return p * (r * r * beyond_32(r)) + (p * r + (p - <float> 1.0))
 
 
-cdef inline real exp(real x) noexcept nogil:
+cdef inline real exp_minus(real x) noexcept nogil:
+    """e^-|x|: all that anything here needs, and it cannot overflow."""
     if real is double:
-        return exp_64(x)
+        return exp_minus_64(x)
     else:
-        return exp_32(x)
+        return exp_minus_32(x)
 
 
 cdef inline real expm1(real x) noexcept nogil:
+    """e^x - 1 for -40 <= x <= 40, accurate down to zero."""
     if real is double:
         return expm1_64(x)
     else:
@@ -156,7 +136,8 @@ cdef inline real expm1(real x) noexcept nogil:
 cdef inline real tanh(real x) noexcept nogil:
     """t = e / (e + 2) with e = e^2|x| - 1: odd to the last bit. What rounding lost, e - t (e + 2), is put back; where
     t e is rounded by itself (no FMA) and both are large, in a form that does not lose it again."""
-    cdef real e = expm1(<real> 2 * (-x if x < 0 else x))
+    cdef real size = <real> 2 * (fabs(x) if real is double else fabsf(x))
+    cdef real e = expm1(<real> 40 if size > 40 else size)
     cdef real inverse = <real> 1 / (<real> 2 + e)
     cdef real t = e * inverse
     t += ((e - <real> 2 * t) - t * e if FUSED or e < 2 else e * (<real> 1 - t) - <real> 2 * t) * inverse
@@ -167,7 +148,7 @@ cdef inline real tanh(real x) noexcept nogil:
 
 
 cdef inline real sigmoid(real z) noexcept nogil:
-    cdef real e = exp(z if z < 0 else -z)  # never overflows, and keeps the negative tail down to -745
+    cdef real e = exp_minus(z)  # keeps the negative tail down to -745
     return (e if z < 0 else <real> 1) / (<real> 1 + e)
 
 
@@ -197,4 +178,4 @@ cdef inline real log1p_unit(real x) noexcept nogil:
 
 cdef inline real softplus(real z) noexcept nogil:
     """log(1 + e^z)."""
-    return (z if z > 0 else <real> 0) + log1p_unit(exp(z if z < 0 else -z))
+    return (z if z > 0 else <real> 0) + log1p_unit(exp_minus(z))
