@@ -30,6 +30,8 @@ CHECKED = os.environ.get("MINIGRAD_CHECKED", "") not in ("", "0")
 # Never -ffast-math or -Ofast: they make every process that loads the core flush small numbers to zero. These
 # two only give up errno and floating-point traps, which nothing here reads. -ffp-contract keeps its default.
 GCC_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+# Lets GCC compile the product once for each way in which its matrices lie in memory; other compilers have no such limit.
+COPIES = ["--param=ipa-cp-unit-growth=80"]
 
 # What a checked build asks for. Cython lets what the .pyx says of itself win over that, so a checked build
 # compiles a copy in which the directives that are there for speed are turned round. The other two are off unless asked
@@ -107,7 +109,7 @@ class BuildCore(build_ext):
             if os.environ.get("MINIGRAD_ARCH"):
                 raise CompileError(f"the C compiler refuses {' '.join(flags)}, which MINIGRAD_ARCH asked for")
             level, flags = "generic", []  # gcc before 11 and clang before 12 know no levels
-        return level, GCC_FLAGS + flags
+        return level, GCC_FLAGS + flags + (COPIES if self.accepts(COPIES) else [])
 
     def accepts(self, flags):
         with tempfile.TemporaryDirectory() as folder:

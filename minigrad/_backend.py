@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ._cpu import cpu_level, runs_on
+from ._cpu import THREADS, cpu_level, runs_on
 
 _KNOWN = ("compiled", "numpy")
-_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
 
 
 def _load_compiled() -> tuple[ModuleType | None, str]:
@@ -75,7 +74,7 @@ def _config() -> dict[str, str]:
     """What `show_config` prints, as a dict of strings."""
     numpy_build: Any = np.show_config(mode="dicts")
     blas = numpy_build.get("Build Dependencies", {}).get("blas", {})  # not every build of NumPy fills it in
-    threads = [f"{name}={os.environ[name]}" for name in _THREADS if name in os.environ]
+    threads = [f"{name}={os.environ[name]}" for name in THREADS if name in os.environ]
     return {
         "core": "compiled" if core.__name__.endswith("._core") else "numpy",
         "why": _reason,

@@ -13,21 +13,25 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from minigrad._math cimport exp_minus, expm1, log1p_unit, real, sigmoid, softplus, tanh
-from minigrad._products cimport BLOCK, Ahead, dots, double_lanes, float_lanes, multiply, pack, small_product
+from minigrad._products cimport BLOCK, DEEP, Ahead, column_sums, dots, double_lanes, float_lanes, multiply, multiply_large, pack, small_product
 
 import numpy as np
+
+from ._cpu import blas_cores
 
 cnp.import_array()
 
 cdef Py_ssize_t SMALL = 32  # multiply-adds up to which a product is done number by number,
 cdef Py_ssize_t FEW = 16  # samples up to which long rows are multiplied without packing,
-cdef Py_ssize_t LARGE = 8000000  # and from which it is left to NumPy's BLAS
+cdef Py_ssize_t LARGE = 8000000  # from which it is done in blocks,
+cdef Py_ssize_t SHARED = 32000000  # and from which NumPy's BLAS does it, if that may use several cores
 cdef Py_ssize_t CACHE = 262144  # bytes of samples that stay in a core's caches anyway
 
 
 # ---- the three products ------------------------------------------------------------------------------------
 
 cdef object _dot = np.dot
+cdef bint several_cores = blas_cores() > 1
 
 
 cdef object _view(const real* data, Py_ssize_t rows, Py_ssize_t columns):
@@ -39,7 +43,8 @@ cdef object _view(const real* data, Py_ssize_t rows, Py_ssize_t columns):
 
 cdef Py_ssize_t _scratch_size(Py_ssize_t N, Py_ssize_t J, Py_ssize_t K) noexcept nogil:
     """Entries of scratch that the three products of one linear layer need at most."""
-    return max((J + 1) * (K + 15), 16 * max(N, K), N * K)
+    cdef Py_ssize_t large = DEEP * (K + 80) if N * J * K >= LARGE else 0
+    return max((J + 1) * (K + 15), 16 * max(N, K), N * K, large)
 
 
 cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J,
@@ -49,7 +54,7 @@ cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssi
     cdef Py_ssize_t L = sizeof(float_lanes) // 4 if real is float else sizeof(double_lanes) // 8  # numbers in a vector
     cdef Py_ssize_t padded = (K + L - 1) // L * L
     cdef real* packed
-    if N * J * K >= LARGE:
+    if N * J * K >= SHARED and several_cores:
         with gil:
             _dot(_view(a, N, J), _view(w, K, J).T, _view(z, N, K))
         if bias is not NULL:
@@ -63,8 +68,11 @@ cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssi
     if N <= FEW and J >= 8 * L and K >= BLOCK:
         dots(z, a, w, bias, N, J, K, ahead)
         return 0
+    if N * J * K >= LARGE:
+        multiply_large(z, N, K, J, a, J, 1, w, True, bias, <real> 1, scratch, ahead)
+        return 0
     for strip in range(padded // L):
-        pack(scratch + strip * L * J, w + strip * L * J, min(L, K - strip * L), J, L)
+        pack(scratch + strip * L * J, w + strip * L * J, J, min(L, K - strip * L), J, L)
     packed = scratch + padded * J
     for k in range(padded):
         packed[k] = bias[k] if bias is not NULL and k < K else 0
@@ -75,12 +83,15 @@ cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssi
 cdef int _propagate(real* below, const real* delta, const real* w, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
                     real* scratch) except -1 nogil:
     """delta W."""
-    if N * J * K >= LARGE:
+    if N * J * K >= SHARED and several_cores:
         with gil:
             _dot(_view(delta, N, K), _view(w, K, J), _view(below, N, J))
         return 0
     if N * J * K <= SMALL:
         small_product(below, N, J, K, delta, K, 1, w, J, 1, <const real*> NULL, <real> 1)
+        return 0
+    if N * J * K >= LARGE:
+        multiply_large(below, N, J, K, delta, K, 1, w, False, <const real*> NULL, <real> 1, scratch, <Ahead*> NULL)
         return 0
     multiply(below, N, J, K, delta, K, 1, w, False, <const real*> NULL, <real> 1, scratch, NULL)
     return 0
@@ -91,7 +102,7 @@ cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t 
     """delta^T a / N."""
     cdef Py_ssize_t i
     cdef real scale = <real> (1.0 / max(N, 1))
-    if N * J * K >= LARGE:
+    if N * J * K >= SHARED and several_cores:
         for i in range(N * K):  # delta is the smaller of the two to scale
             scratch[i] = delta[i] * scale
         with gil:
@@ -100,17 +111,16 @@ cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t 
     if N * J * K <= SMALL:
         small_product(g, K, J, N, delta, 1, K, a, J, 1, <const real*> NULL, scale)
         return 0
+    if N * J * K >= LARGE:
+        multiply_large(g, K, J, N, delta, 1, K, a, False, <const real*> NULL, scale, scratch, ahead)
+        return 0
     multiply(g, K, J, N, delta, 1, K, a, False, <const real*> NULL, scale, scratch, ahead)
     return 0
 
 
-cdef void _bias_gradient(real* g, const real* delta, Py_ssize_t N, Py_ssize_t K, real* scratch) noexcept nogil:
-    """The mean of delta over the samples: 1^T delta / N, with a row of ones that is one number read N times."""
-    cdef real one = 1, scale = <real> (1.0 / max(N, 1))
-    if N * K <= SMALL:
-        small_product(g, 1, K, N, &one, 0, 0, delta, K, 1, <const real*> NULL, scale)
-    else:
-        multiply(g, 1, K, N, &one, 0, 0, delta, False, <const real*> NULL, scale, scratch, NULL)
+cdef void _bias_gradient(real* g, const real* delta, Py_ssize_t N, Py_ssize_t K) noexcept nogil:
+    """The mean of delta over the samples."""
+    column_sums(g, delta, N, K, <real> (1.0 / max(N, 1)))
 
 
 # ---- activations -------------------------------------------------------------------------------------------
@@ -524,12 +534,10 @@ def bias_gradient(delta):
     cdef cnp.ndarray d_ = _ready(delta, type, 2, "delta")
     cdef cnp.npy_intp N = cnp.PyArray_DIM(d_, 0), K = cnp.PyArray_DIM(d_, 1)
     cdef cnp.ndarray g = cnp.PyArray_EMPTY(1, &K, type, 0)
-    cdef void* scratch = _scratch(N, 1, K)
     if type == cnp.NPY_FLOAT32:
-        _bias_gradient(<float*> cnp.PyArray_DATA(g), <float*> cnp.PyArray_DATA(d_), N, K, <float*> scratch)
+        _bias_gradient(<float*> cnp.PyArray_DATA(g), <float*> cnp.PyArray_DATA(d_), N, K)
     else:
-        _bias_gradient(<double*> cnp.PyArray_DATA(g), <double*> cnp.PyArray_DATA(d_), N, K, <double*> scratch)
-    free(scratch)
+        _bias_gradient(<double*> cnp.PyArray_DATA(g), <double*> cnp.PyArray_DATA(d_), N, K)
     return g
 
 
@@ -774,7 +782,7 @@ cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:
             _weight_gradient(<real*> e.weight_gradient, delta, <real*> e.value[i], n, op.inputs, op.outputs,
                              <real*> e.scratch, e.ahead)
             if op.bias.value is not NULL:
-                _bias_gradient(<real*> e.bias_gradient, delta, n, op.outputs, <real*> e.scratch)
+                _bias_gradient(<real*> e.bias_gradient, delta, n, op.outputs)
             if i > 0:
                 _propagate(other, delta, <real*> op.weight.value, n, op.inputs, op.outputs, <real*> e.scratch)
                 delta, other = other, delta

@@ -1,9 +1,12 @@
-"""Tells how modern this machine's CPU is: the core is built for it, and never loaded on an older one.
+"""Tells how modern this machine's CPU is, and how many cores BLAS may use.
+
+The core is built for that CPU, and never loaded on an older one.
 
 It imports nothing from minigrad, because setup.py runs it before there is a minigrad.
 """
 
 import importlib
+import os
 
 # The x86-64 psABI's levels, oldest first; "generic" is whatever the compiler makes without being told.
 LEVELS = ("generic", "x86-64-v2", "x86-64-v3", "x86-64-v4")
@@ -45,3 +48,14 @@ def cpu_level() -> str:
 def runs_on(built_for: str, cpu: str) -> bool:
     """Whether code built for one level runs on a CPU of another; an unknown level never does."""
     return built_for in LEVELS and LEVELS.index(built_for) <= LEVELS.index(cpu)
+
+
+# What tells BLAS libraries how many threads to start.
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
+
+
+def blas_cores() -> int:
+    """How many cores NumPy's BLAS may use: what its variables say, else those that this process may run on."""
+    asked = [os.environ[name] for name in THREADS if os.environ.get(name, "").isdecimal()]
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return int(asked[0]) if asked else allowed or 1

@@ -86,6 +86,9 @@ cdef extern from *:
     int transpose_float(float*, Py_ssize_t, const float*, Py_ssize_t) noexcept nogil
     int transpose_double(double*, Py_ssize_t, const double*, Py_ssize_t) noexcept nogil
 
+cdef enum:
+    DEEP = 512  # terms of a large product that are summed at a time
+
 ctypedef fused vec:
     float_lanes
     double_lanes
@@ -161,12 +164,13 @@ cdef inline void tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t row, Py
             (<vec*> (c + 7 * ldc))[0] = c7 * scale
 
 
-cdef inline void product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
-                   Py_ssize_t step, const real* b, bint packed, const real* start, real scale, real* scratch,
-                   Ahead* ahead, vec* lanes) noexcept nogil:
+cdef inline void product(real* c, Py_ssize_t ldc, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a,
+                         Py_ssize_t row, Py_ssize_t step, const real* b, Py_ssize_t ldb, bint packed, const real* start,
+                         real scale, real* scratch, Ahead* ahead, vec* lanes) noexcept nogil:
     """C (m, n) = scale * (start + A B), a strip of one vector's width after the other.
 
-    B is (p, n) by rows or, packed, strip by strip; start likewise (n,), or NULL for 0.
+    ldc, ldb: from a row of C or B to the next. B is (p, n) by rows or, packed, strip by strip; start likewise (n,), or
+    NULL for 0.
     scratch: p vectors, for the last columns of an unpacked B. ahead: what to fetch meanwhile, or NULL.
     """
     cdef real zeros[16]
@@ -184,21 +188,21 @@ cdef inline void product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, cons
             j = strip * L
             width = min(L, n - j)
             panel = b + j * p if packed else b + j
-            ld = L if packed else n
+            ld = L if packed else ldb
             if width < L and not packed:  # a whole vector would read past the row's end
                 for q in range(p):
                     for r in range(L):
-                        scratch[q * L + r] = panel[q * n + r] if r < width else 0
+                        scratch[q * L + r] = panel[q * ldb + r] if r < width else 0
                 panel = scratch
                 ld = L
             first = &zeros[0]
             if start is not NULL:
                 first = start + j
-            ldt = n if width == L else L
+            ldt = ldc if width == L else L
             i = 0
             for q in range(tiles):
                 h = <int> ((m * (q + 1)) // tiles - i)  # rows shared out evenly: five and five rather than eight and two
-                target = c + i * n + j if width == L else &out[0]
+                target = c + i * ldc + j if width == L else &out[0]
                 if h == 8:
                     tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 8, lanes)
                 elif h == 7:
@@ -217,10 +221,83 @@ cdef inline void product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, cons
                     tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 1, lanes)
                 if width < L:
                     for r in range(h):
-                        memcpy(c + (i + r) * n + j, out + r * L, width * sizeof(real))
+                        memcpy(c + (i + r) * ldc + j, out + r * L, width * sizeof(real))
                 i += h
                 if ahead is not NULL:
                     fetch(ahead, h * p)
+
+
+cdef inline void pack(real* packed, const real* w, Py_ssize_t row, Py_ssize_t K, Py_ssize_t J,
+                      Py_ssize_t L) noexcept nogil:
+    """packed (J, L) = the transpose of w (K, J), filled up with zeros, by blocks of 8 x 8; row: from a row of w to the next."""
+    cdef real block[64]
+    cdef Py_ssize_t i, j, k, q, blocks = 0
+    if L % 8 == 0:
+        for k in range(0, L, 8):
+            for j in range(0, J - 7, 8):
+                if k + 8 > K:  # a block with rows of zeros
+                    for i in range(8):
+                        for q in range(8):
+                            block[i * 8 + q] = w[(k + i) * row + j + q] if k + i < K else 0
+                if real is float:
+                    blocks = transpose_float(packed + j * L + k, L, w + k * row + j if k + 8 <= K else &block[0],
+                                             row if k + 8 <= K else 8)
+                else:
+                    blocks = transpose_double(packed + j * L + k, L, w + k * row + j if k + 8 <= K else &block[0],
+                                              row if k + 8 <= K else 8)
+    for j in range(J // 8 * 8 if blocks else 0, J):  # the last columns, or all where the compiler has no shuffles
+        for k in range(L):
+            packed[j * L + k] = w[k * row + j] if k < K else 0
+
+
+cdef inline void blocks(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                        Py_ssize_t step, const real* b, bint transposed, const real* start, real scale, real* scratch,
+                        Ahead* ahead, vec* lanes) noexcept nogil:
+    """C (m, n) = scale * (start + A B) for large matrices, eight rows by four strips by DEEP terms at a time: what is used
+    again is then still in a cache near by.
+
+    B is b (p, n), or the transpose of b (n, p). scratch: DEEP * (m + 5 vectors). Copied next to each other are the
+    columns of A, and rows of B that are a multiple of 4096 bytes apart: those would share one place in the first cache.
+    """
+    cdef real begin[64]
+    cdef real out[512]
+    cdef Py_ssize_t i, j, k, q, r, h, block, done, deep, width, L = sizeof(vec) // sizeof(real), W = 4 * L
+    cdef bint by_columns = row == 1, packed = transposed or n * sizeof(real) % 4096 == 0
+    cdef const real* rows
+    cdef real* copied = scratch + 5 * L * DEEP
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for block in range((p + DEEP - 1) // DEEP):
+            done = block * DEEP
+            deep = min(DEEP, p - done)
+            if by_columns:
+                for i in range(0, m, 8):
+                    h = min(8, m - i)
+                    for q in range(deep):
+                        for r in range(h):
+                            copied[i * deep + q * h + r] = a[i + r + (done + q) * step]
+            for j from 0 <= j < n by W:
+                width = min(W, n - j)
+                if transposed:
+                    for k from 0 <= k < width by L:
+                        pack(scratch + k * deep, b + (j + k) * p + done, p, min(L, width - k), deep, L)
+                elif packed:
+                    for q in range(deep):
+                        for k in range(4):
+                            (<vec*> (scratch + (k * deep + q) * L))[0] = (<const vec*> (b + (done + q) * n + j + k * L))[0]
+                for k in range(W):
+                    begin[k] = start[j + k] if start is not NULL and done == 0 and k < width else 0
+                for i in range(0, m, 8):
+                    h = min(8, m - i)
+                    rows = a + i * row + done * step
+                    if by_columns:
+                        rows = copied + i * deep
+                    product(&out[0] if done else c + i * n + j, W if done else n, h, width, deep, rows, row,
+                            h if by_columns else step, scratch if packed else <real*> b + done * n + j, n, packed, &begin[0],
+                            scale, scratch + W * DEEP, ahead, lanes)
+                    if done:
+                        for r in range(h):
+                            for k in range(width):
+                                c[(i + r) * n + j + k] += out[r * W + k]
 
 
 cdef inline void small_product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
@@ -342,31 +419,50 @@ cdef inline void dots(real* z, const real* a, const real* w, const real* bias, P
 
 
 cdef inline void multiply(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
-                    Py_ssize_t step, const real* b, bint packed, const real* start, real scale,
-                    real* scratch, Ahead* ahead) noexcept nogil:
+                          Py_ssize_t step, const real* b, bint packed, const real* start, real scale, real* scratch,
+                          Ahead* ahead) noexcept nogil:
     if real is float:
-        product(c, m, n, p, a, row, step, b, packed, start, scale, scratch, ahead, <float_lanes*> NULL)
+        product(c, n, m, n, p, a, row, step, b, n, packed, start, scale, scratch, ahead, <float_lanes*> NULL)
     else:
-        product(c, m, n, p, a, row, step, b, packed, start, scale, scratch, ahead, <double_lanes*> NULL)
+        product(c, n, m, n, p, a, row, step, b, n, packed, start, scale, scratch, ahead, <double_lanes*> NULL)
 
 
-cdef inline void pack(real* packed, const real* w, Py_ssize_t K, Py_ssize_t J, Py_ssize_t L) noexcept nogil:
-    """packed (J, L) = the transpose of w (K, J), filled up with zeros, by blocks of 8 x 8."""
-    cdef real block[64]
-    cdef Py_ssize_t i, j, k, q, blocks = 0
-    if L % 8 == 0:
-        for k in range(0, L, 8):
-            for j in range(0, J - 7, 8):
-                if k + 8 > K:  # a block with rows of zeros
-                    for i in range(8):
-                        for q in range(8):
-                            block[i * 8 + q] = w[(k + i) * J + j + q] if k + i < K else 0
-                if real is float:
-                    blocks = transpose_float(packed + j * L + k, L, w + k * J + j if k + 8 <= K else &block[0],
-                                             J if k + 8 <= K else 8)
-                else:
-                    blocks = transpose_double(packed + j * L + k, L, w + k * J + j if k + 8 <= K else &block[0],
-                                              J if k + 8 <= K else 8)
-    for j in range(J // 8 * 8 if blocks else 0, J):  # the last columns, or all where the compiler has no shuffles
-        for k in range(L):
-            packed[j * L + k] = w[k * J + j] if k < K else 0
+cdef inline void multiply_large(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                                Py_ssize_t step, const real* b, bint transposed, const real* start, real scale,
+                                real* scratch, Ahead* ahead) noexcept nogil:
+    if real is float:
+        blocks(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, <float_lanes*> NULL)
+    else:
+        blocks(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, <double_lanes*> NULL)
+
+
+cdef inline void sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, real scale, vec* lanes) noexcept nogil:
+    """total (n,) = scale * the sum of the rows of a (m, n), every fourth row in a register of its own."""
+    cdef vec s0, s1, s2, s3
+    cdef real zeros[16]
+    cdef Py_ssize_t i, j, L = sizeof(vec) // sizeof(real)
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for j in range(L):
+            zeros[j] = 0
+        for j from 0 <= j <= n - L by L:
+            s0 = s1 = s2 = s3 = (<const vec*> &zeros[0])[0]
+            for i in range(0, m - 3, 4):
+                s0 += (<const vec*> (a + i * n + j))[0]
+                s1 += (<const vec*> (a + (i + 1) * n + j))[0]
+                s2 += (<const vec*> (a + (i + 2) * n + j))[0]
+                s3 += (<const vec*> (a + (i + 3) * n + j))[0]
+            for i in range(m // 4 * 4, m):
+                s0 += (<const vec*> (a + i * n + j))[0]
+            (<vec*> (total + j))[0] = ((s0 + s1) + (s2 + s3)) * scale
+        for j in range(n // L * L, n):
+            total[j] = 0
+            for i in range(m):
+                total[j] += a[i * n + j]
+            total[j] *= scale
+
+
+cdef inline void column_sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, real scale) noexcept nogil:
+    if real is float:
+        sums(total, a, m, n, scale, <float_lanes*> NULL)
+    else:
+        sums(total, a, m, n, scale, <double_lanes*> NULL)

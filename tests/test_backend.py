@@ -68,6 +68,26 @@ def test_the_kernel_reports_the_same_level():
     assert _cpu.cpu_level() == expected
 
 
+@pytest.mark.parametrize(
+    ("variables", "allowed", "expected"),
+    [
+        ({}, 3, 3),
+        ({}, 1, 1),
+        ({"OMP_NUM_THREADS": "4"}, 1, 4),
+        ({"OMP_NUM_THREADS": "4", "OPENBLAS_NUM_THREADS": "1"}, 8, 1),
+        ({"OPENBLAS_NUM_THREADS": ""}, 2, 2),
+        ({"OPENBLAS_NUM_THREADS": "many"}, 2, 2),
+    ],
+)
+def test_cores_of_blas(monkeypatch, variables, allowed, expected):
+    for name in _cpu.THREADS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(allowed)), raising=False)
+    assert _cpu.blas_cores() == expected
+
+
 def test_cpu_runs_without_the_package():
     code = "import runpy, sys; print(runpy.run_path(sys.argv[1])['cpu_level'](), 'minigrad' in sys.modules)"
     output = subprocess.check_output([sys.executable, "-I", "-c", code, _cpu.__file__], text=True)

@@ -1,5 +1,9 @@
 """The compiled core against its readable twin: every function, over dtype, shape and memory layout."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -36,7 +40,7 @@ PRODUCTS = {  # function: (shapes of its arguments, the letter it sums over)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", PRODUCTS)
 @given(lengths, lengths, lengths, st.lists(layouts, min_size=3, max_size=3), seeds)
-@example(70, 70, 70, ["C"] * 3, 0)  # a large one: left to BLAS
+@example(70, 70, 70, ["C"] * 3, 0)
 @example(64, 64, 64, ["Fortran"] * 3, 0)
 @example(1, 1, 1, ["C"] * 3, 0)
 @example(0, 3, 2, ["C"] * 3, 0)
@@ -65,8 +69,10 @@ def test_products_of_every_size_are_exact_for_whole_numbers(compiled, size, dtyp
         close(getattr(compiled, name)(*args), getattr(twin, name)(*args), 2 * np.finfo(dtype).eps, 0)
 
 
-# Number by number; by strips; by BLAS, where 1/N is a power of two; by inner products: few samples, long rows.
-SHAPES = [(2, 3, 4), (5, 3, 4), (1, 1, 33), (256, 199, 203)]
+# Number by number; by strips; in blocks (also more than 512 terms, and rows 4096 bytes apart), where 1/N is a power of
+# two; by BLAS, where it may use several cores; by inner products: few samples, long rows.
+LARGE = [(256, 199, 203), (1024, 129, 67), (32, 130, 2100), (32, 1024, 512), (64, 1024, 515)]
+SHAPES = [(2, 3, 4), (5, 3, 4), (1, 1, 33), *LARGE]
 SHAPES += [(N, J, K) for N in (1, 2, 15, 16, 17) for J in (63, 64, 67, 127, 128, 203) for K in (1, 2, 3, 4, 5, 8, 11)]
 
 
@@ -78,6 +84,15 @@ def test_products_by_every_path_are_exact_for_whole_numbers(compiled, shape, dty
         args = [rng.integers(-4, 5, [length[letter] for letter in letters_]).astype(dtype) for letters_ in letters]
         for case in [args, [*args[:2], None]] if name == "affine" else [args]:
             close(getattr(compiled, name)(*case), getattr(twin, name)(*case), 2 * np.finfo(dtype).eps, 0)
+
+
+def test_products_left_to_a_blas_of_several_cores(compiled):
+    largest = str(LARGE[-1])
+    test = f"{__file__}::{test_products_by_every_path_are_exact_for_whole_numbers.__name__}"
+    cases = [f"{test}[{largest}-{dtype.__name__}]" for dtype in DTYPES]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *cases]
+    run = subprocess.run(command, env=os.environ | {"OPENBLAS_NUM_THREADS": "2"}, capture_output=True, text=True)
+    assert "2 passed" in run.stdout, run.stdout
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
