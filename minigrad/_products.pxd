@@ -227,27 +227,33 @@ cdef inline void product(real* c, Py_ssize_t ldc, Py_ssize_t m, Py_ssize_t n, Py
                     fetch(ahead, h * p)
 
 
+cdef inline void transpose(real* to, Py_ssize_t ldt, const real* w, Py_ssize_t ldw, Py_ssize_t K,
+                           Py_ssize_t J) noexcept nogil:
+    """to (J, K) = the transpose of w (K, J), by blocks of 8 x 8; ldt, ldw: from one row to the next."""
+    cdef Py_ssize_t j, k, done = 0
+    for k in range(0, K - 7, 8):
+        for j in range(0, J - 7, 8):
+            if real is float:
+                done = transpose_float(to + j * ldt + k, ldt, w + k * ldw + j, ldw)
+            else:
+                done = transpose_double(to + j * ldt + k, ldt, w + k * ldw + j, ldw)
+    for j in range(J // 8 * 8 if done else 0, J):  # the last columns, or all where the compiler has no shuffles
+        for k in range(K):
+            to[j * ldt + k] = w[k * ldw + j]
+    for k in range(K // 8 * 8, K):
+        for j in range(J // 8 * 8 if done else 0):
+            to[j * ldt + k] = w[k * ldw + j]
+
+
 cdef inline void pack(real* packed, const real* w, Py_ssize_t row, Py_ssize_t K, Py_ssize_t J,
                       Py_ssize_t L) noexcept nogil:
-    """packed (J, L) = the transpose of w (K, J), filled up with zeros, by blocks of 8 x 8; row: from a row of w to the next."""
-    cdef real block[64]
-    cdef Py_ssize_t i, j, k, q, blocks = 0
-    if L % 8 == 0:
-        for k in range(0, L, 8):
-            for j in range(0, J - 7, 8):
-                if k + 8 > K:  # a block with rows of zeros
-                    for i in range(8):
-                        for q in range(8):
-                            block[i * 8 + q] = w[(k + i) * row + j + q] if k + i < K else 0
-                if real is float:
-                    blocks = transpose_float(packed + j * L + k, L, w + k * row + j if k + 8 <= K else &block[0],
-                                             row if k + 8 <= K else 8)
-                else:
-                    blocks = transpose_double(packed + j * L + k, L, w + k * row + j if k + 8 <= K else &block[0],
-                                              row if k + 8 <= K else 8)
-    for j in range(J // 8 * 8 if blocks else 0, J):  # the last columns, or all where the compiler has no shuffles
-        for k in range(L):
-            packed[j * L + k] = w[k * row + j] if k < K else 0
+    """packed (J, L) = the transpose of w (K, J), filled up with zeros; row: from a row of w to the next."""
+    cdef Py_ssize_t j, k
+    transpose(packed, L, w, row, K, J)
+    if K < L:
+        for j in range(J):
+            for k in range(K, L):
+                packed[j * L + k] = 0
 
 
 cdef inline void blocks(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
