@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from minigrad._math cimport exp_minus, expm1, log1p_unit, real, sigmoid, softplus, tanh
+from minigrad._math cimport exp_minus, expm1, log1p_unit, real, sigmoid, sigmoid_of, softplus, tanh
 from minigrad._products cimport BLOCK, DEEP, Ahead, column_sums, dots, double_lanes, float_lanes, multiply, multiply_large, pack, small_product, transpose
 
 import numpy as np
@@ -272,8 +272,8 @@ cdef double _entry_losses(int kind, real* delta, const real* output, const real*
             for q in range(end):
                 s = output[i + q]
                 e = exp_minus(s)
-                part[q] = s * ((<real> 1 if s > 0 else <real> 0) - y[i + q]) + log1p_unit(e)
-                delta[i + q] = ((e if s < 0 else <real> 1) / (<real> 1 + e) - y[i + q]) * share
+                part[q] = s * (<real> (s > 0) - y[i + q]) + log1p_unit(e)
+                delta[i + q] = (sigmoid_of(e, s) - y[i + q]) * share
         for q in range(end):
             total += part[q]
     return total

@@ -147,9 +147,14 @@ cdef inline real tanh(real x) noexcept nogil:
         return copysignf(t, x)
 
 
+cdef inline real sigmoid_of(real e, real z) noexcept nogil:
+    """1 / (1 + e^-z), given e = e^-|z|: never overflows, and keeps the negative tail down to -745."""
+    cdef real top = <real> (z >= 0)  # e or 1, whichever is larger: no branch for the processor to guess
+    return (e if e > top else top) / (<real> 1 + e)
+
+
 cdef inline real sigmoid(real z) noexcept nogil:
-    cdef real e = exp_minus(z)  # keeps the negative tail down to -745
-    return (e if z < 0 else <real> 1) / (<real> 1 + e)
+    return sigmoid_of(exp_minus(z), z)
 
 
 cdef inline real log1p_unit(real x) noexcept nogil:
