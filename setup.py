@@ -30,7 +30,8 @@ CHECKED = os.environ.get("MINIGRAD_CHECKED", "") not in ("", "0")
 # Never -ffast-math or -Ofast: they make every process that loads the core flush small numbers to zero. These
 # two only give up errno and floating-point traps, which nothing here reads. -ffp-contract keeps its default.
 GCC_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
-# Lets GCC compile the product once for each way in which its matrices lie in memory; other compilers have no such limit.
+# Lets GCC compile the product once for each way in which its matrices lie in memory; other compilers have no such
+# limit.
 COPIES = ["--param=ipa-cp-unit-growth=80"]
 
 # What a checked build asks for. Cython lets what the .pyx says of itself win over that, so a checked build

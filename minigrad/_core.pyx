@@ -13,7 +13,8 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from minigrad._math cimport exp_minus, expm1, log1p_unit, real, sigmoid, sigmoid_of, softplus, tanh
-from minigrad._products cimport BLOCK, DEEP, Ahead, column_sums, dots, double_lanes, float_lanes, multiply, multiply_large, pack, small_product, transpose
+from minigrad._products cimport (BLOCK, DEEP, LARGE, SMALL, Ahead, column_sums, dots, double_lanes, float_lanes,
+                                 multiply, transpose)
 
 import numpy as np
 
@@ -21,10 +22,8 @@ from ._cpu import blas_cores
 
 cnp.import_array()
 
-cdef Py_ssize_t SMALL = 32  # multiply-adds up to which a product is done number by number,
-cdef Py_ssize_t FEW = 16  # samples up to which long rows are multiplied without packing,
-cdef Py_ssize_t LARGE = 8000000  # from which it is done in blocks,
-cdef Py_ssize_t SHARED = 32000000  # and from which NumPy's BLAS does it, if that may use several cores
+cdef Py_ssize_t FEW = 16  # samples up to which long rows are multiplied without packing
+cdef Py_ssize_t SHARED = 32000000  # multiply-adds from which NumPy's BLAS has a product, if it may use several cores
 cdef Py_ssize_t CACHE = 262144  # bytes of samples that stay in a core's caches anyway
 
 
@@ -43,60 +42,34 @@ cdef object _view(const real* data, Py_ssize_t rows, Py_ssize_t columns):
 
 cdef Py_ssize_t _scratch_size(Py_ssize_t N, Py_ssize_t J, Py_ssize_t K) noexcept nogil:
     """Entries of scratch that the three products of one linear layer need at most."""
-    cdef Py_ssize_t large = DEEP * (K + 80) if N * J * K >= LARGE else 0
-    return max((J + 1) * (max(N, K) + 15) + N * K, 16 * max(N, K), large + N * K)
-
-
-cdef inline void _add_bias(real* z, const real* bias, Py_ssize_t N, Py_ssize_t K) noexcept nogil:
-    cdef Py_ssize_t n, k
-    if bias is not NULL:
-        for n in range(N):
-            for k in range(K):
-                z[n * K + k] += bias[k]
+    cdef Py_ssize_t small = max((J + 1) * (max(N, K) + 15), 16 * max(N, K))
+    return N * K + 16 + max(small, DEEP * (K + 80) if N * J * K >= LARGE else 0)
 
 
 cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J,
                  Py_ssize_t K, real* scratch, Ahead* ahead) except -1 nogil:
-    """z = a W^T + b, or z^T = W a^T + b where packing a is less work than packing W."""
-    cdef Py_ssize_t k, n, L = sizeof(float_lanes) // 4 if real is float else sizeof(double_lanes) // 8  # numbers in a vector
-    cdef Py_ssize_t N_padded = (N + L - 1) // L * L, K_padded = (K + L - 1) // L * L
-    cdef bint turned = (N_padded * (K + 8) * J + 16 * N * K < K_padded * (N + 8) * J
+    """z = a W^T + b, or z^T = W a^T where packing a is less work than packing W."""
+    cdef Py_ssize_t L = sizeof(float_lanes) // 4 if real is float else sizeof(double_lanes) // 8  # numbers in a vector
+    cdef Py_ssize_t n, k, N_padded = (N + L - 1) // L * L, K_padded = (K + L - 1) // L * L
+    cdef bint by_blas = N * J * K >= SHARED and several_cores
+    cdef bint few = N <= FEW and N % L != 0 and J >= 8 * L and K >= BLOCK
+    cdef bint turned = (N_padded * (K + 8) * J + 16 * N * K < K_padded * (N + 8) * J and N * J * K > SMALL
                         and N * K * <Py_ssize_t> sizeof(real) <= CACHE)
-    cdef real* packed
-    if N * J * K >= SHARED and several_cores:
+    if by_blas:
         with gil:
             _dot(_view(a, N, J), _view(w, K, J).T, _view(z, N, K))
-        _add_bias(z, bias, N, K)
-        return 0
-    if N * J * K <= SMALL:
-        small_product(z, N, K, J, a, J, 1, w, 1, J, bias, <real> 1)
-        return 0
-    if N <= FEW and N % L != 0 and J >= 8 * L and K >= BLOCK:
+    elif few:
         dots(z, a, w, bias, N, J, K, ahead)
-        return 0
-    if N * J * K >= LARGE:
-        if turned:
-            packed = scratch + 80 * DEEP
-            multiply_large(packed, K, N, J, w, J, 1, a, True, <const real*> NULL, <real> 1, scratch, ahead)
-            transpose(z, K, packed, N, K, N)
-            _add_bias(z, bias, N, K)
-        else:
-            multiply_large(z, N, K, J, a, J, 1, w, True, bias, <real> 1, scratch, ahead)
-        return 0
-    if turned:
-        for n from 0 <= n < N by L:
-            pack(scratch + n * J, a + n * J, J, min(L, N - n), J, L)
-        packed = scratch + N_padded * J
-        multiply(packed, K, N, J, w, J, 1, scratch, True, <const real*> NULL, <real> 1, <real*> NULL, ahead)
-        transpose(z, K, packed, N, K, N)
-        _add_bias(z, bias, N, K)
-        return 0
-    for k from 0 <= k < K by L:
-        pack(scratch + k * J, w + k * J, J, min(L, K - k), J, L)
-    packed = scratch + K_padded * J
-    for k in range(K_padded):
-        packed[k] = bias[k] if bias is not NULL and k < K else 0
-    multiply(z, N, K, J, a, J, 1, scratch, True, packed, <real> 1, <real*> NULL, ahead)
+    elif turned:
+        multiply(scratch, K, N, J, w, J, 1, a, True, <const real*> NULL, <real> 1,
+                 scratch + (N * K + 15) // 16 * 16, ahead)
+        transpose(z, K, scratch, N, K, N)
+    else:
+        multiply(z, N, K, J, a, J, 1, w, True, bias, <real> 1, scratch, ahead)
+    if bias is not NULL and (by_blas or turned and not few):
+        for n in range(N):
+            for k in range(K):
+                z[n * K + k] += bias[k]
     return 0
 
 
@@ -106,14 +79,8 @@ cdef int _propagate(real* below, const real* delta, const real* w, Py_ssize_t N,
     if N * J * K >= SHARED and several_cores:
         with gil:
             _dot(_view(delta, N, K), _view(w, K, J), _view(below, N, J))
-        return 0
-    if N * J * K <= SMALL:
-        small_product(below, N, J, K, delta, K, 1, w, J, 1, <const real*> NULL, <real> 1)
-        return 0
-    if N * J * K >= LARGE:
-        multiply_large(below, N, J, K, delta, K, 1, w, False, <const real*> NULL, <real> 1, scratch, <Ahead*> NULL)
-        return 0
-    multiply(below, N, J, K, delta, K, 1, w, False, <const real*> NULL, <real> 1, scratch, NULL)
+    else:
+        multiply(below, N, J, K, delta, K, 1, w, False, <const real*> NULL, <real> 1, scratch, NULL)
     return 0
 
 
@@ -127,14 +94,8 @@ cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t 
             scratch[i] = delta[i] * scale
         with gil:
             _dot(_view(scratch, N, K).T, _view(a, N, J), _view(g, K, J))
-        return 0
-    if N * J * K <= SMALL:
-        small_product(g, K, J, N, delta, 1, K, a, J, 1, <const real*> NULL, scale)
-        return 0
-    if N * J * K >= LARGE:
-        multiply_large(g, K, J, N, delta, 1, K, a, False, <const real*> NULL, scale, scratch, ahead)
-        return 0
-    multiply(g, K, J, N, delta, 1, K, a, False, <const real*> NULL, scale, scratch, ahead)
+    else:
+        multiply(g, K, J, N, delta, 1, K, a, False, <const real*> NULL, scale, scratch, ahead)
     return 0
 
 

@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True
 """exp, tanh and their kin, branch-free, so that the compiler vectorises every loop of _core.pyx that calls them.
 
-e^x = 2^n e^r with |r| <= ln(2)/2. The polynomials are minimax (Remez's algorithm): a little off the terms of Taylor's
+e^x = 2^n e^r with |r| <= ln(2)/2; 2^n is made by writing its exponent. The polynomials are minimax (Remez's algorithm): a little off the terms of Taylor's
 series, with two terms fewer or more for the same error. Numbers beside a `real` are written <real> 1: a bare 1 would
 reach C as a double, and drag float arithmetic along at half its speed. What computes on the bits of a float may wrap
 around, NaN's bits above all: so the integers are unsigned, and there are no overflow checks.
@@ -54,7 +54,7 @@ cdef inline float beyond_32(float r) noexcept nogil:
 
 @cython.overflowcheck(False)
 cdef inline double exp_minus_64(double x) noexcept nogil:
-    # 1.5 * 2^52: adding it rounds to the nearest integer n. The rest makes the lowest bits of the sum the exponent of 2^(n + 64).
+    # Adding 1.5 * 2^52 rounds to the nearest integer n; 1087 more, and the lowest bits are the exponent of 2^(n + 64).
     cdef double magic = 6755399441055744.0 + 1087
     cdef double shifted, n, r, power
     cdef uint64_t bits
@@ -67,12 +67,12 @@ cdef inline double exp_minus_64(double x) noexcept nogil:
     memcpy(&power, &bits, 8)
     r = x - n * 6.93147180369123816490e-01  # ln 2 in two parts; the first has trailing zeros, so n times it is exact
     r = r - n * 1.90821492927058770002e-10
-    return (1.0 + r * (1.0 + r * beyond_64(r))) * power * 5.421010862427522e-20  # 2^-64: what is subnormal is rounded once
+    return (1.0 + r * (1.0 + r * beyond_64(r))) * power * 5.421010862427522e-20  # 2^-64: the one step that can underflow
 
 
 @cython.overflowcheck(False)
 cdef inline float exp_minus_32(float x) noexcept nogil:
-    cdef float magic = 12582912.0 + 159  # 1.5 * 2^23, and the exponent of 2^(n + 32)
+    cdef float magic = 12582912.0 + 159  # 1.5 * 2^23, and the exponent of 2^(0 + 32)
     cdef float shifted, n, r, power
     cdef uint32_t bits
     x = -fabsf(x)

@@ -87,7 +87,9 @@ cdef extern from *:
     int transpose_double(double*, Py_ssize_t, const double*, Py_ssize_t) noexcept nogil
 
 cdef enum:
-    DEEP = 512  # terms of a large product that are summed at a time
+    SMALL = 32  # multiply-adds up to which a product is done number by number,
+    LARGE = 8000000  # and from which it is done in blocks:
+    DEEP = 512  # so many terms of each sum at a time
 
 ctypedef fused vec:
     float_lanes
@@ -201,7 +203,7 @@ cdef inline void product(real* c, Py_ssize_t ldc, Py_ssize_t m, Py_ssize_t n, Py
             ldt = ldc if width == L else L
             i = 0
             for q in range(tiles):
-                h = <int> ((m * (q + 1)) // tiles - i)  # rows shared out evenly: five and five rather than eight and two
+                h = <int> ((m * (q + 1)) // tiles - i)  # rows shared out evenly: five and five, not eight and two
                 target = c + i * ldc + j if width == L else &out[0]
                 if h == 8:
                     tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 8, lanes)
@@ -247,7 +249,7 @@ cdef inline void transpose(real* to, Py_ssize_t ldt, const real* w, Py_ssize_t l
 
 cdef inline void pack(real* packed, const real* w, Py_ssize_t row, Py_ssize_t K, Py_ssize_t J,
                       Py_ssize_t L) noexcept nogil:
-    """packed (J, L) = the transpose of w (K, J), filled up with zeros; row: from a row of w to the next."""
+    """packed (J, L) = the transpose of w (K, J), filled up with zeros; row: from one row of w to the next."""
     cdef Py_ssize_t j, k
     transpose(packed, L, w, row, K, J)
     if K < L:
@@ -259,18 +261,20 @@ cdef inline void pack(real* packed, const real* w, Py_ssize_t row, Py_ssize_t K,
 cdef inline void blocks(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
                         Py_ssize_t step, const real* b, bint transposed, const real* start, real scale, real* scratch,
                         Ahead* ahead, vec* lanes) noexcept nogil:
-    """C (m, n) = scale * (start + A B) for large matrices, eight rows by four strips by DEEP terms at a time: what is used
-    again is then still in a cache near by.
+    """multiply for large matrices: eight rows by four strips by DEEP terms at a time, so that what is used again is still
+    in a cache near by.
 
-    B is b (p, n), or the transpose of b (n, p). scratch: DEEP * (m + 5 vectors). Copied next to each other are the
-    columns of A, and rows of B that are a multiple of 4096 bytes apart: those would share one place in the first cache.
+    scratch: DEEP * (m + 5 vectors), to copy into what would lie badly: columns of A, and rows of B that are a multiple of
+    4096 bytes apart, which share one place in the first cache.
     """
     cdef real begin[64]
     cdef real out[512]
     cdef Py_ssize_t i, j, k, q, r, h, block, done, deep, width, L = sizeof(vec) // sizeof(real), W = 4 * L
     cdef bint by_columns = row == 1, packed = transposed or n * sizeof(real) % 4096 == 0
     cdef const real* rows
-    cdef real* copied = scratch + 5 * L * DEEP
+    cdef const real* panel
+    cdef real* last = scratch + W * DEEP  # for the columns of B that do not fill a vector
+    cdef real* copied = last + L * DEEP
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
         for block in range((p + DEEP - 1) // DEEP):
             done = block * DEEP
@@ -283,13 +287,16 @@ cdef inline void blocks(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const
                             copied[i * deep + q * h + r] = a[i + r + (done + q) * step]
             for j from 0 <= j < n by W:
                 width = min(W, n - j)
+                panel = b + done * n + j
                 if transposed:
                     for k from 0 <= k < width by L:
                         pack(scratch + k * deep, b + (j + k) * p + done, p, min(L, width - k), deep, L)
                 elif packed:
                     for q in range(deep):
                         for k in range(4):
-                            (<vec*> (scratch + (k * deep + q) * L))[0] = (<const vec*> (b + (done + q) * n + j + k * L))[0]
+                            (<vec*> (scratch + (k * deep + q) * L))[0] = (<const vec*> (panel + q * n + k * L))[0]
+                if packed:
+                    panel = scratch
                 for k in range(W):
                     begin[k] = start[j + k] if start is not NULL and done == 0 and k < width else 0
                 for i in range(0, m, 8):
@@ -298,8 +305,7 @@ cdef inline void blocks(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const
                     if by_columns:
                         rows = copied + i * deep
                     product(&out[0] if done else c + i * n + j, W if done else n, h, width, deep, rows, row,
-                            h if by_columns else step, scratch if packed else <real*> b + done * n + j, n, packed, &begin[0],
-                            scale, scratch + W * DEEP, ahead, lanes)
+                            h if by_columns else step, panel, n, packed, &begin[0], scale, last, ahead, lanes)
                     if done:
                         for r in range(h):
                             for k in range(width):
@@ -307,10 +313,10 @@ cdef inline void blocks(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const
 
 
 cdef inline void small_product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
-                         Py_ssize_t step, const real* b, Py_ssize_t down, Py_ssize_t along, const real* start,
-                         real scale) noexcept nogil:
+                               Py_ssize_t step, const real* b, bint transposed, const real* start,
+                               real scale) noexcept nogil:
     """C (m, n) = scale * (start + A B) entry by entry: a handful of numbers is not worth a vector."""
-    cdef Py_ssize_t i, j, q
+    cdef Py_ssize_t i, j, q, down = 1 if transposed else n, along = p if transposed else 1
     cdef real total
     for i in range(m):
         for j in range(n):
@@ -318,6 +324,40 @@ cdef inline void small_product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p
             for q in range(p):
                 total += a[i * row + q * step] * b[q * down + j * along]
             c[i * n + j] = scale * total
+
+
+cdef inline void by_size(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                         Py_ssize_t step, const real* b, bint transposed, const real* start, real scale, real* scratch,
+                         Ahead* ahead, vec* lanes) noexcept nogil:
+    cdef Py_ssize_t j, L = sizeof(vec) // sizeof(real), padded = (n + L - 1) // L * L
+    cdef real* row_of_start = scratch + padded * p
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        if m * n * p <= SMALL:
+            small_product(c, m, n, p, a, row, step, b, transposed, start, scale)
+        elif m * n * p >= LARGE:
+            blocks(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, lanes)
+        elif transposed:
+            for j from 0 <= j < n by L:
+                pack(scratch + j * p, b + j * p, p, min(L, n - j), p, L)
+            for j in range(padded):
+                row_of_start[j] = start[j] if start is not NULL and j < n else 0
+            product(c, n, m, n, p, a, row, step, scratch, n, True, row_of_start, scale, <real*> NULL, ahead, lanes)
+        else:
+            product(c, n, m, n, p, a, row, step, b, n, False, start, scale, scratch, ahead, lanes)
+
+
+cdef inline void multiply(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                          Py_ssize_t step, const real* b, bint transposed, const real* start, real scale, real* scratch,
+                          Ahead* ahead) noexcept nogil:
+    """C (m, n) = scale * (start + A B), in the way that suits its size.
+
+    A is a[i * row + q * step], i < m, q < p; B is b (p, n), or the transpose of b (n, p); start (n,), or NULL for 0.
+    scratch: memory for what is copied, see _scratch_size. ahead: what to fetch meanwhile, or NULL.
+    """
+    if real is float:
+        by_size(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, <float_lanes*> NULL)
+    else:
+        by_size(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, <double_lanes*> NULL)
 
 
 cdef inline void sum_rows(real* total, const real* c, Py_ssize_t L) noexcept nogil:
@@ -422,24 +462,6 @@ cdef inline void dots(real* z, const real* a, const real* w, const real* bias, P
         dots_in(z, a, w, bias, N, J, K, ahead, <float_lanes*> NULL)
     else:
         dots_in(z, a, w, bias, N, J, K, ahead, <double_lanes*> NULL)
-
-
-cdef inline void multiply(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
-                          Py_ssize_t step, const real* b, bint packed, const real* start, real scale, real* scratch,
-                          Ahead* ahead) noexcept nogil:
-    if real is float:
-        product(c, n, m, n, p, a, row, step, b, n, packed, start, scale, scratch, ahead, <float_lanes*> NULL)
-    else:
-        product(c, n, m, n, p, a, row, step, b, n, packed, start, scale, scratch, ahead, <double_lanes*> NULL)
-
-
-cdef inline void multiply_large(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
-                                Py_ssize_t step, const real* b, bint transposed, const real* start, real scale,
-                                real* scratch, Ahead* ahead) noexcept nogil:
-    if real is float:
-        blocks(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, <float_lanes*> NULL)
-    else:
-        blocks(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, <double_lanes*> NULL)
 
 
 cdef inline void sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, real scale, vec* lanes) noexcept nogil:
