@@ -24,7 +24,7 @@ cnp.import_array()
 
 cdef Py_ssize_t FEW = 16  # samples up to which long rows are multiplied without packing
 cdef Py_ssize_t SHARED = 32000000  # multiply-adds from which NumPy's BLAS has a product, if it may use several cores
-cdef Py_ssize_t CACHE = 262144  # bytes of samples that stay in a core's caches anyway
+cdef Py_ssize_t CACHE = 262144  # bytes that stay in a core's caches anyway
 
 
 # ---- the three products ------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
     cdef Py_ssize_t n, k
     cdef const real* y = <const real*> target
     cdef real* d
-    cdef real largest, s, weight
+    cdef real largest, s, inverse, weight
     cdef double total = 0, sums = 1
     if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
         return _entry_losses(kind, delta, output, y, N * K, <real> (1.0 / K)) / (N * K)
@@ -284,8 +284,9 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
         s, d = 0, delta + n * K
         for k in range(K):
             s += d[k]
+        inverse = <real> 1 / s
         for k in range(K):
-            d[k] /= s
+            d[k] *= inverse
         if kind == CROSS_ENTROPY:
             d[(<const int64_t*> target)[n]] -= 1
             sums *= s  # from 1 to K^8: one logarithm does for eight samples
@@ -305,8 +306,9 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
 cdef int64_t _count_right(int kind, const real* output, const void* target, Py_ssize_t N, Py_ssize_t K,
                           real threshold) noexcept nogil:
     """How many of the N K entries (of the N samples, for classes) are on the right side; 0 for MSE."""
-    cdef Py_ssize_t n, k, best, wanted
+    cdef Py_ssize_t n, k, wanted, beaten
     cdef const real* y = <const real*> target
+    cdef const real* z
     cdef int64_t right = 0
     if kind == MSE:
         return 0
@@ -315,9 +317,12 @@ cdef int64_t _count_right(int kind, const real* output, const void* target, Py_s
             right += (output[k] > threshold) == (y[k] > 0.5)
         return right
     for n in range(N):
-        best = _argmax(output + n * K, K)
+        z = output + n * K
         wanted = <Py_ssize_t> (<const int64_t*> target)[n] if kind == CROSS_ENTROPY else _argmax(y + n * K, K)
-        right += best == wanted
+        beaten = 0  # by how many; of equal outputs, the first is the answer
+        for k in range(K):
+            beaten += (z[k] > z[wanted]) + (z[k] == z[wanted]) * (k < wanted)
+        right += beaten == 0
     return right
 
 

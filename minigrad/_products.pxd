@@ -270,7 +270,7 @@ cdef inline void blocks(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const
     cdef real begin[64]
     cdef real out[512]
     cdef Py_ssize_t i, j, k, q, r, h, block, done, deep, width, L = sizeof(vec) // sizeof(real), W = 4 * L
-    cdef bint by_columns = row == 1, packed = transposed or n * sizeof(real) % 4096 == 0
+    cdef bint by_columns = step != 1, packed = transposed or n * sizeof(real) % 4096 == 0
     cdef const real* rows
     cdef const real* panel
     cdef real* last = scratch + W * DEEP  # for the columns of B that do not fill a vector
