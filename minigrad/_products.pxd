@@ -233,8 +233,8 @@ cdef inline void transpose(real* to, Py_ssize_t ldt, const real* w, Py_ssize_t l
                            Py_ssize_t J) noexcept nogil:
     """to (J, K) = the transpose of w (K, J), by blocks of 8 x 8; ldt, ldw: from one row to the next."""
     cdef Py_ssize_t j, k, done = 0
-    for k in range(0, K - 7, 8):
-        for j in range(0, J - 7, 8):
+    for j in range(0, J - 7, 8):
+        for k in range(0, K - 7, 8):
             if real is float:
                 done = transpose_float(to + j * ldt + k, ldt, w + k * ldw + j, ldw)
             else:
