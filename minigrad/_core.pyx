@@ -53,7 +53,7 @@ cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssi
     cdef Py_ssize_t n, k, N_padded = (N + L - 1) // L * L, K_padded = (K + L - 1) // L * L
     cdef bint by_blas = N * J * K >= SHARED and several_cores
     cdef bint few = N <= FEW and N % L != 0 and J >= 8 * L and K >= BLOCK
-    cdef bint turned = (N_padded * (K + 8) * J + 16 * N * K < K_padded * (N + 8) * J and N * J * K > SMALL
+    cdef bint turned = (N_padded * (K + 8) * J + 4 * N * K < K_padded * (N + 8) * J and N * J * K > SMALL
                         and N * K * <Py_ssize_t> sizeof(real) <= CACHE)
     if by_blas:
         with gil:
