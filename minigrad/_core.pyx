@@ -12,9 +12,10 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from minigrad._dots cimport BLOCK, dots
 from minigrad._math cimport exp_minus, expm1, log1p_unit, real, sigmoid, sigmoid_of, softplus, tanh
-from minigrad._products cimport (BLOCK, DEEP, LARGE, SMALL, Ahead, column_sums, dots, double_lanes, float_lanes,
-                                 multiply, transpose)
+from minigrad._products cimport (DEEP, LARGE, SMALL, Ahead, column_sums, double_lanes, float_lanes, multiply,
+                                 transpose)
 
 import numpy as np
 

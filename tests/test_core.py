@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,12 +88,12 @@ def test_products_by_every_path_are_exact_for_whole_numbers(compiled, shape, dty
 
 
 def test_products_left_to_a_blas_of_several_cores(compiled):
-    largest = str(LARGE[-1])
-    test = f"{__file__}::{test_products_by_every_path_are_exact_for_whole_numbers.__name__}"
-    cases = [f"{test}[{largest}-{dtype.__name__}]" for dtype in DTYPES]
+    by_every_path = test_products_by_every_path_are_exact_for_whole_numbers.__name__
+    cases = [f"{__file__}::{by_every_path}[{LARGE[-1]}-{dtype.__name__}]" for dtype in DTYPES]
+    cases += [f"{Path(__file__).with_name('test_engines.py')}::test_large_products_give_the_same_bits_too"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *cases]
     run = subprocess.run(command, env=os.environ | {"OPENBLAS_NUM_THREADS": "2"}, capture_output=True, text=True)
-    assert "2 passed" in run.stdout, run.stdout
+    assert "6 passed" in run.stdout, run.stdout
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -85,13 +85,14 @@ def test_both_engines_end_with_the_same_bits(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_products_left_to_blas_give_the_same_bits_too(compiled, dtype):
+@pytest.mark.parametrize(("J", "K", "batch_size"), [(400, 200, 200), (1100, 300, 130)])
+def test_large_products_give_the_same_bits_too(compiled, J, K, batch_size, dtype):
     rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((300, 400)).astype(dtype), rng.integers(0, 10, 300)
+    x, y = rng.standard_normal((300, J)).astype(dtype), rng.integers(0, 10, 300)
     left = []
     for engine in ("fused", "python"):
-        net, opt = mg.mlp([400, 200, 10], "relu", dtype=dtype, rng=0), mg.SGD(0.1)
-        history = mg.fit(net, mg.CrossEntropyLoss(), opt, x, y, epochs=2, batch_size=200, rng=0, engine=engine)
+        net, opt = mg.mlp([J, K, 10], "relu", dtype=dtype, rng=0), mg.SGD(0.1)
+        history = mg.fit(net, mg.CrossEntropyLoss(), opt, x, y, epochs=2, batch_size=batch_size, rng=0, engine=engine)
         left.append(everything(net, opt, history))
     assert left[0] == left[1]
 

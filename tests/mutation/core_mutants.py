@@ -31,7 +31,7 @@ import numpy as np
 from Cython.Compiler.Main import compile as cythonize
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("_core.pyx", "_math.pxd", "_products.pxd")
+FILES = ("_core.pyx", "_dots.pxd", "_math.pxd", "_products.pxd")
 TESTS = [f"tests/test_{name}.py" for name in ("core", "math", "engines")]
 SECONDS = 60  # of the processor that a test run may take; unchanged it takes 6, and 10 with AddressSanitizer
 SEPARATOR = " | "
