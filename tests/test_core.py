@@ -72,7 +72,8 @@ def test_products_of_every_size_are_exact_for_whole_numbers(compiled, size, dtyp
 
 # Number by number; by strips; in blocks (also more than 512 terms, and rows 4096 bytes apart), where 1/N is a power of
 # two; by BLAS, where it may use several cores; by inner products: few samples, long rows.
-LARGE = [(256, 199, 203), (1024, 129, 67), (32, 130, 2100), (32, 1024, 512), (64, 1024, 515)]
+LARGE = [(256, 199, 203), (1024, 129, 67), (32, 130, 2100), (32, 1024, 512), (64, 513, 257), (512, 1024, 17)]
+LARGE += [(64, 1024, 515)]
 SHAPES = [(2, 3, 4), (5, 3, 4), (1, 1, 33), *LARGE]
 SHAPES += [(N, J, K) for N in (1, 2, 15, 16, 17) for J in (63, 64, 67, 127, 128, 203) for K in (1, 2, 3, 4, 5, 8, 11)]
 
