@@ -42,6 +42,7 @@ PRODUCTS = {  # function: (shapes of its arguments, the letter it sums over)
 @pytest.mark.parametrize("name", PRODUCTS)
 @given(lengths, lengths, lengths, st.lists(layouts, min_size=3, max_size=3), seeds)
 @example(70, 70, 70, ["C"] * 3, 0)
+@example(300, 170, 171, ["C"] * 3, 0)  # in blocks, and 1/N is not exact
 @example(64, 64, 64, ["Fortran"] * 3, 0)
 @example(1, 1, 1, ["C"] * 3, 0)
 @example(0, 3, 2, ["C"] * 3, 0)
