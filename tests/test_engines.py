@@ -205,6 +205,7 @@ REFUSED = {
     "a second slot too short": {"ops": [("linear", W, None, (S, S[:2]), ())]},
     "a short cut that does not fit": {"ops": [("fork", 2), LINEAR, ("join", 0)]},
     "a fork without its join": {"ops": [("fork", 1), LINEAR]},
+    "an op too long": {"ops": [(*LINEAR, 0)]},
     "an unknown layer": {"ops": [LINEAR, ("sine", 0.0)]},
     "an unknown loss": {"loss": "hinge"},
     "an unknown optimiser": {"optimizer": "LBFGS"},
