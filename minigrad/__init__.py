@@ -18,13 +18,15 @@ from .activations import (
 )
 from .backprop import Backprop, backprop
 from .checkpoint import load, save
+from .divergence import DivergenceError
 from .gradcheck import gradcheck
+from .history import History, early_stopping
 from .layers import BatchNorm, Dropout, Layer, Linear, WeightGradient
 from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, accuracy, softmax
 from .networks import Residual, Sequential, mlp
 from .optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from .study.sweep import sweep
-from .training import DivergenceError, History, fit
+from .training import fit
 
 __version__ = "0.1.0"
 
@@ -65,6 +67,7 @@ __all__ = [
     "backprop",
     "datasets",
     "diagnostics",
+    "early_stopping",
     "fit",
     "gradcheck",
     "initializers",

@@ -82,6 +82,27 @@ def as_batch(array, name, dtype=None, width=None):
     return array
 
 
+def usable(array, name, dtype=None):
+    """The argument itself where the kernels can read and write it in place, else a copy that they can.
+
+    A copy is made of what is read-only, not contiguous, not aligned or of another byte order, and of what as_float
+    converts: integers, and the float type where dtype asks for the other one.
+    """
+    ready = as_float(array, name, dtype)
+    if not ready.flags.carray:
+        ready = aligned(ready)
+    return ready
+
+
+def aligned(array):
+    """A copy that begins on a boundary of 64 bytes, so that no vector of the core's spans two lines of the cache."""
+    memory = np.empty(array.nbytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
 def all_finite(array):
     """Is no entry NaN or infinite?"""
     # One fast pass; a sum of finite squares can overflow, so look again where it does.

@@ -6,7 +6,7 @@ from ._backend import core
 from .activations import ACTIVATIONS, Sigmoid
 from .layers import Linear
 from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from .networks import Residual, Sequential
+from .networks import Residual, Sequential, first_names
 from .optimizers import SGD, Adam, AdamW, RMSprop
 
 LOSSES = {MSELoss: "mse", BCELoss: "bce", BCEWithLogitsLoss: "bce_with_logits", CrossEntropyLoss: "cross_entropy"}
@@ -23,12 +23,10 @@ def obstacle(net, loss, opt):
         return f"{opt!r} is not one of minigrad's own optimizers"
     if type(loss) is BCELoss and type(net[-1]) is not Sigmoid:
         return "BCELoss checks its input, unless the last layer is a Sigmoid"
-    arrays = net.parameters().values()
-    if len({array.dtype for array in arrays}) != 1:
+    parameters = net.parameters()
+    if len({array.dtype for array in parameters.values()}) != 1:
         return "the net has no parameters, or parameters of two float types"
-    if not all(array.flags.carray for array in arrays):
-        return "a parameter is not a contiguous writeable array"
-    if len({id(array) for array in arrays}) < len(arrays):
+    if first_names(net):
         return "a layer is used twice: its weights would be updated before the layers below have seen their delta"
     return _strange_layer(net)
 
@@ -43,25 +41,22 @@ def _strange_layer(net):
     return None
 
 
-def lower(net, opt, path="", ops=None):
+def lower(net, slots, path="", ops=None):
     """The operations of net, with the arrays that the optimiser keeps for each parameter; see core.train_epoch."""
     ops = [] if ops is None else ops
     for i, layer in enumerate(net):
         name = f"{path}{i}."
         if isinstance(layer, Linear):
-            slots = [
-                () if array is None else opt.slots_of(name + kind, array)
-                for kind, array in (("weight", layer.weight), ("bias", layer.bias))
-            ]
-            ops.append(("linear", layer.weight, layer.bias, *slots))
+            kept = (slots.get(name + kind, ()) for kind in ("weight", "bias"))
+            ops.append(("linear", layer.weight, layer.bias, *kept))
         elif isinstance(layer, Residual):
             fork = len(ops)
             ops.append(None)  # its partner is not known yet
-            lower(layer, opt, name, ops)
+            lower(layer, slots, name, ops)
             ops[fork] = ("fork", len(ops))
             ops.append(("join", fork))
         elif isinstance(layer, Sequential):
-            lower(layer, opt, name, ops)
+            lower(layer, slots, name, ops)
         else:
             ops.append((layer.kind, layer.alpha))
     return ops
@@ -70,8 +65,9 @@ def lower(net, opt, path="", ops=None):
 def train_epoch(net, loss, opt, x, y, order, batch_size):
     """One epoch in the compiled core -> (sum of the batch losses, right answers, steps taken, all finite?)."""
     kind = "soft_cross_entropy" if type(loss) is CrossEntropyLoss and y.ndim == 2 else LOSSES[type(loss)]
+    ops = lower(net, opt.adopt(net, net.parameters()))
     total, right, steps, finite = core.train_epoch(
-        lower(net, opt), kind, loss.threshold or 0.0, KERNELS[type(opt)], opt.rates, opt.steps, x, y,
+        ops, kind, loss.threshold or 0.0, KERNELS[type(opt)], opt.rates, opt.steps, x, y,
         np.ascontiguousarray(order), batch_size,
     )
     opt.steps += steps

@@ -1,5 +1,6 @@
 """A progress bar on the terminal: tqdm's where it is installed, else a line of our own; nothing where no one looks."""
 
+import contextlib
 import sys
 import time
 
@@ -44,3 +45,9 @@ class _Line(_Quiet):
 
     def set_postfix_str(self, text, refresh=False):
         self.note = text
+
+
+def say(text):
+    """Print to stderr, where there is one that can be written to."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stderr, a broken pipe, a closed file
+        print(text, file=sys.stderr, flush=True)

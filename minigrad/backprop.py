@@ -14,7 +14,7 @@ from ._backend import core
 from ._checks import as_batch, instance
 from .layers import Linear, WeightGradient
 from .losses import Loss
-from .networks import Sequential
+from .networks import Sequential, first_names
 
 
 @dataclass(eq=False)
@@ -26,7 +26,7 @@ class Backprop:
     activations  [x, output of layer 0, output of layer 1, ...], top-level layers only
     deltas       of the same length: deltas[i][n] = d c_n / d activations[i][n] (below a BatchNorm, which couples the
                  samples, N dC / d activations[i][n]); deltas[0] is computed when deltas is first asked for
-    gradients    {layer path: WeightGradient}, in forward order: "0", "2", "3.0", ...
+    gradients    {layer path: WeightGradient}, in forward order: "0", "2", "3.0", ...; one for each use of a weight
     """
 
     loss: float
@@ -34,6 +34,7 @@ class Backprop:
     gradients: dict
     _deltas: list = field(repr=False)
     _arrays: dict = field(repr=False)
+    _net: Sequential = field(repr=False)
     _first_weight: object = field(repr=False, default=None)
 
     @property
@@ -47,8 +48,15 @@ class Backprop:
         return self._deltas
 
     def parameter_gradients(self):
-        """{parameter name: dC/dparameter}, arrays shaped like the parameters, in forward order."""
-        return {name: g.weight if isinstance(g, WeightGradient) else g for name, g in self._arrays.items()}
+        """{parameter name: dC/dparameter}, arrays shaped like the parameters, in forward order.
+
+        The gradients of a weight that is used twice add up, under its first name.
+        """
+        first, total = first_names(self._net), {}
+        for name, g in self._arrays.items():
+            array, name = g.weight if isinstance(g, WeightGradient) else g, first.get(name, name)
+            total[name] = total[name] + array if name in total else array
+        return total
 
 
 def backprop(net, loss, x, y):
@@ -81,4 +89,4 @@ def backprop(net, loss, x, y):
 
     arrays = {path + name: g for path, gradients in reversed(found) for name, g in gradients.items()}
     pairs = {name.removesuffix(".weight"): g for name, g in arrays.items() if isinstance(g, WeightGradient)}
-    return Backprop(value, activations, pairs, deltas[::-1], arrays, first_weight)
+    return Backprop(value, activations, pairs, deltas[::-1], arrays, net, first_weight)

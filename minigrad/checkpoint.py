@@ -114,21 +114,21 @@ def write_archive(path, text, arrays):
         np.savez(file, text=text, **{f"array.{name}": a for name, a in arrays.items()})
 
 
-def read_archive(path, kind):
-    """(dict, arrays) from a file that write_archive wrote with that "format"; a ValueError where it is not one."""
+def read_archive(path, *kinds):
+    """(dict, arrays) from a file that write_archive wrote with one of these "format"s; else a ValueError."""
     import zipfile  # here, because those who only train need not wait for it
 
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, os.path.getsize(path))
             text = json.loads(str(_array(archive, members.pop("text.npy"))))
-            if text["format"] != kind:
-                raise ValueError(f"its format is {text['format']!r}, expected {kind!r}")
+            if text["format"] not in kinds:
+                raise ValueError(f"its format is {text['format']!r}, expected {kinds[0]!r}")
             arrays = {n[len("array.") : -len(".npy")]: _array(archive, member) for n, member in members.items()}
     except Exception as error:  # a damaged archive makes its readers raise almost anything
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
-        raise ValueError(f"{path} is not a minigrad file ({kind}): {error}") from None
+        raise ValueError(f"{path} is not a minigrad file ({kinds[0]}): {error}") from None
     return text, arrays
 
 

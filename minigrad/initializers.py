@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ._checks import generator, one_of, real_number
+from ._checks import aligned, generator, one_of, real_number
 
 
 def _uniform(variance):
@@ -62,12 +62,3 @@ def initialize(init, rng, K, J, dtype):
         raise ValueError(f"init returned shape {weight.shape}, expected {(K, J)}")
     bias = rng.uniform(-1, 1, K) / math.sqrt(J) if init == "torch_default" else np.zeros(K)
     return aligned(weight), aligned(bias.astype(dtype))
-
-
-def aligned(array):
-    """A copy that begins on a boundary of 64 bytes, so that no vector of the core's spans two lines of the cache."""
-    memory = np.empty(array.nbytes + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    copy[...] = array
-    return copy

@@ -16,6 +16,7 @@ import numpy as np
 
 from ._backend import core
 from ._checks import as_batch, as_float, float_type, generator, instance, real_number, whole_number
+from ._parameters import float_of, put_back, settle
 from .initializers import initialize
 
 
@@ -103,13 +104,17 @@ class Layer:
         for name, array in arrays.items():
             if array.shape != mine[name].shape:
                 raise ValueError(f"state[{name!r}] has shape {array.shape}, expected {mine[name].shape}")
-        for name, array in arrays.items():
-            mine[name][...] = array
+        settle(self)
+        put_back(self, arrays)
 
     @property
     def dtype(self):
         """The float type of the parameters; None where there are none."""
-        return next((array.dtype for array in self.parameters().values()), None)
+        return next((dtype for array in self.parameters().values() if (dtype := float_of(array))), None)
+
+    def shapes(self):
+        """{name: shape} of the parameters and buffers whose shape the constructor's arguments fix."""
+        return {}
 
     def children(self):
         """The layers inside this one, as (name, layer)."""
@@ -155,7 +160,8 @@ class Linear(Layer):
     def forward(self, a):
         if a.ndim != 2 or a.shape[1] != self.in_features:
             raise ValueError(f"input of {self!r} has shape {a.shape}, expected (N, {self.in_features})")
-        if a.dtype != self.weight.dtype:
+        if not isinstance(self.weight, np.ndarray) or a.dtype != self.weight.dtype:
+            settle(self)  # a weight that was put here since may be a list, or of integers
             a = as_float(a, f"input of {self!r}", self.weight.dtype)
         return core.affine(a, self.weight, self.bias), a
 
@@ -166,6 +172,9 @@ class Linear(Layer):
         """dC/dW = delta^T a / N and dC/db = mean of delta, without the delta below."""
         g = WeightGradient(delta, a)
         return {"weight": g} if self.bias is None else {"weight": g, "bias": g.bias}
+
+    def shapes(self):
+        return {"weight": (self.out_features, self.in_features), "bias": (self.out_features,)}
 
     def config(self):
         config = {"in_features": self.in_features, "out_features": self.out_features}
@@ -205,9 +214,9 @@ class BatchNorm(Layer):
                 raise ValueError(f"{self!r} in training mode needs at least 2 samples in a batch, got {len(x)}")
             mean = x[0] + (x - x[0]).mean(axis=0)  # exact where a feature is constant
             var = np.square(x - mean).mean(axis=0)
-            for running, batch in ((self.running_mean, mean), (self.running_var, var * len(x) / (len(x) - 1))):
-                running *= 1 - self.momentum
-                running += self.momentum * batch
+            keep, unbiased = 1 - self.momentum, var * len(x) / (len(x) - 1)
+            self.running_mean = keep * self.running_mean + self.momentum * mean  # new arrays: the old may be read-only
+            self.running_var = keep * self.running_var + self.momentum * unbiased
         spread = np.sqrt(var + self.eps)
         normal = (x - mean) / spread
         return self.weight * normal + self.bias, (normal, spread, self.training)
@@ -217,6 +226,9 @@ class BatchNorm(Layer):
         d_weight, d_bias = (delta * normal).mean(axis=0), delta.mean(axis=0)
         below = delta - d_bias - normal * d_weight if training else delta
         return below * (self.weight / spread), {"weight": d_weight, "bias": d_bias}
+
+    def shapes(self):
+        return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))
 
     def config(self):
         config = {"num_features": self.num_features}

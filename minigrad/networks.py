@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from ._checks import as_batch, float_type, generator, shown, whole_number
+from ._parameters import tree
 from .activations import activation as activation_named
 from .layers import Layer, Linear
 
@@ -48,9 +49,11 @@ class Sequential(Layer):
         return delta, nested(reversed(found))
 
     def parameters(self):
-        return nested(layer.parameters() for layer in self.layers)
+        """{name: array}, the trained arrays themselves; a weight that is used twice once, by its first name."""
+        return _once(nested(layer.parameters() for layer in self.layers))
 
     def state(self):
+        """{name: array}: parameters and buffers; the arrays themselves, under every name that they have."""
         return nested(layer.state() for layer in self.layers)
 
     @property
@@ -96,6 +99,19 @@ def nested(dicts):
     return {f"{i}.{name}": value for i, entries in enumerate(dicts) for name, value in entries.items()}
 
 
+def _once(arrays):
+    """The entries of a dict whose array was not there before."""
+    seen = set()
+    return {name: array for name, array in arrays.items() if not (id(array) in seen or seen.add(id(array)))}
+
+
+def first_names(net):
+    """{name: first name} of the trained arrays that have several names."""
+    parameters = net.parameters()
+    first = {id(array): name for name, array in parameters.items()}
+    return {n: first[id(a)] for n, a in net.state().items() if n not in parameters and id(a) in first}
+
+
 def walk(layer, path=""):
     """The layers that hold no others, with their paths: ("0", Linear), ("3.1", Sigmoid), ..."""
     for name, child in layer.children():
@@ -107,7 +123,7 @@ def walk(layer, path=""):
 
 def modes(layer):
     """[(layer, is it in training mode?)], layers that hold others included: what train() and eval() change."""
-    return [(layer, layer.training)] + [pair for _, child in layer.children() for pair in modes(child)]
+    return [(inner, inner.training) for _, inner in tree(layer)]
 
 
 def mlp(sizes, activation="sigmoid", init="glorot_uniform", dtype=np.float64, rng=None):

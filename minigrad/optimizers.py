@@ -1,24 +1,67 @@
 """What is done with a gradient: SGD, RMSprop, Adam and AdamW, with PyTorch's update rules.
 
 Every rule works on each weight alone, and all but the weight decay on the gradient alone. State (velocities, running
-means) is kept by parameter name, in .state, so an optimiser belongs to one net.
+means) is kept by parameter name, in .state, so an optimiser belongs to one net: the first one that it takes a step on.
 """
+
+import weakref
 
 import numpy as np
 
 from ._backend import core
-from ._checks import as_float, instance, real_number, shown
+from ._checks import as_float, instance, real_number, shown, usable
+from ._parameters import is_usable, settle
 from .layers import Layer
 
 
 class Optimizer:
-    """What all optimisers share. slots names the arrays kept for each parameter."""
+    """What all optimisers share. slots names the arrays kept for each parameter.
+
+    lr: the learning rate, a number above 0; or a function of the epoch (1, 2, ...), which fit calls at the start of
+    each epoch and nobody calls elsewhere:
+
+        mg.SGD(lr=lambda epoch: 0.5 * 0.9 ** (epoch - 1))
+
+    opt.lr is the number of now, None before a function was first called. Setting it, in a callback for example, changes
+    it for the steps that follow: until the next epoch where lr is a function.
+    """
 
     def __init__(self, lr, weight_decay):
-        self.lr = real_number(lr, "lr", 0, open_low=True)
+        self._first_lr = lr if callable(lr) else _rate(lr, "lr")  # what the constructor got
+        self._lr = None if callable(lr) else self._first_lr
+        self._net = None  # a weak reference to the net that the steps were taken on
         self.weight_decay = real_number(weight_decay, "weight_decay", 0)
         self.steps = 0
         self.state = {}  # parameter name -> tuple of arrays, one per slot
+
+    @property
+    def lr(self):
+        """The current learning rate, a number; None where it is a function that was not called yet."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value):
+        self._lr, self._lr_expired = _rate(value, "lr"), False
+
+    _lr_expired = False  # is lr a function's number of an epoch that is over?
+
+    @property
+    def scheduled(self):
+        """Is lr a function of the epoch?"""
+        return callable(self._first_lr)
+
+    def scheduled_lr(self, epoch):
+        """What the function lr gives for an epoch; a ValueError or TypeError where that is no learning rate."""
+        return _rate(self._first_lr(epoch), f"lr({epoch})")
+
+    def begin_epoch(self, epoch):
+        """Take the learning rate of an epoch, 1, 2, ..., where lr is a function."""
+        if self.scheduled:
+            self.lr = self.scheduled_lr(epoch)
+
+    def end_fit(self):
+        """From here on nobody calls the function lr."""
+        self._lr_expired = self.scheduled
 
     @property
     def slots(self):
@@ -31,10 +74,21 @@ class Optimizer:
         return ()
 
     def step(self, net, bp):
-        """Change the weights of net, in place, by the gradients of a Backprop (or by such a dict)."""
+        """Change the weights of net, in place, by the gradients of a Backprop (or by such a dict).
+
+        ValueError, TypeError or KeyError, before anything changes, where the gradients, the weights or this optimiser
+        do not fit, or where lr is a function of the epoch, which only fit calls: set opt.lr to a number first.
+        """
         if not isinstance(bp, dict) and not hasattr(bp, "parameter_gradients"):
             raise TypeError(f"gradients must be a Backprop or a dict, not {shown(bp)}")
+        if self._lr is None or self._lr_expired:
+            raise ValueError(
+                "lr is a function of the epoch, which only fit calls; in a loop of your own set the number yourself: "
+                "opt.lr = 0.1"
+            )
         parameters = instance(net, Layer, "net").parameters()
+        if not all(map(is_usable, parameters.values())):
+            parameters = settle(net)
         gradients = dict(bp if isinstance(bp, dict) else bp.parameter_gradients())
         for name, gradient in gradients.items():
             if name not in parameters:
@@ -42,28 +96,74 @@ class Optimizer:
             gradients[name] = gradient = as_float(gradient, f"gradient {name!r}", parameters[name].dtype)
             if gradient.shape != parameters[name].shape:
                 raise ValueError(f"gradient {name!r} has shape {gradient.shape}, expected {parameters[name].shape}")
-            if self.slots and name in self.state and self.state[name][0].shape != gradient.shape:
-                raise ValueError(f"this optimizer has state for another net: {name!r} has another shape there")
+        slots = self.adopt(net, {name: parameters[name] for name in gradients})
         self.steps += 1
         for name, gradient in gradients.items():
-            self.update(parameters[name], gradient, self.slots_of(name, parameters[name]))
+            self.update(parameters[name], gradient, slots[name])
+
+    def check_net(self, net):
+        """A ValueError where the steps so far were taken on another net."""
+        instance(net, Layer, "net")
+        if self.steps and self._net is not None and self._net() is not net:
+            raise ValueError(
+                f"opt has taken {self.steps} steps and keeps state for another net; "
+                f"make a new {type(self).__name__} for this net"
+            )
+
+    def adopt(self, net, parameters):
+        """From here on this optimiser is net's -> {name: the arrays kept for that parameter}."""
+        self.check_net(net)
+        slots = {name: self.slots_of(name, weight) for name, weight in parameters.items()}
+        self._net = weakref.ref(net)
+        self.state |= slots
+        return slots
+
+    def put_back(self, steps, lr, state):
+        """Be as after so many steps."""
+        self.steps, self._lr, self.state = steps, lr, state
 
     def slots_of(self, name, weight):
-        """The arrays kept for a parameter, zero at first."""
-        if name not in self.state:
-            self.state[name] = tuple(np.zeros_like(weight) for _ in self.slots)
-        return self.state[name]
+        """The arrays kept for a parameter, fit to be written to; zero at first. A ValueError where they do not fit."""
+        kept = self.state.get(name)
+        if kept is None:
+            return tuple(np.zeros_like(weight, order="C") for _ in self.slots)
+        if len(kept) != len(self.slots):
+            raise ValueError(f"opt.state[{name!r}] holds {len(kept)} arrays, expected {len(self.slots)}: {self.slots}")
+        for slot, array in zip(self.slots, kept, strict=True):
+            if np.shape(array) != weight.shape:
+                raise ValueError(
+                    f"this optimizer has state for another net: its {slot} of {name!r} has shape {np.shape(array)}, "
+                    f"expected {weight.shape}"
+                )
+        named = zip(self.slots, kept, strict=True)
+        return tuple(usable(array, f"the {slot} of {name!r} in opt.state", weight.dtype) for slot, array in named)
 
     def update(self, weight, gradient, slots):
         """One step on one parameter, in place."""
         raise NotImplementedError(f"{type(self).__name__}.update")
 
     def config(self):
-        """The constructor's arguments."""
-        return {k: v for k, v in vars(self).items() if k not in ("steps", "state")}
+        """The constructor's arguments: lr as it was given, not as it is now."""
+        rest = {k: v for k, v in vars(self).items() if k not in ("steps", "state") and not k.startswith("_")}
+        return {"lr": self._first_lr} | rest
+
+    def __getstate__(self):
+        return vars(self) | {"_net": None}  # a copy may be another net's: of the copy of this net, for one
 
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+        config = self.config() | ({"lr": _Word("<function of the epoch>")} if self.scheduled else {})
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in config.items())})"
+
+
+class _Word(str):
+    """Shown without quotation marks."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _rate(value, name):
+    return real_number(value, name, 0, open_low=True)
 
 
 class SGD(Optimizer):

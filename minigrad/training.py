@@ -1,60 +1,24 @@
-"""Training: fit() runs the epochs, keeps a History, notices divergence, and can be stopped and resumed."""
+"""Training: fit() runs the epochs, notices divergence, and can be stopped and resumed."""
 
-import hashlib
 import math
-import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from . import checkpoint as files
-from ._checks import all_finite, as_batch, finite_rows, generator, instance, one_of, shown, whole_number
+from ._checks import aligned, as_batch, finite_rows, generator, instance, one_of, shown, whole_number
 from ._lowering import obstacle, train_epoch
+from ._parameters import settle
 from ._progress import progress as progress_bar
+from ._progress import say
 from .backprop import backprop
-from .layers import BatchNorm, Dropout
+from .divergence import DivergenceError, overflow, warn_if_risen, weight_overflow
+from .history import monitor_of
+from .layers import BatchNorm
 from .losses import Loss
 from .networks import Sequential, modes, predict_width, walk
 from .optimizers import Optimizer
-
-RUN_FORMAT = "minigrad run 1"
-
-
-class DivergenceError(ArithmeticError):
-    """The loss, or a weight, stopped being finite. The net keeps the weights of the last finite epoch."""
-
-
-@dataclass
-class History:
-    """What fit saw, one entry per epoch.
-
-    loss, accuracy          means of the batch losses and accuracies seen during the epoch, while the weights moved
-    val_loss, val_accuracy  on the validation data, after the epoch
-    The accuracies stay empty for losses that are not of classes.
-    """
-
-    loss: list = field(default_factory=list)
-    val_loss: list = field(default_factory=list)
-    accuracy: list = field(default_factory=list)
-    val_accuracy: list = field(default_factory=list)
-
-    def __len__(self):
-        return len(self.loss)
-
-    def plot(self, ax=None):
-        """Loss against epoch, on a matplotlib Axes (a new one if None); returns the Axes. Needs matplotlib."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.subplots(layout="constrained")[1]
-        epochs = range(1, len(self) + 1)
-        for name, values, style in (("training", self.loss, "-"), ("validation", self.val_loss, "--")):
-            if values:
-                ax.plot(epochs, values, style, color="#444444", label=name)
-                ax.annotate(name, (len(self), values[-1]), xytext=(4, 0), textcoords="offset points", va="center")
-        ax.set(xlabel="epoch", ylabel="loss")
-        return ax
+from .run import Run
 
 
 def fit(
@@ -79,78 +43,165 @@ def fit(
 
     x (N, J), y as the loss wants it; validation a pair (x, y). rng shuffles: a seed, a Generator or None. callbacks are
     called after each epoch as callback(epoch, net, history), epoch counting from 1; a true return value ends training.
-    checkpoint: a file that is written every `every` epochs and at the end, and from which the same call goes on if it
-    exists. progress shows a bar on a terminal. engine: "auto", "fused" or "python".
+    progress shows a bar on a terminal. engine: "auto", "fused" or "python".
+
+    The net trains in training mode. Callbacks see it in eval mode, and fit leaves it so: net(x) is then what one means.
+    For a loop of your own call net.train().
+
+    checkpoint: a file that is written every `every` epochs and at the end, and from which the same call goes on, to the
+    same bits, if it exists. It is refused where the net, the loss, the optimizer, the data, batch_size or shuffle are
+    not those of the run. A run that a callback ended is over as long as a callback says so when it is asked again.
 
     Raises ValueError or TypeError, before anything changes, where the arguments do not fit, and DivergenceError, with
-    the weights of the last finite epoch restored, where the loss stops being finite. Ctrl-C leaves the net, and the
-    checkpoint, as after the last whole epoch.
+    the weights of the last finite epoch restored, where the loss stops being finite. A loss that ends far above where
+    it began is a RuntimeWarning. Ctrl-C leaves the net, and the checkpoint, as after the last whole epoch.
     """
     for value, kind, name in ((net, Sequential, "net"), (loss, Loss, "loss"), (opt, Optimizer, "opt")):
         instance(value, kind, name)
     epochs, batch_size = whole_number(epochs, "epochs", 0), whole_number(batch_size, "batch_size", 1)
     every = whole_number(every, "every", 1)
     one_of(engine, "engine", ("auto", "fused", "python"))
+    callbacks = _callables(callbacks, loss, validation)
+    opt.check_net(net)
+    for name, array in settle(net).items():
+        opt.slots_of(name, array)
     problem = obstacle(net, loss, opt) if engine != "python" else ""
     if engine == "fused" and problem:
         raise ValueError(f"engine 'fused' cannot train this: {problem}")
-    run_epoch = train_epoch if problem is None else _python_epoch
-    callbacks = _callables(callbacks)
     x, y = _data(net, loss, x, y, "")
     if validation is not None:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise ValueError(f"validation is a {type(validation).__name__}, expected a pair (x, y)")
         validation = _data(net, loss, validation[0], validation[1], "validation ")
     _check_batches(net, len(x), batch_size)
-    run = _Run(net, loss, opt, generator(rng), History())
-    identity = _identity(run, x, y, batch_size, shuffle) if checkpoint is not None else None
-    if checkpoint is not None:
-        if not Path(checkpoint).parent.is_dir():
-            raise FileNotFoundError(f"checkpoint {checkpoint}: there is no folder {Path(checkpoint).parent}")
-        files.remove_leftovers(checkpoint)
-        if Path(checkpoint).exists():
-            run.resume(checkpoint, identity)
-
-    kept_modes = modes(net)
-    good, spare = run.snapshot(), None
-    done = len(run.history)
-    bar = progress_bar(range(done, epochs), "training", progress)
-    try:
-        for epoch in bar:
-            net.train()
-            order = run.rng.permutation(len(x)) if shuffle else np.arange(len(x))
-            with np.errstate(all="ignore"):  # what overflows is found, and named
-                total, right, steps, finite = run_epoch(net, loss, opt, x, y, order, batch_size)
-                if not finite:
-                    batch = order[steps * batch_size : (steps + 1) * batch_size]
-                    raise DivergenceError(_where(net, loss, x[batch], y[batch], epoch + 1, steps + 1))
-                run.record(total / steps, right, y, validation)
-            now = run.snapshot(spare)
-            _check_weights(net, now["arrays"], epoch + 1)
-            good, spare, done = now, good, epoch + 1
-            bar.set_postfix_str(f"loss {total / steps:.4g}", refresh=False)
-            stop = [callback(done, net, run.history) for callback in callbacks]
-            last = done == epochs or any(stop)
-            if checkpoint is not None and (last or done % every == 0):
-                run.save(checkpoint, identity, good)
-            if any(stop):
-                break
-    except BaseException as error:
-        run.restore(good)
-        if isinstance(error, KeyboardInterrupt):
-            if checkpoint is not None:
-                run.save(checkpoint, identity, good)
-            where = f", saved in {checkpoint}" if checkpoint is not None else ""
-            print(f"\ninterrupted: the net is as after epoch {done} of {epochs}{where}", file=sys.stderr, flush=True)
-        raise
-    finally:
-        for layer, mode in kept_modes:
-            layer.training = mode
+    run = Run(net, loss, opt, generator(rng), x, y, validation, batch_size, bool(shuffle))
+    save = _nothing if checkpoint is None else _resumed(run, checkpoint, epochs, changed=bool(callbacks))
+    _train(run, epochs, train_epoch if problem is None else _python_epoch, callbacks, save, every, progress)
     return run.history
 
 
-def _callables(callbacks):
-    """The callbacks as a list; a TypeError where one cannot be called."""
+def _train(run, epochs, run_epoch, callbacks, save, every, progress):
+    """The epochs that are left. Where one fails, everything is put back as after the last whole one."""
+    net, opt, history, before = run.net, run.opt, run.history, modes(run.net)
+    first = done = len(history)
+    run.begin()
+    try:
+        _ask_again(run, callbacks)
+        bar = progress_bar(range(done, done if run.ended else epochs), "training", progress)
+        for epoch in bar:
+            net.train()
+            opt.begin_epoch(epoch + 1)
+            run.rates += [opt.lr] if opt.scheduled else []
+            run.asked = not callbacks
+            _epoch(run, run_epoch, epoch + 1)
+            run.keep()
+            done = epoch + 1
+            bar.set_postfix_str(f"loss {history.loss[-1]:.4g}", refresh=False)
+            if callbacks:
+                _ask(run, callbacks)
+            if run.ended or done == epochs or done % every == 0:
+                save()
+            if run.ended:
+                break
+    except BaseException as error:
+        run.restore(run.good)
+        if isinstance(error, KeyboardInterrupt):
+            say(f"\ninterrupted: the net is as after epoch {done} of {epochs}{save()}")
+        raise
+    finally:
+        opt.end_fit()
+        net.eval()
+        for layer, mode in before if not history.loss else ():
+            layer.training = mode
+    if done > first:
+        warn_if_risen(run, resumed=first > 0)
+
+
+def _ask(run, callbacks):
+    """Call all callbacks after an epoch; they may change the net and end the run."""
+    run.net.eval()
+    answers = [callback(len(run.history), run.net, run.history) for callback in callbacks]  # all are asked
+    run.ended = any(answers)
+    run.asked = True
+    run.check_callbacks()
+    run.keep()
+
+
+def _ask_again(run, callbacks):
+    """Of a resumed run: call the callbacks that an interruption cut short, or ask whether it still is over."""
+    if not run.asked:
+        _ask(run, callbacks)
+    elif run.ended:
+        before = run.snapshot()
+        _ask(run, callbacks)
+        ended = run.ended
+        run.restore(before)  # nothing that they do may count twice
+        run.ended = ended
+        run.keep()
+
+
+def _epoch(run, run_epoch, number):
+    """One epoch, into the history. DivergenceError, with the last snapshot put back, where something overflows."""
+    net, loss, opt, x, y, validation = run.net, run.loss, run.opt, run.x, run.y, run.validation
+    order = run.rng.permutation(len(x)) if run.shuffle else np.arange(len(x))
+    with np.errstate(all="ignore"):  # what overflows is found, and named
+        total, right, steps, finite = run_epoch(net, loss, opt, x, y, order, run.batch_size)
+        step = steps if finite else steps + 1
+        batch = order[(step - 1) * run.batch_size : step * run.batch_size]
+        if not finite:
+            place, remedy = overflow(net, loss, x[batch], y[batch], opt.lr)
+            what = f"the loss stopped being finite in epoch {number}, step {step}, beginning in {place}"
+            _diverged(run, batch, what, remedy)
+        elif place := weight_overflow(net):  # an epoch can end with finite losses and a last update that overflows
+            what = f"{place}, stopped being finite in the last step of epoch {number}"
+            _diverged(run, batch, what, f"try a smaller lr than {opt.lr:g}")
+        history = run.history
+        history.loss.append(total / steps)
+        if loss.of_classes:
+            history.accuracy.append(_share(loss, right, y))
+        net.eval()
+        if validation is not None:
+            output = net(validation[0])
+            history.val_loss.append(loss(output, validation[1]))
+            if loss.of_classes:
+                history.val_accuracy.append(_share(loss, loss.right(output, validation[1]), validation[1]))
+
+
+def _diverged(run, batch, what, remedy):
+    """Put the last snapshot back and raise the DivergenceError that says so."""
+    run.restore(run.good)
+    run.net.eval()
+    history, kept = run.history.loss, run.loss(run.net(run.x[batch]), run.y[batch])
+    risen = f", risen from {history[0]:.4g} in the first" if history and kept > 2 * history[0] else ""
+    raise DivergenceError(
+        f"{what}. The net keeps the weights of the last finite epoch ({len(history) or 'none: those it began with'}), "
+        f"whose loss on the samples of that step is {kept:.4g}{risen}; {remedy}"
+    )
+
+
+def _resumed(run, checkpoint, epochs, changed):
+    """Put back what the checkpoint file holds, if it is there -> a function that writes it, and says where to."""
+    path = Path(checkpoint)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"checkpoint {checkpoint}: there is no folder {path.parent}")
+    identity = run.identity()
+    files.remove_leftovers(path)
+    if path.exists():
+        run.resume(path, identity, epochs)
+
+    def save():
+        run.save(path, identity, changed)
+        return f", saved in {path}"
+
+    return save
+
+
+def _nothing():
+    return ""
+
+
+def _callables(callbacks, loss, validation):
+    """The callbacks as a list; a TypeError where one cannot be called, ValueError where one would find no numbers."""
     if callable(callbacks):
         raise TypeError("callbacks is a function, expected a list of functions: callbacks=[...]")
     if not isinstance(callbacks, tuple | list):
@@ -158,6 +209,13 @@ def _callables(callbacks):
     for callback in callbacks:
         if not callable(callback):
             raise TypeError(f"callbacks holds {shown(callback)}, expected functions (epoch, net, history)")
+        monitor = monitor_of(callback) or ""
+        if monitor.startswith("val_") and validation is None:
+            raise ValueError(
+                f"early_stopping watches {monitor!r}, but there is no validation: fit(..., validation=(x, y))"
+            )
+        if monitor.endswith("accuracy") and not loss.of_classes:
+            raise ValueError(f"early_stopping watches {monitor!r}, but {loss!r} knows no right answers: watch a loss")
     return list(callbacks)
 
 
@@ -170,7 +228,7 @@ def _data(net, loss, x, y, which):
     y = loss.targets(y, (len(x), predict_width(net, x)), x.dtype)
     if y.dtype.kind == "f":
         finite_rows(y, f"{which}y")
-    return x, y
+    return tuple(array if array.flags.c_contiguous and array.flags.aligned else aligned(array) for array in (x, y))
 
 
 def _check_batches(net, N, batch_size):
@@ -201,146 +259,3 @@ def _python_epoch(net, loss, opt, x, y, order, batch_size):
 def _share(loss, right, y):
     """Right answers as a share: of the samples, or of all entries where each is a question of its own."""
     return right / (len(y) if loss.threshold is None else y.size)
-
-
-def _where(net, loss, x, y, epoch, step):
-    """The message of a DivergenceError: the first layer whose output is not finite on the batch it happened on."""
-    place = "the loss itself: every output is finite"
-    for i, a in enumerate(backprop(net, loss, x, y).activations[1:]):
-        if not np.isfinite(a).all():
-            place = f"layer {i}, {net[i]!r}"
-            break
-    return (
-        f"the loss stopped being finite in epoch {epoch}, step {step}, beginning in {place}. "
-        "The net keeps the weights of the last finite epoch; try a smaller lr"
-    )
-
-
-def _check_weights(net, arrays, epoch):
-    """An epoch can end with finite losses and a last update that overflows: that is divergence too."""
-    for name, array in arrays.items():
-        kind, layer, rest = name.split(".", 2)
-        if kind == "net" and not all_finite(array):
-            raise DivergenceError(
-                f"{layer}.{rest} of layer {layer}, {net[int(layer)]!r}, stopped being finite in the last step of epoch "
-                f"{epoch}. The net keeps the weights of the last finite epoch; try a smaller lr"
-            )
-
-
-def _identity(run, x, y, batch_size, shuffle):
-    """What a checkpoint belongs to: it is refused where any of this is different."""
-    data = hashlib.sha256(np.ascontiguousarray(x).tobytes() + np.ascontiguousarray(y).tobytes()).hexdigest()
-    return {
-        "net": repr(run.net),
-        "loss": repr(run.loss),
-        "optimizer": repr(run.opt),
-        "data": data,
-        "batch_size": batch_size,
-        "shuffle": bool(shuffle),
-        "rng": [rng.bit_generator.state["bit_generator"] for rng in run.generators()],  # their kinds
-    }
-
-
-@dataclass
-class _Run:
-    """Everything that changes while fit runs, so that it can be copied, put back, written and read."""
-
-    net: Sequential
-    loss: Loss
-    opt: Optimizer
-    rng: np.random.Generator
-    history: History
-
-    def record(self, mean_loss, right, y, validation):
-        """Add an epoch to the history."""
-        history, loss = self.history, self.loss
-        history.loss.append(mean_loss)
-        if loss.of_classes:
-            history.accuracy.append(_share(loss, right, y))
-        if validation is not None:
-            self.net.eval()
-            output = self.net(validation[0])
-            history.val_loss.append(loss(output, validation[1]))
-            if loss.of_classes:
-                history.val_accuracy.append(_share(loss, loss.right(output, validation[1]), validation[1]))
-
-    def generators(self):
-        """The random generators in play: fit's own, then each Dropout's."""
-        return [self.rng] + [layer.rng for _, layer in walk(self.net) if isinstance(layer, Dropout)]
-
-    def arrays(self):
-        """Every array that changes, by its name in a file."""
-        found = {f"net.{name}": array for name, array in self.net.state().items()}
-        for name, slots in self.opt.state.items():
-            found |= {f"state.{i}.{name}": array for i, array in enumerate(slots)}
-        return found
-
-    def snapshot(self, spare=None):
-        """A copy of all that changes; spare: one that is no longer needed, whose memory is used again."""
-        arrays = self.arrays()
-        if spare is not None and spare["arrays"].keys() == arrays.keys():
-            copies = spare["arrays"]
-            for name, array in arrays.items():
-                copies[name][...] = array
-        else:
-            copies = {name: array.copy() for name, array in arrays.items()}
-        return {
-            "arrays": copies,
-            "steps": self.opt.steps,
-            "rng": [rng.bit_generator.state for rng in self.generators()],
-            "epochs": len(self.history),  # its lists only grow, so their length is enough
-        }
-
-    def restore(self, kept):
-        """Put a snapshot back."""
-        arrays, slots = kept["arrays"], range(len(self.opt.slots))
-        for name, array in self.net.state().items():
-            array[...] = arrays[f"net.{name}"]
-        names = [n for n in self.net.parameters() if kept["steps"] and all(f"state.{i}.{n}" in arrays for i in slots)]
-        self.opt.state = {name: tuple(arrays[f"state.{i}.{name}"].copy() for i in slots) for name in names}
-        self.opt.steps = kept["steps"]
-        for rng, state in zip(self.generators(), kept["rng"], strict=True):
-            rng.bit_generator.state = state
-        for values in vars(self.history).values():
-            del values[kept["epochs"] :]
-
-    def save(self, path, identity, kept):
-        """Write a snapshot to a file."""
-        text = {"format": RUN_FORMAT, "identity": identity} | {k: kept[k] for k in ("steps", "rng", "epochs")}
-        text["history"] = {name: values[: kept["epochs"]] for name, values in vars(self.history).items()}
-        files.write_archive(path, text, kept["arrays"])
-
-    def resume(self, path, identity):
-        """Read a snapshot of this very run and put it back; ValueError where it is of another, or damaged."""
-        text, arrays = files.read_archive(path, RUN_FORMAT)
-        theirs = text["identity"] if isinstance(text.get("identity"), dict) else {}
-        for name, value in identity.items():
-            if theirs.get(name) != value:
-                raise ValueError(
-                    f"checkpoint {path} belongs to a run with another {name}: it has {shown(theirs.get(name))}, "
-                    f"this one {value!r}"
-                )
-        before = self.snapshot()
-        try:
-            self.take(text, arrays)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            self.restore(before)
-            raise ValueError(f"checkpoint {path} does not hold the arrays and numbers of this run: {error}") from None
-
-    def take(self, text, arrays):
-        """Put back what a file holds; an error, perhaps halfway, where it does not fit."""
-        steps, epochs = whole_number(text["steps"], "steps", 0), whole_number(text["epochs"], "epochs", 0)
-        mine = {f"net.{name}": array for name, array in self.net.state().items()}
-        for name, array in self.net.parameters().items() if steps else ():
-            mine |= {f"state.{i}.{name}": array for i in range(len(self.opt.slots))}
-        if {n: (a.shape, a.dtype) for n, a in arrays.items()} != {n: (a.shape, a.dtype) for n, a in mine.items()}:
-            raise ValueError("names, shapes or types differ")
-        files.check_finite({n: a for n, a in arrays.items() if n.startswith("net.")})  # slots may be infinite
-        history = text["history"]
-        if history.keys() != vars(self.history).keys() or len(history["loss"]) != epochs:
-            raise ValueError("its history is not that of its epochs")
-        for name, values in history.items():
-            if len(values) not in (0, epochs):
-                raise ValueError("its history is not that of its epochs")
-            getattr(self.history, name)[:] = [float(value) for value in values]  # the validation loss may be infinite
-        self.restore({"arrays": arrays, "steps": steps, "rng": text["rng"], "epochs": epochs})

@@ -10,7 +10,7 @@ from oracles import same_bits, snapshot
 
 import minigrad as mg
 from minigrad.checkpoint import read_archive, write_archive
-from minigrad.training import RUN_FORMAT
+from minigrad.run import RUN_FORMAT
 
 X = np.random.default_rng(0).standard_normal((23, 3))
 Y = (X[:, 0] > 0).astype(int)

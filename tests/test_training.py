@@ -55,7 +55,7 @@ def test_fit_is_backprop_and_step_batch_by_batch_in_the_shuffled_order(engine, o
         losses.append(np.mean(seen))
         shares.append(right / N)
     assert same_bits(net.state_dict(), again.state_dict())
-    assert snapshot(net, opt) == snapshot(again, by_hand)
+    assert snapshot(net, opt) == snapshot(again.eval(), by_hand)
     assert history.loss == pytest.approx(losses, rel=1e-12)
     assert history.accuracy == pytest.approx(shares)
 
@@ -182,22 +182,53 @@ def ready_to_fail(engine):
 
 @pytest.mark.parametrize("failing", [False, True])
 @pytest.mark.parametrize("evaluating", [[], [1], [0, 1, 2], ["all"]])
-def test_the_mode_is_left_as_found(evaluating, failing):
+def test_the_net_trains_in_training_mode_and_is_looked_at_in_eval_mode(evaluating, failing):
     x, y = data()
     net = mg.Sequential(
         mg.BatchNorm(3), mg.Residual(mg.Linear(3, 3, rng=0), mg.Dropout(0.5, rng=0)), mg.Linear(3, 2, rng=1)
     )
     for i in evaluating:
         (net if i == "all" else net[i]).eval()
-    modes = [layer.training for layer in (net, *net, *net[1])]
-    statistics = net[0].running_mean.copy()
+    statistics, seen = net[0].running_mean.copy(), []
+
+    def modes():
+        return [layer.training for layer in (net, *net, *net[1])]
+
+    def look(*_):
+        seen.append(modes())
+        if failing and len(seen) == 2:
+            raise RuntimeError("a callback's mistake")
+
     if failing:
         with pytest.raises(RuntimeError, match="mistake"):
-            fit(net, mg.SGD(0.1), x, y, **ready_to_fail("auto"))
+            fit(net, mg.SGD(0.1), x, y, callbacks=[look])
     else:
-        fit(net, mg.SGD(0.1), x, y, validation=(x, y))
-    assert [layer.training for layer in (net, *net, *net[1])] == modes
+        fit(net, mg.SGD(0.1), x, y, callbacks=[look])
+    assert seen == [[False] * 6] * (2 if failing else 3)
+    assert modes() == [False] * 6
     assert (net[0].running_mean != statistics).all()  # it did train in training mode
+
+
+def test_a_run_that_fails_in_its_first_epoch_leaves_the_modes_as_they_were(engine):
+    x, y = data(4)
+    net = mg.mlp(SIZES, rng=0)
+    net[1].eval()
+    net[2].bias[1] = np.nan
+    with pytest.raises(mg.DivergenceError):
+        fit(net, mg.SGD(0.1), x, y, engine=engine)
+    assert [layer.training for layer in (net, *net)] == [True, True, False, True]
+
+
+def test_looking_at_the_net_in_a_callback_does_not_change_the_run():
+    x, y = data()
+    nets = [
+        mg.Sequential(mg.Linear(3, 4, rng=0), mg.Dropout(0.5, rng=0), mg.BatchNorm(4), mg.Linear(4, 2, rng=1))
+        for _ in "12"
+    ]
+    fit(nets[0], mg.SGD(0.3), x, y)
+    fit(nets[1], mg.SGD(0.3), x, y, callbacks=[lambda epoch, net, history: net(x) is None])
+    assert same_bits(nets[0].state_dict(), nets[1].state_dict())
+    assert (nets[1](x) == nets[1](x)).all()  # fit has left it so that net(x) is what one means
 
 
 # ---- divergence ------------------------------------------------------------------------------------------

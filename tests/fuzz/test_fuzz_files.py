@@ -17,7 +17,7 @@ from oracles import same_bits, snapshot
 
 import minigrad as mg
 from minigrad.checkpoint import FORMAT, read_archive, write_archive
-from minigrad.training import RUN_FORMAT
+from minigrad.run import RUN_FORMAT
 
 X, Y = np.random.default_rng(0).standard_normal((6, 3)), np.array([0, 1, 1, 0, 1, 0])
 MNIST = {

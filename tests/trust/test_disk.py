@@ -19,7 +19,7 @@ import minigrad as mg
 from minigrad import cli
 from minigrad.checkpoint import read_archive
 from minigrad.report import replace_file
-from minigrad.training import RUN_FORMAT
+from minigrad.run import RUN_FORMAT
 
 X = np.random.default_rng(0).standard_normal((40, 8))
 Y = X[:, :3].argmax(axis=1)

@@ -20,7 +20,7 @@ from oracles import snapshot
 
 import minigrad as mg
 from minigrad.checkpoint import read_archive
-from minigrad.training import RUN_FORMAT
+from minigrad.run import RUN_FORMAT
 
 KILLS = int(os.environ.get("MINIGRAD_KILLS", "6"))
 X = np.random.default_rng(0).standard_normal((400, 8))
