@@ -1,5 +1,7 @@
 """The arrays that a net is trained by: found in its layers, made fit to be updated in place, and put back."""
 
+from typing import Any
+
 import numpy as np
 
 from ._checks import FLOATS, aligned, usable
@@ -31,7 +33,8 @@ def settle(net):
     is replaced by a copy. ValueError or TypeError that names the parameter, before anything is replaced, where one is
     no array of numbers, has a shape that its layer cannot use, or shares memory with another one.
     """
-    arrays, strange = {}, {}  # by their ids: (array, name), and the places [(layer, attribute), ...]
+    arrays: dict[int, tuple[Any, str]] = {}  # by id: each array, and its first name
+    strange: dict[int, list[tuple[Any, str]]] = {}  # by id: the places (layer, attribute) of those to be copied
     for path, layer in tree(net):
         shapes = layer.shapes() if layer.parameter_names else {}
         for name in layer.parameter_names + layer.buffer_names:
@@ -42,9 +45,9 @@ def settle(net):
             if not is_usable(array):
                 strange.setdefault(id(array), []).append((layer, name))
             elif array.shape != shapes.get(name, array.shape):
-                _check_shape(*arrays[id(array)], layer, name)
+                _check_shape(array, arrays[id(array)][1], layer, name)
     dtype = net.dtype or np.dtype(np.float64)
-    copies = {i: usable(*arrays[i], float_of(arrays[i][0]) or dtype) for i in strange}
+    copies = {i: usable(*arrays[i], dtype=float_of(arrays[i][0]) or dtype) for i in strange}
     for i, places in strange.items():
         for layer, name in places:
             _check_shape(copies[i], arrays[i][1], layer, name)
@@ -96,12 +99,12 @@ def put_back(net, arrays):
 
 def _apart(named):
     """A ValueError where two of the arrays share memory: copies would part them, one update would move both."""
-    owners = {}  # the object that owns the memory: the arrays in it
+    owners: dict[int, list] = {}  # by id of the object that owns the memory: the arrays in it
     for array, name in named:
         owner = array
         while getattr(owner, "base", None) is not None:
             owner = owner.base
         for other, first in owners.setdefault(id(owner), []):
-            if np.may_share_memory(array, other, max_work=10**6):
+            if np.may_share_memory(array, other, max_work=10**6):  # type: ignore[arg-type]
                 raise ValueError(f"{first} and {name} share memory; give one of them a copy of its own, with .copy()")
         owners[id(owner)].append((array, name))

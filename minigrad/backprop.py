@@ -34,8 +34,8 @@ class Backprop:
     gradients: dict
     _deltas: list = field(repr=False)
     _arrays: dict = field(repr=False)
-    _net: Sequential = field(repr=False)
     _first_weight: object = field(repr=False, default=None)
+    _net: Sequential | None = field(repr=False, default=None)
 
     @property
     def output(self):
@@ -52,7 +52,8 @@ class Backprop:
 
         The gradients of a weight that is used twice add up, under its first name.
         """
-        first, total = first_names(self._net), {}
+        first: dict[str, str] = first_names(self._net) if self._net else {}
+        total: dict[str, np.ndarray] = {}
         for name, g in self._arrays.items():
             array, name = g.weight if isinstance(g, WeightGradient) else g, first.get(name, name)
             total[name] = total[name] + array if name in total else array
@@ -89,4 +90,4 @@ def backprop(net, loss, x, y):
 
     arrays = {path + name: g for path, gradients in reversed(found) for name, g in gradients.items()}
     pairs = {name.removesuffix(".weight"): g for name, g in arrays.items() if isinstance(g, WeightGradient)}
-    return Backprop(value, activations, pairs, deltas[::-1], arrays, net, first_weight)
+    return Backprop(value, activations, pairs, deltas[::-1], arrays, first_weight, net)

@@ -91,8 +91,8 @@ def warn_if_risen(run, resumed):
         array[...] = run.start[f"net.{name}"]
     first, last = _outputs(before.eval(), x[rows]), _outputs(net, x[rows])
     begin = history.loss[0] if resumed else loss(first[-1], y[rows])
-    end = min(end, loss(last[-1], y[rows]))  # training's own is higher where Dropout or BatchNorm disturb it
-    if not end - begin > max(begin, constant):
+    now = loss(last[-1], y[rows])
+    if not min(end, now) - begin > max(begin, constant):  # where Dropout or BatchNorm disturb one of the two, not both
         return
     sizes = [(_size(a), _size(b)) for a, b in zip(first, last, strict=True)]
     grown = next((i for i, (a, b) in enumerate(sizes) if b > 2 * a), None)
@@ -101,7 +101,7 @@ def warn_if_risen(run, resumed):
         where = f", and the first layer whose output grew is layer {grown}, {net[grown]!r}"
         where += ", from {:.3g} to {:.3g} (root mean square)".format(*sizes[grown])
     warnings.warn(
-        f"training diverged: the loss rose from {begin:.4g} to {end:.4g}, where the best constant output has "
+        f"training diverged: the loss rose from {begin:.4g} to {now:.4g}, where the best constant output has "
         f"{constant:.4g}. The largest output is {np.abs(last[-1]).max():.3g}{where}. "
         f"Try a smaller lr than {run.opt.lr:g}",
         RuntimeWarning,

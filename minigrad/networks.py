@@ -101,8 +101,8 @@ def nested(dicts):
 
 def _once(arrays):
     """The entries of a dict whose array was not there before."""
-    seen = set()
-    return {name: array for name, array in arrays.items() if not (id(array) in seen or seen.add(id(array)))}
+    first = {id(array): name for name, array in reversed(arrays.items())}
+    return {name: array for name, array in arrays.items() if first[id(array)] == name}
 
 
 def first_names(net):

@@ -214,7 +214,7 @@ def _digest(*arrays):
     """A hash of the bytes of contiguous arrays."""
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

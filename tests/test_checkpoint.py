@@ -202,7 +202,7 @@ def test_a_run_is_not_a_net(tmp_path):
         checkpoint=path,
         progress=False,
     )
-    with pytest.raises(ValueError, match=r"is not a minigrad file \(minigrad net 1\): its format is 'minigrad run 1'"):
+    with pytest.raises(ValueError, match=r"is not a minigrad file \(minigrad net 1\): its format is 'minigrad run 2'"):
         mg.load(path)
 
 
