@@ -107,7 +107,13 @@ FLOAT_LINES = (
 # ---- strangers -----------------------------------------------------------------------------------------------
 
 
-def instead(value, kind, name):
+def unlike(value, kind, name):
+    """What came, which kind was expected, and what to do about it."""
+    home = "minigrad " if "." in full_name(type(value)) else ""  # a stranger's class may have the same name
+    return f"{described(value)}, expected {article(home + kind.__name__)}{_instead(value, kind, name)}"
+
+
+def _instead(value, kind, name):
     """What to do where value came and a kind was expected, as the end of a message; "" where nothing is known."""
     cls = value if isinstance(value, type) else type(value)
     framework = next((FRAMEWORKS[root(base)] for base in cls.__mro__ if root(base) in FRAMEWORKS), None)

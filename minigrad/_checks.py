@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ._advice import FLOAT_LINES, advised, array_lines, article, described, described_array, full_name, instead, shown, variable
+from ._advice import FLOAT_LINES, advised, array_lines, described, described_array, shown, unlike, variable
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 MOST = 2**48  # no array is as long and no loop ends that counts so far
@@ -37,9 +37,7 @@ def float_type(dtype):
 def instance(value, kind, name):
     """value itself if it is one of that class."""
     if not isinstance(value, kind):
-        home = "minigrad " if "." in full_name(type(value)) else ""  # a stranger's class may have the same name
-        expected = article(f"{home}{kind.__name__}")
-        raise TypeError(f"{name} is {described(value)}, expected {expected}{instead(value, kind, name)}")
+        raise TypeError(f"{name} is {unlike(value, kind, name)}")
     return value
 
 

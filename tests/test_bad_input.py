@@ -230,7 +230,7 @@ FIT = {
     "engine": ({"engine": "steam"}, ValueError, ["unknown engine 'steam'", "auto, fused, python"]),
     "fused BatchNorm": ({"engine": "fused"}, ValueError, ["engine 'fused' cannot train this"]),
     "loss": ({"loss": "mse"}, TypeError, ["loss is 'mse'", "expected a Loss"]),
-    "class of a loss": ({"loss": mg.MSELoss}, TypeError, ["loss is the class MSELoss", "expected a Loss; use mg.MSELoss()"]),
+    "class of a loss": ({"loss": mg.MSELoss}, TypeError, ["the class MSELoss", "expected a Loss; use mg.MSELoss()"]),
     "opt": ({"opt": 0.1}, TypeError, ["opt is a float", "expected an Optimizer"]),
     "folder": ({"checkpoint": "no such folder/run"}, FileNotFoundError, ["checkpoint", "no such folder"]),
 }
@@ -330,7 +330,9 @@ MESSAGES = {
         lambda: dg.tanh_twin(3), lambda: dg.twin_preconditioner(3), lambda: mg.backprop(3, mg.MSELoss(), A, A)
     ],
     "loss is an int, expected a Loss": [lambda: mg.backprop(NET, 3, A, A)],
-    "state is an int, expected a dict, or another mapping of names to arrays": [lambda: mg.Linear(2, 2).load_state_dict(3)],
+    "state is an int, expected a dict, or another mapping of names to arrays": [
+        lambda: mg.Linear(2, 2).load_state_dict(3)
+    ],
     "matrices is an int, expected a dict": [lambda: dg.precondition(PASS, 3)],
     "matrices has layer '7', bp has no weight of that name": [lambda: dg.precondition(PASS, {"7": np.eye(3)})],
     "x has shape (4, 3), expected (N, 2)": [
@@ -346,7 +348,9 @@ MESSAGES = {
     "bias_std is -1, expected a finite number in [0, 1e+100]": [lambda: dg.mean_field_rate("tanh", 1, -1)],
     "layer must be a whole number, not 'x'": [lambda: dg.gauge_flip(NET, A, [1, 1], "x")],
     "threshold must be a number, not 'x'": [lambda: mg.accuracy(A, [0] * 4, "x"), lambda: dg.saturation(NET, A, "x")],
-    "y has dtype <U1, expected class numbers as integers; use np.asarray(y, int)": [lambda: mg.accuracy(A, list("0101"))],
+    "y has dtype <U1, expected class numbers as integers; use np.asarray(y, int)": [
+        lambda: mg.accuracy(A, list("0101"))
+    ],
     "y has dtype complex128, expected class numbers as integers": [lambda: mg.accuracy(A, [0j] * 4)],
     "output has shape (4, 0): there are no outputs to take the mean of": [lambda: mg.accuracy(np.ones((4, 0)), Y[:4])],
     "output has shape (0, 3): there are no samples to take the mean of": [lambda: mg.accuracy(np.ones((0, 3)), [])],
