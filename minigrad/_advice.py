@@ -99,8 +99,8 @@ def array_lines(value):
 
 
 FLOAT_LINES = (
+    "{a} / np.timedelta64(1, 'D')", "({a} - np.min({a})) / np.timedelta64(1, 'D')",  # of durations, of times
     "{a}.to_numpy(float)", "{a}.float()", "{a}.astype(float)", "np.asarray({a}, float)",
-    "({a} - np.min({a})) / np.timedelta64(1, 'D')", "{a} / np.timedelta64(1, 'D')",
 )  # fmt: skip
 
 

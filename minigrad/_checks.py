@@ -1,5 +1,6 @@
 """What an argument must be, and what the error says when it is not."""
 
+import difflib
 import functools
 import math
 import numbers
@@ -31,7 +32,9 @@ def float_type(dtype):
             return np.dtype(dtype)
     except (TypeError, ValueError):
         pass
-    raise ValueError(f"dtype must be float32 or float64, not {shown(dtype)}")
+    word = str(dtype).rpartition(".")[2]  # as in torch.float32
+    fix = f"; use {word!r}" if word in ("float32", "float64") else ""
+    raise ValueError(f"dtype must be float32 or float64, not {shown(dtype)}{fix}")
 
 
 def instance(value, kind, name):
@@ -179,7 +182,9 @@ def finite_rows(array, name):
 def whole_number(value, name, least, most=MOST):
     """An int from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number, not {shown(value)}")
+        error = TypeError(f"{name} must be a whole number, not {shown(value)}")
+        lines = () if isinstance(value, bool) else ["int({a})"]
+        raise advised(error, lines, name, value, lambda made: _equal(made, value))
     if value < least:
         raise ValueError(f"{name} is {shown(value)}, expected at least {least}")
     if value > most:
@@ -187,10 +192,18 @@ def whole_number(value, name, least, most=MOST):
     return int(value)
 
 
+def _equal(made, value):
+    """An error where the two differ."""
+    if made != value:
+        raise ValueError(f"{made!r} is another number")
+
+
 def real_number(value, name, low=-math.inf, high=math.inf, open_low=False, open_high=False):
     """A finite float in the given interval."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, not {shown(value)}")
+        error = TypeError(f"{name} must be a number, not {shown(value)}")
+        lines = () if isinstance(value, bool) else ["float({a})"]
+        raise advised(error, lines, name, value, lambda made: None)
     try:
         value = float(value)
     except OverflowError:  # an int or a fraction beyond all floats
@@ -205,12 +218,17 @@ def real_number(value, name, low=-math.inf, high=math.inf, open_low=False, open_
 def one_of(value, name, known):
     """value itself if it is among the known ones; the error lists them."""
     if not isinstance(value, str) or value not in known:
-        raise ValueError(f"unknown {name} {shown(value)}, expected one of: {', '.join(known)}")
+        word = getattr(value, "kind", value)  # an activation, or its class, has its name there
+        near = difflib.get_close_matches(word.lower(), known, 1, 0.8) if isinstance(word, str) else []
+        fix = f"; use {near[0]!r}" if near else ""
+        raise ValueError(f"unknown {name} {shown(value)}, expected one of: {', '.join(known)}{fix}")
     return value
 
 
 def generator(rng):
     """rng: a seed, a numpy.random.Generator, or None for fresh randomness."""
     if rng is not None and not isinstance(rng, np.random.Generator):
+        if isinstance(rng, bool) or not isinstance(rng, numbers.Integral):
+            raise TypeError(f"rng must be a whole number, a numpy.random.Generator or None, not {shown(rng)}")
         rng = whole_number(rng, "rng", 0, math.inf)
     return np.random.default_rng(rng)
