@@ -271,13 +271,34 @@ STATES = {
     "a number": (GOOD | {"0.bias": 1.0}, ValueError, ["state['0.bias'] has shape ()", "expected (2,)"]),
     "complex": (GOOD | {"0.bias": np.ones(2, complex)}, TypeError, ["state['0.bias'] has dtype complex128"]),
     "words": (GOOD | {"0.bias": ["a", "b"]}, TypeError, ["state['0.bias'] has dtype <U1"]),
+    "half floats": (GOOD | {"0.bias": np.ones(2, "f2")}, TypeError, ["; use state['0.bias'].astype(float)"]),
+    "a number for a name": (GOOD | {3: np.ones(2)}, KeyError, ["unexpected entries [3]"]),
+    "a counter alone": ({"1.num_batches_tracked": 3}, KeyError, ["missing entries ['0.weight', '0.bias'] and", "[]"]),
+    "a list": (list(GOOD.items()), TypeError, ["state is a list, expected a dict, or another mapping"]),
+    "a net": (mg.mlp([3, 2]), TypeError, ["state is a Sequential", "; use state.state_dict()"]),
+    "beyond float32": (GOOD | {"0.bias": np.array([1, -1e39])}, ValueError, ["state['0.bias'] holds 1e+39", "float32"]),
 }
 
 
 @pytest.mark.parametrize("case", STATES)
 def test_state_dict(case):
-    net, (state, error, words) = mg.mlp([3, 2], rng=0), STATES[case]
+    net, (state, error, words) = mg.mlp([3, 2], rng=0, dtype=np.float32), STATES[case]
     check(lambda: net.load_state_dict(state), error, words, net)
+
+
+def test_a_state_that_batchnorm_cannot_use():
+    net = mg.Sequential(mg.Linear(3, 2, rng=0), mg.BatchNorm(2))
+    state = net.state_dict() | {"0.weight": np.ones((2, 3)), "1.running_var": np.array([1.0, -0.5])}
+    check(lambda: net.load_state_dict(state), ValueError, ["state['1.running_var'] holds -0.5", "at least 0"], net)
+
+
+def test_a_state_for_a_layer_that_is_read_only():
+    net = mg.mlp([3, 2], rng=0)
+    net[0].bias.flags.writeable = False
+    check(lambda: net.load_state_dict(GOOD), ValueError, ["0.bias of the layer is read-only", "a copy of it"], net)
+    net[0].bias = net[0].bias.copy()
+    net.load_state_dict(GOOD)
+    assert (net[0].bias == 1).all()
 
 
 # ---- anything else: the message begins with the argument's name, and says what it expected -----------------
