@@ -146,6 +146,48 @@ def test_accuracy(output, y, threshold, share):
         assert mg.accuracy(output, y) == pytest.approx(share)
 
 
+@pytest.mark.parametrize("name", ["bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy"])
+@given(st.integers(1, 9), st.integers(1, 4), st.sampled_from([np.float32, np.float64]), seeds)
+def test_all_that_count_right_answers_count_the_same(name, N, K, dtype, seed):
+    """By hand; the loss; accuracy; and both engines, of which the compiled one counts for itself. Ties are frequent."""
+    rng, loss = np.random.default_rng(seed), LOSSES[name]
+    classes = "cross_entropy" in name
+    K += classes
+    z = rng.integers(-1, 2, (N, K)).astype(dtype)  # many equal outputs, and many at the threshold
+    output = mg.sigmoid(z) if name == "bce" else z
+    if name == "cross_entropy":
+        y = rng.integers(0, K, N)
+        wanted = y
+    elif name == "soft_cross_entropy":
+        y = rng.integers(1, 3, (N, K)).astype(dtype)
+        y /= y.sum(axis=1, keepdims=True)
+        wanted = [row.tolist().index(max(row)) for row in y]
+    else:
+        y = rng.choice([0.0, 0.5, 1.0], (N, K)).astype(dtype)
+    if classes:
+        right = sum(row.tolist().index(max(row)) == k for row, k in zip(output, wanted, strict=True))
+    else:
+        right = sum((a > loss.threshold) == (t > 0.5) for a, t in zip(output.ravel(), y.ravel(), strict=True))
+    assert loss.right(output, y) == right
+    if classes or K == 1:
+        assert mg.accuracy(output, y, loss.threshold or 0.0) == right / N
+    for engine in ("auto", "python"):
+        net = mg.Sequential(mg.Linear(K, K, bias=False, dtype=dtype), *[mg.Sigmoid()] * (name == "bce"))
+        net[0].weight[...] = np.eye(K)
+        history = mg.fit(net, loss, mg.SGD(0.1), z, y, epochs=1, batch_size=N, progress=False, engine=engine)
+        assert history.accuracy == [pytest.approx(right / (N if classes else N * K), rel=1e-15)]
+
+
+@pytest.mark.parametrize("y", [[0.0, 1.0], [1.0, 0.0]])
+def test_nan_is_no_answer_of_any_kind(y):
+    column, first = np.full((2, 1), np.nan), np.array([[np.nan, 1.0], [2.0, 1.0]])
+    assert BCE.right(column, np.array(y)[:, None]) == LOGITS.right(column, np.array(y)[:, None]) == 0
+    assert mg.accuracy(column, y) == 0
+    assert CE.right(first, np.array(y, int)) == (y[1] == 0)
+    assert CE.right(first, np.eye(2)[np.array(y, int)]) == (y[1] == 0)
+    assert mg.accuracy(first, y) == (y[1] == 0) / 2
+
+
 @pytest.mark.parametrize(("loss", "edge"), [(mg.BCELoss(), 0.5), (mg.BCEWithLogitsLoss(), 0.0)], ids=repr)
 def test_at_the_threshold_the_answer_is_0(loss, edge):
     assert loss.right(np.array([[edge], [edge], [edge + 0.1]]), np.array([[0.0], [0.5], [1.0]])) == 3
