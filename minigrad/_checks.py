@@ -32,7 +32,7 @@ def float_type(dtype):
             return np.dtype(dtype)
     except (TypeError, ValueError):
         pass
-    word = str(dtype).rpartition(".")[2]  # as in torch.float32
+    word = shown(dtype).rpartition(".")[2]  # as in torch.float32
     fix = f"; use {word!r}" if word in ("float32", "float64") else ""
     raise ValueError(f"dtype must be float32 or float64, not {shown(dtype)}{fix}")
 
