@@ -60,7 +60,8 @@ def train(args):
         args.checkpoint = args.resume or args.checkpoint
         if not Path(args.checkpoint).is_file():
             raise FileNotFoundError(f"{args.checkpoint}: there is no such file to go on from")
-    if args.save is not None and args.checkpoint is not None and one_file(args.save, args.checkpoint):
+    both = args.save is not None and args.checkpoint is not None
+    if both and os.path.realpath(args.save) == os.path.realpath(args.checkpoint):  # through links too
         args.usage(f"--save {args.save} and the checkpoint {args.checkpoint} are one file; give it two names")
     for path in (args.save, args.checkpoint):
         check_writable(path)
@@ -151,13 +152,6 @@ def fold(net, shift, spread):
     first = net[0]
     first.weight /= spread
     first.bias -= first.weight @ shift
-
-
-def one_file(first, second):
-    """Are these two names of one file, also through a link?"""
-    if os.path.exists(first) and os.path.exists(second):
-        return os.path.samefile(first, second)
-    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def check_writable(path):

@@ -150,11 +150,11 @@ class Layer:
 
 def _fitting(array, name, mine):
     """The argument as an array of its own, fit to be copied into mine."""
-    plain = np.array(as_float(array, name))  # not a view of a layer that is itself about to change
+    plain = as_float(array, name)
     if plain.shape != mine.shape:
         raise ValueError(f"{name} has shape {plain.shape}, expected {mine.shape}")
     with np.errstate(all="ignore"):
-        fitting = plain.astype(mine.dtype)
+        fitting = plain.astype(mine.dtype)  # a copy: it may be an array of the net that is about to change
     if (np.isinf(fitting) & ~np.isinf(plain)).any():
         largest = np.abs(plain[np.isfinite(plain)]).max()
         raise ValueError(f"{name} holds {largest:g}, which is beyond {mine.dtype}")
