@@ -86,3 +86,11 @@ class Type:
 
 
 FLOAT32 = Type()
+
+
+def foreign(name, module, *bases):
+    """A class of that name which says that it comes from that module."""
+    return type(name, bases or (object,), {"__module__": module})
+
+
+Module = foreign("Module", "torch.nn.modules.module")

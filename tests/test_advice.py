@@ -358,6 +358,42 @@ def test_what_cannot_be_mended_by_a_line_is_named(case):
     assert not advised(error) or "another's Sequential" in case
 
 
+foreign, Module = strangers.foreign, strangers.Module
+FOREIGN = {  # argument, what comes, how the message ends
+    "a PyTorch net": (
+        "net", foreign("Sequential", "torch.nn", Module)(), "expected a minigrad Sequential: this is a PyTorch model; "
+        "build the same layers with mg.Sequential, then net.load_state_dict(model.state_dict()) fills them"
+    ),
+    "a model derived from one": ("net", foreign("Mine", "__main__", Module)(), "(model.state_dict()) fills them"),
+    "a PyTorch loss": (
+        "loss", foreign("MSELoss", "torch.nn.modules.loss", foreign("_Loss", "torch.nn.modules.loss", Module))(),
+        "expected a minigrad Loss: this is a PyTorch loss; use mg.MSELoss()"
+    ),
+    "a PyTorch loss of its own": (
+        "loss", foreign("L1Loss", "torch.nn", foreign("_Loss", "torch.nn", Module))(), "this is a PyTorch loss"
+    ),
+    "the class of an optimizer": (
+        "opt", foreign("SGD", "torch.optim.sgd", foreign("Optimizer", "torch.optim")),
+        "opt is the class torch.optim.sgd.SGD, expected an Optimizer: this is a PyTorch optimizer; use mg.SGD(lr=...)"
+    ),
+    "an estimator": (
+        "net", foreign("MLPClassifier", "sklearn.neural_network", foreign("BaseEstimator", "sklearn.base"))(),
+        "this is a scikit-learn model; build a net with mg.mlp or mg.Sequential"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_what_another_framework_made_is_called_so(case):
+    name, value, end = FOREIGN[case]
+    arguments = {"net": NET, "loss": CE, "opt": mg.SGD(0.1), "x": X, "y": Y, "epochs": 1} | {name: value}
+    error = refusal(lambda _: mg.fit(**arguments), None)
+    assert str(error).startswith(f"{name} is ")
+    assert str(error).endswith(end)
+    for line in advised(error):
+        assert isinstance(eval(line.replace("...", "0.1"), {"mg": mg}), mg.Loss | mg.Optimizer)
+
+
 def test_a_class_that_needs_arguments_is_shown_with_them():
     call = lambda v: mg.fit(NET, CE, v, X, Y, epochs=1)  # noqa: E731
     assert advised(refusal(call, mg.SGD)) == ["mg.SGD(lr=...)"]
