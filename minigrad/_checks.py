@@ -1,10 +1,14 @@
 """What an argument must be, and what the error says when it is not."""
 
+import difflib
 import functools
 import math
 import numbers
+from collections.abc import Iterator
 
 import numpy as np
+
+from ._advice import FLOAT_LINES, advised, array_lines, described, described_array, shown, unlike, variable
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 MOST = 2**48  # no array is as long and no loop ends that counts so far
@@ -28,33 +32,65 @@ def float_type(dtype):
             return np.dtype(dtype)
     except (TypeError, ValueError):
         pass
-    raise ValueError(f"dtype must be float32 or float64, not {shown(dtype)}")
-
-
-def shown(value):
-    """repr, for a message: cut short, and also for an int of more digits than Python writes."""
-    try:
-        text = repr(value)
-    except ValueError:
-        text = "an int of very many digits"
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    word = shown(dtype).rpartition(".")[2]  # as in torch.float32
+    fix = f"; use {word!r}" if word in ("float32", "float64") else ""
+    raise ValueError(f"dtype must be float32 or float64, not {shown(dtype)}{fix}")
 
 
 def instance(value, kind, name):
     """value itself if it is one of that class."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is a {type(value).__name__}, expected a {kind.__name__}")
+        raise TypeError(f"{name} is {unlike(value, kind, name)}")
     return value
 
 
 def rectangular(array, name):
-    """The argument as an array of whatever type; an error where its rows differ in length or entries are masked."""
-    if isinstance(array, np.ma.MaskedArray):
+    """The argument as an array of whatever type; an error where it is none, or is masked, ragged or of fields."""
+    try:
+        return plain_array(array, name)
+    except RecursionError:
+        raise ValueError(f"{name} is a list that holds itself, expected an array") from None
+    except (ValueError, TypeError) as error:
+        raise advised(error, array_lines(array), name, array, lambda made: plain_array(made, name)) from None
+
+
+def plain_array(array, name):
+    """rectangular, without advice."""
+    listed = isinstance(array, list | tuple)
+    if isinstance(array, np.ma.MaskedArray) or (listed and any(isinstance(row, np.ma.MaskedArray) for row in array)):
         raise TypeError(f"{name} is a masked array; fill or drop its masked entries first")
     try:
-        return np.asarray(array)
-    except (ValueError, TypeError):
-        raise ValueError(f"{name} is not a rectangular array") from None
+        plain = np.asarray(array)
+    except MemoryError:
+        raise
+    except Exception as error:  # every library has its own
+        if listed and isinstance(error, RecursionError):
+            raise
+        if listed:
+            raise _misfit(array, name) from None
+        raise TypeError(f"{name} is {described_array(array)}, which NumPy cannot read") from None
+    if plain.dtype.names:
+        raise TypeError(f"{name} has the fields {list(plain.dtype.names)}, expected numbers of one type")
+    if plain.ndim == 0 and plain.dtype.kind in "OSU":
+        fix = f"; use np.array(list({variable(name)}))" if isinstance(array, Iterator) else ""
+        raise TypeError(f"{name} is {described(array)}, expected an array{fix}")
+    return plain
+
+
+def _misfit(rows, name):
+    """Why NumPy can make no array of a list, as an error: an entry that is none, or that differs from the first."""
+    try:
+        shapes = [
+            () if isinstance(row, numbers.Number) else plain_array(row, f"{name}[{i}]").shape
+            for i, row in enumerate(rows)
+        ]
+    except (TypeError, ValueError) as error:
+        return error
+    for i, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            where = f"{name}[0] has shape {shapes[0]}, {name}[{i}] has shape {shape}"
+            return ValueError(f"{name} is not a rectangular array: {where}")
+    return ValueError(f"{name} is a list that NumPy can make no array of")
 
 
 def as_float(array, name, dtype=None):
@@ -62,24 +98,72 @@ def as_float(array, name, dtype=None):
 
     dtype None keeps float32 and float64 as they are and makes integers float64.
     """
-    array = rectangular(array, name)
+    if type(array) is np.ndarray and array.dtype in FLOATS and (dtype is None or array.dtype == dtype):
+        return array
+    plain = rectangular(array, name)
+    try:
+        return floats(plain, name, dtype)
+    except TypeError as error:
+        raise advised(error, FLOAT_LINES, name, array, lambda made: _mended(made, name, plain)) from None
+
+
+def floats(array, name, dtype=None):
+    """as_float of what is an array already, and without advice."""
     if array.dtype in FLOATS and (dtype is None or array.dtype == dtype):
         return array
     if array.dtype.kind in "iu" or (array.dtype.kind == "f" and array.dtype.newbyteorder("=") in FLOATS):
         with np.errstate(all="ignore"):  # what is too large for a float32 becomes infinite
             return array.astype(dtype or (np.float64 if array.dtype.kind in "iu" else array.dtype.newbyteorder("=")))
-    raise TypeError(f"{name} has dtype {array.dtype}, expected float32, float64 or integers")
+    raise TypeError(f"{name} has dtype {array.dtype}, expected float32, float64 or integers{_no_number(array)}")
+
+
+def _mended(made, name, plain):
+    """An error where made, by which somebody else's array would be replaced, is no floats or has missing values."""
+    made = floats(np.asarray(made), name)
+    if plain.dtype.kind in "OSU" and not np.isfinite(made).all():
+        raise ValueError(f"{name} holds missing values")
+
+
+def _no_number(array):
+    """"; entry [0, 1] is 'a'": the first of an array of objects or text that is no finite number."""
+    if array.dtype.kind in "OSU":
+        for i in np.ndindex(array.shape):
+            entry = array.item(*i)
+            try:
+                good = math.isfinite(float(entry))
+            except (TypeError, ValueError, OverflowError):
+                good = False
+            if not good:
+                return f"; entry {list(i)} is {shown(entry)}"
+    return ""
 
 
 def as_batch(array, name, dtype=None, width=None):
     """A float array (N, width), one row per sample."""
-    array = as_float(array, name, dtype)
+    given, array = array, as_float(array, name, dtype)
+    if array.ndim == 2 and width in (None, array.shape[1]):
+        return array
+    error = ValueError(f"{name} has shape {array.shape}, expected (N, {width or 'features'})")
+    for lines, remark in _batch_lines(array, width):
+        error = advised(error, lines, name, given, lambda made: _batch(made, width), remark)
+    raise error
+
+
+def _batch(made, width):
+    shape = np.asarray(made).shape
+    if len(shape) != 2 or width not in (None, shape[1]):
+        raise ValueError(f"it has shape {shape}")
+
+
+def _batch_lines(array, width):
+    """What may make one row per sample of it: [(lines, what they take the array for)]."""
     if array.ndim == 1:
-        fix = f"{name}[:, None]" if width == 1 else f"{name}[None, :] for one sample"
-        raise ValueError(f"{name} has shape {array.shape}, expected (N, {width or 'features'}); use {fix}")
-    if array.ndim != 2 or (width is not None and array.shape[1] != width):
-        raise ValueError(f"{name} has shape {array.shape}, expected (N, {width or 'features'})")
-    return array
+        column = ["{a}[:, None]", "np.asarray({a})[:, None]"], "" if width == 1 else " for one feature"
+        row = ["{a}[None, :]", "np.asarray({a})[None, :]"], " for one sample"
+        return [column] if width == 1 else [row, column]
+    if array.ndim == 2:
+        return [(["{a}.T", "np.transpose({a})"], " if its columns are the samples")] if array.shape[0] == width else []
+    return [(["{a}.reshape(len({a}), -1)", "np.reshape({a}, (len({a}), -1))"], "")] if width else []
 
 
 def usable(array, name, dtype=None):
@@ -119,7 +203,9 @@ def finite_rows(array, name):
 def whole_number(value, name, least, most=MOST):
     """An int from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number, not {shown(value)}")
+        error = TypeError(f"{name} must be a whole number, not {shown(value)}")
+        lines = () if isinstance(value, bool) else ["int({a})"]
+        raise advised(error, lines, name, value, lambda made: _equal(made, value))
     if value < least:
         raise ValueError(f"{name} is {shown(value)}, expected at least {least}")
     if value > most:
@@ -127,10 +213,18 @@ def whole_number(value, name, least, most=MOST):
     return int(value)
 
 
+def _equal(made, value):
+    """An error where the two differ."""
+    if made != value:
+        raise ValueError(f"{made!r} is another number")
+
+
 def real_number(value, name, low=-math.inf, high=math.inf, open_low=False, open_high=False):
     """A finite float in the given interval."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, not {shown(value)}")
+        error = TypeError(f"{name} must be a number, not {shown(value)}")
+        lines = () if isinstance(value, bool) else ["float({a})"]
+        raise advised(error, lines, name, value, lambda made: None)
     try:
         value = float(value)
     except OverflowError:  # an int or a fraction beyond all floats
@@ -145,12 +239,17 @@ def real_number(value, name, low=-math.inf, high=math.inf, open_low=False, open_
 def one_of(value, name, known):
     """value itself if it is among the known ones; the error lists them."""
     if not isinstance(value, str) or value not in known:
-        raise ValueError(f"unknown {name} {shown(value)}, expected one of: {', '.join(known)}")
+        word = getattr(value, "kind", value)  # an activation, or its class, has its name there
+        near = difflib.get_close_matches(word.lower(), known, 1, 0.8) if isinstance(word, str) else []
+        fix = f"; use {near[0]!r}" if near else ""
+        raise ValueError(f"unknown {name} {shown(value)}, expected one of: {', '.join(known)}{fix}")
     return value
 
 
 def generator(rng):
     """rng: a seed, a numpy.random.Generator, or None for fresh randomness."""
     if rng is not None and not isinstance(rng, np.random.Generator):
+        if isinstance(rng, bool) or not isinstance(rng, numbers.Integral):
+            raise TypeError(f"rng must be a whole number, a numpy.random.Generator or None, not {shown(rng)}")
         rng = whole_number(rng, "rng", 0, math.inf)
     return np.random.default_rng(rng)

@@ -13,6 +13,7 @@ import numpy as np
 
 import minigrad as mg
 
+from ._quality import check_fit, load_data, loss_for, print_quality
 from .activations import ACTIVATIONS
 from .initializers import INITIALIZERS
 from .study.config import SCALES, scaling
@@ -59,9 +60,12 @@ def train(args):
         args.checkpoint = args.resume or args.checkpoint
         if not Path(args.checkpoint).is_file():
             raise FileNotFoundError(f"{args.checkpoint}: there is no such file to go on from")
+    both = args.save is not None and args.checkpoint is not None
+    if both and os.path.realpath(args.save) == os.path.realpath(args.checkpoint):  # through links too
+        args.usage(f"--save {args.save} and the checkpoint {args.checkpoint} are one file; give it two names")
     for path in (args.save, args.checkpoint):
         check_writable(path)
-    x, y, x_test, y_test = mg.datasets.load(args.data)
+    x, y, x_test, y_test = load_data(args.data)
     shift, spread = scaling(x, args.scale)
     x, x_test = (x - shift) / spread, (x_test - shift) / spread
     hidden = [32] if args.hidden is None else args.hidden
@@ -92,8 +96,9 @@ def train(args):
 def evaluate(args):
     """Loss and accuracy of a saved net."""
     net = mg.load(args.net).eval()
-    x, y, x_test, y_test = mg.datasets.load(args.data)
-    print_quality(net, loss_for(net, x), (x, y), (x_test, y_test))
+    x, y, x_test, y_test = load_data(args.data)
+    loss = loss_for(net, check_fit(net, args.net, x, max(y.max(), y_test.max()) + 1, args.data))
+    print_quality(net, loss, (x, y), (x_test, y_test))
     return 0
 
 
@@ -102,6 +107,8 @@ def report(args):
     from . import report as reports
     from .study import Config
 
+    if not os.path.isdir(args.data):
+        load_data(args.data)  # an unknown name is an error before any work
     config = Config(data=args.data, seed=args.seed, full=args.full, progress=True)
     out = args.out or "-".join(["report", *(args.only or [])])
     return reports.make(config, Path(out), args.only, args.jobs)
@@ -116,22 +123,6 @@ def optimizer(args):
     if args.optimizer == "sgd":
         return mg.SGD(lr=lr, momentum=args.momentum or 0.0)
     return {"rmsprop": mg.RMSprop, "adam": mg.Adam, "adamw": mg.AdamW}[args.optimizer](lr=lr)
-
-
-def loss_for(net, x):
-    """The loss that fits the net's outputs: one is a probability or a logit, several are logits."""
-    if net(x[:1]).shape[1] > 1:
-        return mg.CrossEntropyLoss()
-    return mg.BCELoss() if isinstance(net[-1], mg.Sigmoid) else mg.BCEWithLogitsLoss()
-
-
-def print_quality(net, loss, train_data, test_data):
-    """Loss and accuracy on both halves of the data."""
-    for name, (x, y) in (("train", train_data), ("test", test_data)):
-        output = net(x)
-        targets = y[:, None] if output.shape[1] == 1 else y
-        right = mg.accuracy(output, targets, loss.threshold or 0.0)
-        print(f"{name:<6}loss {loss(output, targets):<8.4g} accuracy {right:.4f}")
 
 
 def print_layers(net, loss, x, y, batch_size):

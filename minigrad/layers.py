@@ -9,13 +9,15 @@ own as a class with these two methods, derived from Layer.
 Index legend: n sample (N), k output neuron (K), j input (J).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from ._advice import described
 from ._backend import core
-from ._checks import as_batch, as_float, float_type, generator, instance, real_number, whole_number
+from ._checks import as_batch, as_float, float_type, generator, real_number, whole_number
 from ._parameters import float_of, put_back, settle
 from .initializers import initialize
 
@@ -95,16 +97,25 @@ class Layer:
         return {name: array.copy() for name, array in self.state().items()}
 
     def load_state_dict(self, state):
-        """Copy the arrays of a state_dict in; KeyError or ValueError, before any change, where it does not fit."""
-        mine, state = self.state(), instance(state, dict, "state")
-        missing, extra = [n for n in mine if n not in state], [n for n in state if n not in mine]
+        """Copy in the arrays of a state_dict: any mapping of names to arrays, PyTorch's too, or an open .npz file.
+
+        Entries called num_batches_tracked, which PyTorch's BatchNorm counts, are ignored. KeyError, TypeError or
+        ValueError, before any change, where names, shapes or types do not fit, where a number is beyond the layer's
+        float type, or a running variance below 0. NaN and infinity are copied as they are.
+        """
+        if not isinstance(state, Mapping):
+            fix = "; use state.state_dict()" if hasattr(state, "state_dict") else ""
+            raise TypeError(f"state is {described(state)}, expected a dict, or another mapping of names to arrays{fix}")
+        settle(self)
+        mine, arrays = self.state(), {}
+        missing = [name for name in mine if name not in state]
+        extra = [n for n in state if n not in mine and str(n).rpartition(".")[2] != "num_batches_tracked"]
         if missing or extra:
             raise KeyError(f"state has missing entries {missing} and unexpected entries {extra}")
-        arrays = {name: as_float(state[name], f"state[{name!r}]", mine[name].dtype) for name in mine}
-        for name, array in arrays.items():
-            if array.shape != mine[name].shape:
-                raise ValueError(f"state[{name!r}] has shape {array.shape}, expected {mine[name].shape}")
-        settle(self)
+        for name, array in mine.items():
+            arrays[name] = _fitting(state[name], f"state[{name!r}]", array)
+            if name.rpartition(".")[2] == "running_var" and (arrays[name] < 0).any():
+                raise ValueError(f"state[{name!r}] holds {arrays[name].min():g}, expected variances of at least 0")
         put_back(self, arrays)
 
     @property
@@ -138,6 +149,19 @@ class Layer:
     def __repr__(self):
         arguments = [repr(v) if k in self.positional else f"{k}={v!r}" for k, v in self.config().items()]
         return f"{type(self).__name__}({', '.join(arguments)})"
+
+
+def _fitting(array, name, mine):
+    """The argument as an array of its own, fit to be copied into mine."""
+    plain = as_float(array, name)
+    if plain.shape != mine.shape:
+        raise ValueError(f"{name} has shape {plain.shape}, expected {mine.shape}")
+    with np.errstate(all="ignore"):
+        fitting = plain.astype(mine.dtype)  # a copy: it may be an array of the net that is about to change
+    if (np.isinf(fitting) & ~np.isinf(plain)).any():
+        largest = np.abs(plain[np.isfinite(plain)]).max()
+        raise ValueError(f"{name} holds {largest:g}, which is beyond {mine.dtype}")
+    return fitting
 
 
 class Linear(Layer):

@@ -11,7 +11,8 @@ why a confident mistake still sends back a full error; written unfused it would 
 import numpy as np
 
 from ._backend import core
-from ._checks import as_batch, as_float, real_number, rectangular
+from ._checks import as_batch, finite_rows, real_number
+from ._targets import answers, classes, probabilities, values
 
 
 class Loss:
@@ -34,31 +35,28 @@ class Loss:
 
     def targets(self, y, shape, dtype):
         """y as an array fit for outputs of this shape; a ValueError or TypeError where it is not."""
-        return targets_like(y, shape, dtype)
+        return values(y, shape, dtype)
 
     def right(self, output, y):
-        """How many answers are right, an int; only for losses that are of_classes."""
-        return int(((output > self.threshold) == (y > 0.5)).sum())
+        """How many answers are right, an int; only for losses that are of_classes. y as targets() returns it."""
+        return count_right(output, y, self.threshold)
 
     def __repr__(self):
         return f"{type(self).__name__}()"
 
 
-def targets_like(y, shape, dtype):
-    """y as floats of the output's shape (N, K)."""
-    y = as_float(y, "y", dtype)
-    if y.shape != shape:
-        fix = "; use y[:, None]" if shape[1] == 1 and y.shape == shape[:1] else ""
-        raise ValueError(f"y has shape {y.shape}, expected {shape} as the output{fix}")
-    return y
+def count_right(output, y, threshold=None):
+    """How many answers are right, an int; the compiled core counts the same way.
 
-
-def probabilities_like(y, shape, dtype):
-    """y as floats of the output's shape (N, K), each in [0, 1]."""
-    y = targets_like(y, shape, dtype)
-    if y.size and (y.min() < 0 or y.max() > 1):
-        raise ValueError(f"y reaches from {y.min():g} to {y.max():g}, expected numbers in [0, 1]")
-    return y
+    threshold None: the largest output of a row, the first of equals, is the answer; y class numbers (N,), or (N, K) in
+    which the largest entry is the class. A number: every entry is an answer, 1 above the threshold; y (N, K), 1 above
+    1/2. NaN is no answer, and a row with a NaN has none of the first kind.
+    """
+    if threshold is None:
+        right = output.argmax(axis=1) == (y.argmax(axis=1) if y.ndim == 2 else y)
+        return int((right & ~np.isnan(output).any(axis=1)).sum())
+    right = (output.astype(np.float64, copy=False) > threshold) == (y > 0.5)
+    return int((right & ~np.isnan(output)).sum())
 
 
 def as_output(output):
@@ -99,7 +97,7 @@ class BCELoss(Loss):
         return core.bce(output, self.targets(y, output.shape, output.dtype))
 
     def targets(self, y, shape, dtype):
-        return probabilities_like(y, shape, dtype)
+        return probabilities(y, shape, dtype)
 
 
 class BCEWithLogitsLoss(Loss):
@@ -113,13 +111,14 @@ class BCEWithLogitsLoss(Loss):
         return core.bce_with_logits(output, self.targets(y, output.shape, output.dtype))
 
     def targets(self, y, shape, dtype):
-        return probabilities_like(y, shape, dtype)
+        return probabilities(y, shape, dtype)
 
 
 class CrossEntropyLoss(Loss):
-    """Softmax and cross-entropy in one: c_n = -sum_k y_k log softmax(z)_k.
+    """Softmax and cross-entropy in one: c_n = -sum_k y_k log softmax(z)_k, K at least 2.
 
-    y is class numbers (N,), whole numbers from 0 to K-1, or probabilities (N, K) whose rows sum to 1.
+    y is class numbers (N,), whole numbers from 0 to K-1 (or bool, of two classes), or probabilities (N, K) whose rows
+    sum to 1.
     """
 
     of_classes = True
@@ -130,27 +129,13 @@ class CrossEntropyLoss(Loss):
         y = self.targets(y, output.shape, output.dtype)
         return (core.cross_entropy if y.ndim == 1 else core.soft_cross_entropy)(output, y)
 
-    def right(self, output, y):
-        return int((output.argmax(axis=1) == (y.argmax(axis=1) if y.ndim == 2 else y)).sum())
-
     def targets(self, y, shape, dtype):
-        y = rectangular(y, "y")
-        if y.ndim == 2 and y.shape == (shape[0], 1) != shape:
-            raise ValueError(f"y has shape {y.shape}, expected {shape[:1]} class numbers; use y[:, 0]")
-        if y.ndim == 2:
-            y = targets_like(y, shape, dtype)
-            with np.errstate(all="ignore"):
-                sums = y.sum(axis=1)
-            if y.size and (y.min() < 0 or np.abs(sums - 1).max() > 1e-3):
-                raise ValueError("y holds rows that are no probabilities: expected entries >= 0 that sum to 1")
-            return y
-        if y.dtype.kind not in "iu":
-            raise TypeError(f"y has dtype {y.dtype}, expected class numbers as integers; use y.astype(int)")
-        if y.shape != shape[:1]:
-            raise ValueError(f"y has shape {y.shape}, expected {shape[:1]} class numbers or {shape} probabilities")
-        if len(y) and not (0 <= y.min() and y.max() < shape[1]):
-            raise ValueError(f"y holds class numbers from {y.min()} to {y.max()}, expected 0 to {shape[1] - 1}")
-        return y.astype(np.int64, copy=False)
+        if shape[1] == 1:
+            raise ValueError(
+                f"output has shape {shape}, but CrossEntropyLoss needs an output for each class: the softmax of one is "
+                "always 1. Give the net two outputs, or use BCEWithLogitsLoss() with y (N, 1) in [0, 1]"
+            )
+        return classes(y, shape, dtype)
 
 
 def softmax(z):
@@ -165,16 +150,14 @@ def accuracy(output, y, threshold=0.5):
     """The share of right answers, a float in [0, 1].
 
     output (N, K) and y class numbers (N,) or one-hot (N, K): the largest output is the answer. With K = 1 the answer
-    is 1 where the output exceeds the threshold (0.5 for probabilities, 0 for logits), y (N, 1) or (N,) of 0 and 1.
+    is 1 where the output exceeds the threshold (0.5 for probabilities, 0 for logits), y (N, 1) or (N,) in [0, 1],
+    1 above 1/2. A row with a NaN is no answer.
+
+    Takes and refuses the y that CrossEntropyLoss does (for K = 1, BCEWithLogitsLoss), in the same words; class numbers
+    may be floats too. ValueError or TypeError where y does not fit or has a NaN.
     """
-    output, y = as_output(output), rectangular(y, "y")
-    threshold = real_number(threshold, "threshold")
-    if y.dtype.kind not in "biuf":
-        raise TypeError(f"y has dtype {y.dtype}, expected numbers")
-    if y.shape not in (output.shape, output.shape[:1]):
-        raise ValueError(f"y has shape {y.shape}, expected {output.shape[:1]} or {output.shape}")
-    if output.shape[1] == 1:
-        right = (output[:, 0].astype(np.float64) > threshold) == (y.reshape(-1) > 0.5)
-    else:
-        right = output.argmax(axis=1) == (y.argmax(axis=1) if y.ndim == 2 else y)
-    return float((right & ~np.isnan(output).any(axis=1)).mean())  # NaN is no answer
+    output, threshold = as_output(output), real_number(threshold, "threshold")
+    y = answers(y, output.shape, output.dtype)
+    if y.dtype.kind == "f":
+        finite_rows(y, "y")
+    return count_right(output, y, threshold if output.shape[1] == 1 else None) / len(output)

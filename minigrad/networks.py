@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ._checks import as_batch, float_type, generator, shown, whole_number
+from ._advice import described
+from ._checks import as_batch, float_type, generator, instance, shown, whole_number
 from ._parameters import tree
 from .activations import activation as activation_named
 from .layers import Layer, Linear
@@ -17,10 +18,10 @@ class Sequential(Layer):
     def __init__(self, *layers):
         if not layers:
             raise ValueError(f"{type(self).__name__} needs at least one layer, got none")
-        for i, layer in enumerate(layers):
-            if not isinstance(layer, Layer):
-                raise TypeError(f"layer {i} is a {type(layer).__name__}, expected a minigrad Layer")
-        self.layers = list(layers)
+        if len(layers) == 1 and isinstance(layers[0], list | tuple):
+            fix = f"give the layers one by one, as {type(self).__name__}(*layers) does"
+            raise TypeError(f"layer 0 is {described(layers[0])}, expected a Layer; {fix}")
+        self.layers = [instance(layer, Layer, f"layer {i}") for i, layer in enumerate(layers)]
 
     def __len__(self):
         return len(self.layers)

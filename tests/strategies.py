@@ -91,8 +91,10 @@ def problems(draw, kinds=KINDS, coupled=False):
     """
     J, rng = draw(sizes), np.random.default_rng(draw(seeds))
     layers, K = draw(layer_stacks(J, kinds, coupled))
-    names = sorted(set(LOSSES) - {"bce"} if coupled else LOSSES)  # Dropout may drive a probability close to 0 or 1
-    name = draw(st.sampled_from(names))
+    names = set(LOSSES) - {"bce"} if coupled else set(LOSSES)  # Dropout may drive a probability close to 0 or 1
+    if K == 1:
+        names -= {"cross_entropy", "soft_cross_entropy"}  # which need two outputs
+    name = draw(st.sampled_from(sorted(names)))
     if name == "bce":
         layers.append(mg.Sigmoid())
     net = mg.Sequential(*layers)

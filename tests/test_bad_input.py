@@ -44,10 +44,10 @@ BUILD = {
     "no layer": (
         lambda: mg.Sequential(mg.Tanh(), "tanh"),
         TypeError,
-        ["layer 1 is a str", "expected a minigrad Layer"],
+        ["layer 1 is 'tanh'", "expected a Layer"],
     ),
-    "a list": (lambda: mg.Sequential([mg.Tanh()]), TypeError, ["layer 0 is a list"]),
-    "a class": (lambda: mg.Sequential(mg.Tanh), TypeError, ["layer 0 is a type"]),
+    "a list": (lambda: mg.Sequential([mg.Tanh()]), TypeError, ["layer 0 is a list", "Sequential(*layers)"]),
+    "a class": (lambda: mg.Sequential(mg.Tanh), TypeError, ["layer 0 is the class Tanh", "use mg.Tanh()"]),
     "activation": (
         lambda: mg.mlp([3, 2], "sine"),
         ValueError,
@@ -99,7 +99,7 @@ INPUTS = {
     "words": ([["a", "b", "c"]], TypeError, ["x has dtype <U1", "expected float32"]),
     "ragged rows": ([[1, 2, 3], [4, 5]], ValueError, ["x is not a rectangular array"]),
     "masked": (np.ma.masked_invalid(NAN), TypeError, ["x is a masked array", "fill or drop"]),
-    "None": (None, TypeError, ["x has dtype object"]),
+    "None": (None, TypeError, ["x is None", "expected an array"]),
 }
 CALLS = {
     "net(x)": lambda net, opt, x: net(x),
@@ -152,10 +152,15 @@ LABELS = {
     "class too large": (CE, 2 * Y, ValueError, ["y holds class numbers from 0 to 2", "expected 0 to 1"]),
     "class too small": (CE, Y - 1, ValueError, ["y holds class numbers from -1 to 0", "expected 0 to 1"]),
     "length": (CE, Y[:4], ValueError, ["y has shape (4,)", "expected (6,)"]),
+    "one output's column": (MSE, Y[:4, None], ValueError, ["y has shape (4, 1)", "expected (6, 2)"]),
     "column": (CE, Y[:, None], ValueError, ["y has shape (6, 1)", "use y[:, 0]"]),
     "floats": (CE, Y * 1.0, TypeError, ["y has dtype float64", "y.astype(int)"]),
-    "words": (CE, ["cat", "dog"] * 3, TypeError, ["y has dtype <U3", "class numbers as integers"]),
-    "truth values": (CE, Y > 0, TypeError, ["y has dtype bool", "y.astype(int)"]),
+    "words": (
+        CE,
+        ["cat", "dog"] * 3,
+        TypeError,
+        ["y has dtype <U3", "class numbers as integers", "use np.unique(y, return_inverse=True)[1]"],
+    ),
     "objects": (CE, Y.astype(object), TypeError, ["y has dtype object", "y.astype(int)"]),
     "no probabilities": (
         CE,
@@ -224,9 +229,9 @@ FIT = {
     "seed": ({"rng": "seed"}, TypeError, ["rng must be a whole number", "'seed'"]),
     "engine": ({"engine": "steam"}, ValueError, ["unknown engine 'steam'", "auto, fused, python"]),
     "fused BatchNorm": ({"engine": "fused"}, ValueError, ["engine 'fused' cannot train this"]),
-    "loss": ({"loss": "mse"}, TypeError, ["loss is a str", "expected a Loss"]),
-    "class of a loss": ({"loss": mg.MSELoss}, TypeError, ["loss is a type", "expected a Loss"]),
-    "opt": ({"opt": 0.1}, TypeError, ["opt is a float", "expected a Optimizer"]),
+    "loss": ({"loss": "mse"}, TypeError, ["loss is 'mse'", "expected a Loss"]),
+    "class of a loss": ({"loss": mg.MSELoss}, TypeError, ["the class MSELoss", "expected a Loss; use mg.MSELoss()"]),
+    "opt": ({"opt": 0.1}, TypeError, ["opt is a float", "expected an Optimizer"]),
     "folder": ({"checkpoint": "no such folder/run"}, FileNotFoundError, ["checkpoint", "no such folder"]),
 }
 
@@ -266,13 +271,25 @@ STATES = {
     "a number": (GOOD | {"0.bias": 1.0}, ValueError, ["state['0.bias'] has shape ()", "expected (2,)"]),
     "complex": (GOOD | {"0.bias": np.ones(2, complex)}, TypeError, ["state['0.bias'] has dtype complex128"]),
     "words": (GOOD | {"0.bias": ["a", "b"]}, TypeError, ["state['0.bias'] has dtype <U1"]),
+    "half floats": (GOOD | {"0.bias": np.ones(2, "f2")}, TypeError, ["; use state['0.bias'].astype(float)"]),
+    "a number for a name": (GOOD | {3: np.ones(2)}, KeyError, ["unexpected entries [3]"]),
+    "a counter alone": ({"1.num_batches_tracked": 3}, KeyError, ["missing entries ['0.weight', '0.bias'] and", "[]"]),
+    "a list": (list(GOOD.items()), TypeError, ["state is a list, expected a dict, or another mapping"]),
+    "a net": (mg.mlp([3, 2]), TypeError, ["state is a Sequential", "; use state.state_dict()"]),
+    "beyond float32": (GOOD | {"0.bias": np.array([1, -1e39])}, ValueError, ["state['0.bias'] holds 1e+39", "float32"]),
 }
 
 
 @pytest.mark.parametrize("case", STATES)
 def test_state_dict(case):
-    net, (state, error, words) = mg.mlp([3, 2], rng=0), STATES[case]
+    net, (state, error, words) = mg.mlp([3, 2], rng=0, dtype=np.float32), STATES[case]
     check(lambda: net.load_state_dict(state), error, words, net)
+
+
+def test_a_state_that_batchnorm_cannot_use():
+    net = mg.Sequential(mg.Linear(3, 2, rng=0), mg.BatchNorm(2))
+    state = net.state_dict() | {"0.weight": np.ones((2, 3)), "1.running_var": np.array([1.0, -0.5])}
+    check(lambda: net.load_state_dict(state), ValueError, ["state['1.running_var'] holds -0.5", "at least 0"], net)
 
 
 # ---- anything else: the message begins with the argument's name, and says what it expected -----------------
@@ -280,7 +297,7 @@ def test_state_dict(case):
 NET, A = mg.mlp([2, 3, 2], rng=0), np.ones((4, 2))
 PASS = mg.backprop(NET, mg.MSELoss(), A, A)
 CONE, PATTERNS = dg.narrow_cone(np.eye(2)), dg.reachable_patterns(2, 2)
-TEXT = " has dtype <U1, expected float32, float64 or integers"
+TEXT = " is 'x', expected an array"
 MESSAGES = {
     f"d{TEXT}": [lambda: dg.sign_detour("x"), lambda: CONE.shortest("x")],
     f"u{TEXT}": [lambda: dg.fewest_reversals("x", 1, 1)],
@@ -309,24 +326,26 @@ MESSAGES = {
     "signs must hold -1, 0 and 1 only": [lambda: dg.nearest_reachable([1, 1], A, [1, 1, 1, 2])],
     "target has shape (3,), expected (1, 2) as an update": [lambda: dg.ZigZag.of_updates(A, [1, 2, 3])],
     "target has shape (3,), expected (2,) as a point": [lambda: dg.ZigZag.of_weights(A, [1, 2, 3])],
-    "bp is a int, expected a Backprop": [
+    "bp is an int, expected a Backprop": [
         lambda: dg.delta_agreement(3), lambda: dg.attenuation(3), lambda: dg.precondition(3, {})
     ],
-    "g is a int, expected a WeightGradient": [
+    "g is an int, expected a WeightGradient": [
         lambda: dg.batch_survival(3, 1), lambda: dg.mean_fluctuation_split(3)
     ],
     "g has no samples to take the mean of": [
         lambda: dg.mean_fluctuation_split(mg.WeightGradient(np.ones((0, 2)), np.ones((0, 3))))
     ],
-    "net is a int, expected a Layer": [
+    "net is an int, expected a Layer": [
         lambda: dg.saturation(3, A), lambda: dg.dead_units(3, A), lambda: mg.SGD(0.1).step(3, {})
     ],
-    "net is a int, expected a Sequential": [
+    "net is an int, expected a Sequential": [
         lambda: dg.tanh_twin(3), lambda: dg.twin_preconditioner(3), lambda: mg.backprop(3, mg.MSELoss(), A, A)
     ],
-    "loss is a int, expected a Loss": [lambda: mg.backprop(NET, 3, A, A)],
-    "state is a int, expected a dict": [lambda: mg.Linear(2, 2).load_state_dict(3)],
-    "matrices is a int, expected a dict": [lambda: dg.precondition(PASS, 3)],
+    "loss is an int, expected a Loss": [lambda: mg.backprop(NET, 3, A, A)],
+    "state is an int, expected a dict, or another mapping of names to arrays": [
+        lambda: mg.Linear(2, 2).load_state_dict(3)
+    ],
+    "matrices is an int, expected a dict": [lambda: dg.precondition(PASS, 3)],
     "matrices has layer '7', bp has no weight of that name": [lambda: dg.precondition(PASS, {"7": np.eye(3)})],
     "x has shape (4, 3), expected (N, 2)": [
         lambda: dg.saturation(NET, np.ones((4, 3))), lambda: dg.gauge_flip(NET, np.ones((4, 3)), [1, 1])
@@ -334,15 +353,17 @@ MESSAGES = {
     "layer 1, Sigmoid(), gets NaN from this x: not to be judged": [
         lambda: dg.saturation(NET, A * np.nan), lambda: dg.dead_units(NET, A * np.nan)
     ],
-    "activation is a list, expected a Activation": [lambda: dg.mean_field_rate([], 1)],
+    "activation is a list, expected an Activation": [lambda: dg.mean_field_rate([], 1)],
     "gain is 1e+101, expected a finite number in (0, 1e+100]": [lambda: dg.mean_field_rate("tanh", 1e101)],
     "gain is 0, expected a finite number in (0, 1e+100]": [lambda: dg.mean_field_rate("tanh", 0)],
     "bias_std is 1e+101, expected a finite number in [0, 1e+100]": [lambda: dg.mean_field_rate("tanh", 1, 1e101)],
     "bias_std is -1, expected a finite number in [0, 1e+100]": [lambda: dg.mean_field_rate("tanh", 1, -1)],
     "layer must be a whole number, not 'x'": [lambda: dg.gauge_flip(NET, A, [1, 1], "x")],
     "threshold must be a number, not 'x'": [lambda: mg.accuracy(A, [0] * 4, "x"), lambda: dg.saturation(NET, A, "x")],
-    "y has dtype <U1, expected numbers": [lambda: mg.accuracy(A, list("0101"))],
-    "y has dtype complex128, expected numbers": [lambda: mg.accuracy(A, [0j] * 4)],
+    "y has dtype <U1, expected class numbers as integers; use np.asarray(y, int)": [
+        lambda: mg.accuracy(A, list("0101"))
+    ],
+    "y has dtype complex128, expected class numbers as integers": [lambda: mg.accuracy(A, [0j] * 4)],
     "output has shape (4, 0): there are no outputs to take the mean of": [lambda: mg.accuracy(np.ones((4, 0)), Y[:4])],
     "output has shape (0, 3): there are no samples to take the mean of": [lambda: mg.accuracy(np.ones((0, 3)), [])],
     "gradients must be a Backprop or a dict, not 3": [lambda: mg.SGD(0.1).step(NET, 3)],

@@ -126,6 +126,30 @@ def test_nets_with_one_output_can_be_evaluated(run, tmp_path):
         assert float(shown[4]) == pytest.approx(mg.accuracy(net(x), y, loss.threshold), abs=1e-4)
 
 
+def test_evaluate_sees_the_net_in_eval_mode(run, tmp_path):
+    net = mg.Sequential(mg.Linear(2, 8, rng=0), mg.BatchNorm(8), mg.Tanh(), mg.Dropout(0.5, rng=0), mg.Linear(8, 2))
+    x, y, x_test, y_test = mg.datasets.load("moons")
+    mg.fit(net, mg.CrossEntropyLoss(), mg.Adam(lr=0.02), x, y, epochs=2, rng=0, progress=False)
+    mg.save(net.train(), tmp_path / "net.npz")
+    lines = [quality(run(f"evaluate {tmp_path / 'net.npz'} --data moons")[1]) for _ in range(2)]
+    assert lines[0] == lines[1]  # Dropout would differ
+    net.eval()
+    for line, data in zip(lines[0], ((x, y), (x_test, y_test)), strict=True):
+        assert float(line.split()[2]) == pytest.approx(mg.CrossEntropyLoss()(net(data[0]), data[1]), rel=1e-3)
+        assert float(line.split()[4]) == pytest.approx(mg.accuracy(net(data[0]), data[1]), abs=1e-4)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_the_outputs_of_a_sigmoid_are_probabilities_however_many(run, tmp_path, inside):
+    end = [mg.Linear(8, 3, rng=1), mg.Sigmoid()]
+    net = mg.Sequential(mg.Linear(4, 8, rng=0), mg.Tanh(), *([mg.Sequential(*end)] if inside else end))
+    mg.save(net, tmp_path / "net.npz")
+    x, y, _, _ = mg.datasets.load("iris")
+    line = quality(run(f"evaluate {tmp_path / 'net.npz'} --data iris")[1])[0].split()
+    assert float(line[2]) == pytest.approx(mg.BCELoss()(net(x), np.eye(3)[y]), rel=1e-3)
+    assert float(line[4]) == pytest.approx(mg.accuracy(net(x), y), abs=1e-4)
+
+
 # ---- help ------------------------------------------------------------------------------------------------
 
 
@@ -192,21 +216,47 @@ def test_wrong_usage_is_2(run, line, words):
         ("train --data digits --activation relu --scale none --lr 1e200 --epochs 2", "smaller lr"),
         ("evaluate {tmp}/none.npz", "none.npz: No such file"),
         ("evaluate {tmp}/text.npz", "not a minigrad"),
-        ("evaluate {tmp}/net.npz --data digits", "(N, 2)"),
-        ("evaluate {tmp}/net.npz --data spirals", "class numbers from 0 to 2"),
+        ("train --data {tmp}/text.npz", "--data: expected one of digits, iris,"),
+        ("train --data {tmp}/text.npz", "or a folder with IDX files; '{tmp}/text.npz' is a file"),
+        ("train --data {tmp}/nothing", "'{tmp}/nothing' is neither"),
+        ("evaluate {tmp}/net.npz --data {tmp}/text.npz", "--data: expected one of digits, iris,"),
+        ("report --data {tmp}/text.npz --out {tmp}/report", "--data: expected one of digits, iris,"),
+        ("evaluate {tmp}/net.npz --data digits", "{tmp}/net.npz takes 2 numbers a sample, digits has 64"),
+        ("evaluate {tmp}/any.npz --data digits", "any.npz does not take the 64 numbers a sample of digits: input of"),
+        ("evaluate {tmp}/net.npz --data spirals", "{tmp}/net.npz has 2 outputs, spirals has classes 0 to 2"),
+        ("evaluate {tmp}/one.npz --data spirals", "one.npz has 1 output, which tells 2 classes apart, spirals has"),
     ],
 )
 def test_mistakes_are_one_line_and_1(run, tmp_path, line, words):
     (tmp_path / "text.npz").write_text("not a net")
     mg.save(mg.mlp([2, 3, 2], rng=0), tmp_path / "net.npz")
+    mg.save(mg.mlp([2, 1], rng=0), tmp_path / "one.npz")
+    mg.save(mg.Sequential(mg.Tanh(), mg.Linear(2, 2)), tmp_path / "any.npz")
     before = sorted(tmp_path.iterdir())
     with np.errstate(all="ignore"):
         code, _, err = run(line.format(tmp=tmp_path))
     assert code == 1
     assert err.startswith("minigrad: ")
     assert err.count("\n") == 1
-    assert words in err
+    assert words.format(tmp=tmp_path) in err
     assert sorted(tmp_path.iterdir()) == before  # nothing was begun
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--resume"])
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("other", ["run", "./run", "link", "folder/../run", "folder link/run"])
+def test_the_net_and_the_checkpoint_are_two_files(run, tmp_path, monkeypatch, other, there, option):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder link").symlink_to(tmp_path)
+    (tmp_path / "link").symlink_to("run")
+    if there or option == "--resume":
+        (tmp_path / "run").write_text("whatever")
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.iterdir()}
+    code, out, err = run(["train", "--data", "xor", "--save", other, option, "run"])
+    assert (code, out) == (2, "")
+    assert f"--save {other} and the checkpoint run are one file" in err
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 # ---- as a process ----------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The layers one by one: what goes forward, what comes back, what they keep, and what the pair can tell."""
 
-from types import SimpleNamespace
+from collections import ChainMap, OrderedDict, UserDict
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import same_bits
 from readers import Square
+from strangers import Tensor
 from strategies import DTYPES, seeds
 
 import minigrad as mg
@@ -189,6 +191,41 @@ def test_a_state_dict_is_a_copy_and_can_be_put_back(layer):
     assert not kept or not same_bits(kept, changed)
     layer.load_state_dict({name: kept[name].astype(np.float64) for name in reversed(kept)})  # any order, any float
     assert same_bits(kept, layer.state_dict())
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict, MappingProxyType, UserDict, ChainMap])
+def test_a_state_may_be_any_mapping_with_counters_of_batches(kind):
+    net, other = (mg.Sequential(mg.Linear(3, 2, rng=seed), mg.BatchNorm(2)) for seed in (0, 1))
+    other(np.ones((4, 3)))
+    state = kind(other.state_dict() | {"1.num_batches_tracked": np.array(7)})
+    net.load_state_dict(state)
+    assert same_bits(net.state_dict(), other.state_dict())
+    net[1].load_state_dict(kind(other[1].state_dict() | {"num_batches_tracked": np.array(7)}))
+    assert "1.num_batches_tracked" not in net.state_dict()
+
+
+def test_a_state_may_be_an_open_file(tmp_path):
+    net, other = mg.mlp([3, 4, 2], rng=0), mg.mlp([3, 4, 2], rng=1)
+    np.savez(tmp_path / "state.npz", **other.state_dict())
+    with np.load(tmp_path / "state.npz") as state:
+        net.load_state_dict(state)
+    assert same_bits(net.state_dict(), other.state_dict())
+
+
+def test_a_state_may_hold_tensors_and_nan():
+    net = mg.Linear(3, 2)
+    net.load_state_dict({"weight": Tensor(np.full((2, 3), 2), "float32"), "bias": [np.nan, -np.inf]})
+    assert (net.weight == 2).all()
+    assert np.isnan(net.bias[0])
+    assert net.bias[1] == -np.inf
+
+
+def test_a_state_may_hold_the_arrays_of_the_net_itself():
+    net = mg.Sequential(mg.Linear(2, 2, rng=0), mg.Linear(2, 2, rng=1))
+    old = net.state_dict()
+    swapped = {f"{1 - int(name[0])}{name[1:]}": array for name, array in net.state().items()}
+    net.load_state_dict(swapped)
+    assert all((net.state()[f"{1 - int(name[0])}{name[1:]}"] == array).all() for name, array in old.items())
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

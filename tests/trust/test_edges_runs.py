@@ -162,8 +162,13 @@ REFUSED = {  # call, error, words of its message
         for loss in (CE, LOGITS, BCE, MSE)
     },
     "largest label": (lambda: CE(Z, BIG), ValueError, "from 0 to 18446744073709551615, expected 0 to 1"),
+    "largest label, accuracy": (lambda: mg.accuracy(np.eye(2), BIG), ValueError, "from 0 to 18446744073709551615"),
+    "NaN label": (lambda: mg.accuracy([[0.1], [0.9]], [np.nan, 1]), ValueError, "y holds NaN or infinity.* row 0"),
+    "NaN class": (lambda: mg.accuracy(np.eye(2), [np.nan, 1]), TypeError, "y has dtype float64, .*; entry 0 is nan"),
     "smallest label": (lambda: fit(NET, y=Y + np.int64(-(2**63))), ValueError, "from -9223372036854775808"),
-    "bool probabilities": (lambda: LOGITS(Z, Z > 0), TypeError, "y has dtype bool, expected float"),
+    "K = 1, one class": (lambda: CE(Z[:, :1], [0, 0]), ValueError, "needs an output for each class"),
+    "K = 1, one class, fit": (lambda: fit(mg.mlp([3, 1])), ValueError, "needs an output for each class"),
+    "bool x": (lambda: NET(X > 0), TypeError, r"x has dtype bool, .*; use x.astype\(float\)"),
 }  # fmt: skip
 
 
@@ -183,11 +188,11 @@ ANSWERED = {  # call, answer
     "NaN loss": (lambda: [np.isnan(G.loss), np.isnan(G.gradients["0"].weight).any()], [True, True]),
     "NaN is no right answer": (lambda: mg.accuracy([[np.nan, 0.0], [1.0, 0.0]], [0, 0]), 0.5),
     "NaN is no right answer of two": (lambda: mg.accuracy([[np.nan], [0.0]], [0, 0]), 0.5),
-    "the largest label is never right": (lambda: mg.accuracy(np.eye(2), BIG), 0.5),
+    "bool probabilities": (lambda: LOGITS(Z, Z > 0), np.log(2)),
+    "bool classes": (lambda: CE(Z, [True, False]), np.log(2)),
     "bool labels in accuracy": (lambda: mg.accuracy([[0.9], [0.1]], [True, False]), 1),
     "N = 0": (lambda: NET(X[:0]), np.zeros((0, 2))),
     "N = 1": (lambda: fit(NET, x=X[:1], y=Y[:1], epochs=0).loss, []),
-    "K = 1": (lambda: mg.backprop(mg.mlp([3, 1], rng=0), CE, X, 0 * Y).gradients["0"].weight, np.zeros((1, 3))),
     "K = 1, softmax": (lambda: mg.softmax([[5.0], [-1e308]]), [[1], [1]]),
     "J = 1": (lambda: dg.condition_number(X[:, :1]), 1),
     "signs of zeros": (lambda: dg.sign_pattern(np.array([[-0.0, 0.0, 5e-324]])), [[0, 0, 1]]),

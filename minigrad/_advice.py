@@ -1,0 +1,154 @@
+"""What an error says of the thing that came, and which line of code would mend it.
+
+An advised line has been run on the thing itself before the message names it: so no message advises what does not work.
+"""
+
+import inspect
+import re
+import warnings
+from collections.abc import Collection, Mapping, Set
+
+import numpy as np
+
+FRAMEWORKS = {"torch": "PyTorch", "sklearn": "scikit-learn", "keras": "Keras", "tensorflow": "TensorFlow"}
+HOME = ("builtins", "numpy", "minigrad")  # whose classes need no module beside their name
+ROLES = {"Optimizer": "optimizer", "_Loss": "loss", "Module": "model", "Model": "model", "BaseEstimator": "model"}
+
+
+def shown(value):
+    """repr, for a message: cut short, and also for an int of more digits than Python writes."""
+    try:
+        text = repr(value)
+    except ValueError:
+        text = "an int of very many digits"
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def article(word):
+    """The word after its a or an."""
+    return f"{'an' if word[:1] in 'aeiouAEIOU' else 'a'} {word}"
+
+
+def described(value):
+    """What came, in words: its class, with the module where that is a stranger's."""
+    if isinstance(value, type):
+        return f"the class {full_name(value)}"
+    if value is None or isinstance(value, str | bytes):
+        return shown(value)
+    return article(full_name(type(value)))
+
+
+def described_array(value):
+    """The same of another library's array: with the type of its numbers and the device they are on."""
+    text = described(value)
+    if hasattr(type(value), "__array__"):
+        for word, attribute in (("of", "dtype"), ("on", "device")):
+            text += f" {word} {getattr(value, attribute)}" if hasattr(value, attribute) else ""
+        text += " that requires grad" if getattr(value, "requires_grad", False) is True else ""
+    return text
+
+
+def full_name(cls):
+    """The name of a class, with its module where that is a stranger's."""
+    return cls.__qualname__ if root(cls) in HOME else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def root(cls):
+    """The package a class comes from."""
+    return cls.__module__.partition(".")[0]
+
+
+# ---- lines that are tried ----------------------------------------------------------------------------------
+
+
+def advised(error, lines, name, value, check, remark=""):
+    """The error, of its own type, with "; use LINE": the first line for which check(what it makes of value) is silent.
+
+    A line is code with {a} for the argument: "np.asarray({a}, float)". The remark follows the line.
+    """
+    for line in lines:
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("error")  # a conversion that warns loses something
+                check(eval(line.format(a="a"), {"np": np, "a": value}))
+        except Exception:  # whatever it is, this line does not work
+            continue
+        return type(error)(f"{error}; use {line.format(a=variable(name))}{remark}")
+    return error
+
+
+def variable(name):
+    """The argument as code: "validation x" is called x, where it was given; what has no name is called it."""
+    found = re.search(r"[^\W\d]\w*(\[.*\])?$", name)
+    return found.group() if found else "it"
+
+
+def array_lines(value):
+    """What may make an array of a thing that is none. Methods are called only of what says that it is an array."""
+    if hasattr(type(value), "__array__"):
+        methods = "detach", "float", "cpu", "to_dense", "resolve_conj", "resolve_neg", "dequantize"
+        lines = [f"{{a}}.{method}()" for method in methods] + ["{a}.detach().cpu().to_dense().float()"]
+        return [*lines, "np.column_stack([{a}[name] for name in {a}.dtype.names])"]  # the last for an array of records
+    if isinstance(value, list | tuple) and all(hasattr(type(row), "__array__") for row in value):
+        return ["[row.detach() for row in {a}]", "[row.detach().cpu().to_dense().float() for row in {a}]"]
+    if isinstance(value, Mapping):
+        return ["np.column_stack(list({a}.values()))"]
+    if isinstance(value, Collection) and not isinstance(value, Set | str | bytes):
+        return ["np.array(list({a}))"]
+    return ["{a}.toarray()", "{a}.todense()"]  # sparse matrices
+
+
+FLOAT_LINES = (
+    "{a} / np.timedelta64(1, 'D')", "({a} - np.min({a})) / np.timedelta64(1, 'D')",  # of durations, of times
+    "{a}.to_numpy(float)", "{a}.float()", "{a}.astype(float)", "np.asarray({a}, float)",
+)  # fmt: skip
+
+
+# ---- strangers -----------------------------------------------------------------------------------------------
+
+
+def unlike(value, kind, name):
+    """What came, which kind was expected, and what to do about it."""
+    home = "minigrad " if "." in full_name(type(value)) else ""  # a stranger's class may have the same name
+    return f"{described(value)}, expected {article(home + kind.__name__)}{_instead(value, kind, name)}"
+
+
+def _instead(value, kind, name):
+    """What to do where value came and a kind was expected, as the end of a message; "" where nothing is known."""
+    cls = value if isinstance(value, type) else type(value)
+    framework = next((FRAMEWORKS[root(base)] for base in cls.__mro__ if root(base) in FRAMEWORKS), None)
+    if framework is not None:
+        role = next((ROLES[base.__name__] for base in cls.__mro__ if base.__name__ in ROLES), "object")
+        return f": this is a {framework} {role}{_instead_of(framework, role, cls, kind)}"
+    if cls is value:
+        return f"; use {called(cls)}" if issubclass(cls, kind) and cls is not kind else ""
+    if kind.__name__ == "Sequential":
+        if hasattr(value, "forward"):
+            return f"; use mg.Sequential({variable(name)})"
+        if isinstance(value, list | tuple) and value and all(hasattr(layer, "forward") for layer in value):
+            return f"; use mg.Sequential(*{variable(name)})"
+    return ""
+
+
+def _instead_of(framework, role, cls, kind):
+    """What minigrad has in the place of another framework's class."""
+    if role != "model":
+        twin = next((ours for ours in family(kind) if ours.__name__ == cls.__name__ and root(ours) == "minigrad"), None)
+        return f"; use {called(twin)}" if twin else ""
+    if framework == "PyTorch":
+        return "; build the same layers with mg.Sequential, then net.load_state_dict(model.state_dict()) fills them"
+    return "; build a net with mg.mlp or mg.Sequential"
+
+
+def family(kind):
+    """kind and all classes derived from it."""
+    yield kind
+    for cls in kind.__subclasses__():
+        yield from family(cls)
+
+
+def called(cls):
+    """The call that makes one: mg.MSELoss(), mg.SGD(lr=...)."""
+    needed = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+    named = [p.name + "=..." if p.kind is p.POSITIONAL_OR_KEYWORD else "..." for p in needed if p.kind != p.VAR_KEYWORD]
+    return f"{'mg.' if root(cls) == 'minigrad' else ''}{cls.__name__}({', '.join(named)})"

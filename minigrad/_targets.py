@@ -1,0 +1,148 @@
+"""What y must be: numbers like the output's, probabilities, or class numbers; and the line of code that makes it so.
+
+Each check refuses what it cannot take, by name. The error ends with the first of some likely lines that was tried on
+this very y and made something that fits.
+"""
+
+import numpy as np
+
+from ._advice import advised
+from ._checks import finite_rows, floats, plain_array, rectangular, shown
+
+
+def values(y, shape, dtype):
+    """y as floats of the output's shape (N, K); bool counts as 0 and 1."""
+    return _checked(_values, y, shape, dtype, _number_lines)
+
+
+def probabilities(y, shape, dtype):
+    """y as floats of the output's shape (N, K), each in [0, 1]; bool counts as 0 and 1."""
+    return _checked(_probabilities, y, shape, dtype, _number_lines)
+
+
+def classes(y, shape, dtype):
+    """y as class numbers (N,), int64 from 0 to K-1, or as floats (N, K) whose rows are probabilities."""
+    return _checked(_classes, y, shape, dtype, _class_lines)
+
+
+def answers(y, shape, dtype):
+    """What accuracy compares with: classes, as whole floats too; for one output probabilities, as (N,) too."""
+    return _checked(_answers, y, shape, dtype, _number_lines if shape[1] == 1 else _class_lines)
+
+
+def _checked(check, y, shape, dtype, lines):
+    try:
+        return check(y, shape, dtype)
+    except (TypeError, ValueError) as error:
+        code = lines(rectangular(y, "y"), shape)  # with an error of its own where y is no array
+        raise advised(error, code, "y", y, lambda made: finite_rows(check(made, shape, dtype), "y")) from None
+
+
+# ---- the checks ----------------------------------------------------------------------------------------------
+
+
+def _values(y, shape, dtype):
+    y = plain_array(y, "y")
+    y = y.astype(dtype) if y.dtype.kind == "b" else floats(y, "y", dtype)
+    if y.shape != shape:
+        raise ValueError(f"y has shape {y.shape}, expected {shape} as the output")
+    return y
+
+
+def _probabilities(y, shape, dtype):
+    y = _values(y, shape, dtype)
+    if y.size and (y.min() < 0 or y.max() > 1):
+        raise ValueError(f"y reaches from {y.min():g} to {y.max():g}, expected numbers in [0, 1]")
+    return y
+
+
+def _classes(y, shape, dtype):
+    y, (N, K) = plain_array(y, "y"), shape
+    if y.shape == (N, 1):
+        raise ValueError(f"y has shape {y.shape}, expected {(N,)} class numbers")
+    if y.ndim == 2:
+        y = _values(y, shape, dtype)
+        with np.errstate(all="ignore"):
+            sums = y.sum(axis=1)
+        if y.size and (y.min() < 0 or np.abs(sums - 1).max() > 1e-3):
+            raise ValueError(
+                "y holds rows that are no probabilities: expected entries >= 0 that sum to 1. "
+                "Classes that do not exclude one another are for BCEWithLogitsLoss"
+            )
+        return y
+    if y.dtype.kind not in "iu" and not (y.dtype.kind == "b" and K == 2):
+        raise TypeError(f"y has dtype {y.dtype}, expected class numbers as integers{_no_class(y, K)}")
+    if y.shape != (N,):
+        raise ValueError(f"y has shape {y.shape}, expected {(N,)} class numbers or {shape} probabilities")
+    if len(y) and not (0 <= y.min() and y.max() < K):
+        raise ValueError(f"y holds class numbers from {y.min()} to {y.max()}, expected 0 to {K - 1}")
+    return y.astype(np.int64, copy=False)
+
+
+def _answers(y, shape, dtype):
+    y, (N, K) = plain_array(y, "y"), shape
+    if K == 1:
+        return _probabilities(y[:, None] if y.shape == (N,) and y.dtype.kind in "biuf" else y, shape, dtype)
+    if y.ndim == 1 and y.dtype.kind == "f" and y.size and np.abs(y).max() < 2**53 and (np.floor(y) == y).all():
+        y = y.astype(np.int64)
+    return _classes(y, shape, dtype)
+
+
+def _no_class(y, K):
+    """"; entry 3 is nan": the first that is no whole number; of words, how many there are if too many."""
+    if y.ndim != 1 or y.dtype.kind not in "fOSU":
+        return ""
+    labels = y.tolist()
+    if all(isinstance(label, str | bytes) for label in labels):
+        return f"; it holds {len(set(labels))} classes, the output {K}" if len(set(labels)) > K else ""
+    bad = next((i for i, label in enumerate(labels) if not _is_class(label)), None)
+    return "" if bad is None else f"; entry {bad} is {shown(labels[bad])}"
+
+
+def _is_class(label):
+    """Is it text, or a whole number?"""
+    try:
+        return isinstance(label, str | bytes) or int(label) == label
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+# ---- the lines -----------------------------------------------------------------------------------------------
+
+
+CASTS = ("{a}", "np.asarray({a})", "{a}.to_numpy(float)", "{a}.float()", "{a}.astype(float)", "np.asarray({a}, float)")
+
+
+def _number_lines(plain, shape):
+    """Lines that may make (N, K) numbers of a y, the plainest first; plain is that y as an array."""
+    N, K = shape
+    column = "[:, None]" if plain.shape == (N,) and K == 1 else ""
+    lines = [cast + column for cast in CASTS] + (["{a}.T"] if plain.shape == (K, N) and N != K else [])
+    kind, text = plain.dtype.kind, "np.unique({a}, return_inverse=True)[1]"
+    if kind in "iuf":
+        labels = np.unique(plain).tolist()
+        if labels == [-1, 1]:
+            lines += [f"({cast}{column} + 1) / 2" for cast in CASTS[:2]]
+        if labels == [1, 2]:
+            lines += [f"{cast}{column} - 1" for cast in CASTS[:2]]
+    if K == 1 and kind in "OSU" and len(set(plain.ravel().tolist())) == 2:
+        lines.append(f"{text}[:, None]")
+    if K > 1 and kind in "iu" and plain.size and plain.min() >= 0:
+        lines += [f"np.eye({K})[{{a}}]", f"np.eye({K})[np.ravel({{a}})]"]
+    if K > 1 and kind in "OSU":
+        lines.append(f"np.eye({K})[{text}]")
+    return lines
+
+
+def _class_lines(plain, shape):
+    """Lines that may make class numbers of a y, the plainest first; none where that would round."""
+    N, K = shape
+    if plain.ndim == 2 and plain.shape != (N, 1):
+        return [*CASTS, *(["{a}.T"] if plain.shape == (K, N) and N != K else [])]
+    if plain.dtype.kind not in "biufOSU" or not all(map(_is_class, plain.ravel().tolist())):
+        return []
+    index, flat = ("[:, 0]", "np.ravel({a})") if plain.ndim == 2 else ("", "{a}")
+    as_they_are = [f"{{a}}{index}", f"np.asarray({{a}}){index}"]
+    as_integers = [f"{{a}}{index}.astype(int)", f"np.asarray({{a}}, int){index}"]
+    from_one = [f"{{a}}{index} - 1", f"np.asarray({{a}}, int){index} - 1"]
+    return [*as_they_are, *as_integers, *from_one, f"np.unique({flat}, return_inverse=True)[1]"]
