@@ -1,6 +1,8 @@
 """fit: the epochs in the documented order, the History, and everything that can end or interrupt a run."""
 
+import itertools
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -234,6 +236,29 @@ def test_divergence_in_the_last_step_of_an_epoch_is_seen_too(engine):
     assert same_bits(net.state_dict(), before)
 
 
+@loud
+@pytest.mark.parametrize("make", [lambda: mg.SGD(1e-6, momentum=0.5), lambda: mg.AdamW(0.01, weight_decay=10.0)])
+@pytest.mark.parametrize("bad_epoch", [2, 3, 4])
+def test_a_last_step_that_overflows_gives_back_the_last_finite_epoch(engine, make, bad_epoch):
+    """The copy of the epoch that failed must not lie in the memory of the copy that is put back."""
+    x, y, seen = data(20)[0], data(20)[1][:, None] * 1e4 + 1e4, []
+    (net, opt), (reference, calm) = ((mg.mlp([3, 5, 1], rng=0), make()) for _ in range(2))
+
+    def accelerate(epoch, *_):
+        seen.append((net.state_dict(), {name: [a.copy() for a in arrays] for name, arrays in opt.state.items()}))
+        if epoch == bad_epoch - 1:
+            opt.lr = 1.7e308
+
+    settings = {"batch_size": 20, "rng": 0, "progress": False, "engine": engine, "validation": (x[:5], y[:5])}
+    with pytest.raises(mg.DivergenceError, match=rf"of layer \d, .* in the last step of epoch {bad_epoch}"):
+        mg.fit(net, mg.MSELoss(), opt, x, y, epochs=9, callbacks=[accelerate], **settings)
+    mg.fit(reference, mg.MSELoss(), calm, x, y, epochs=bad_epoch - 1, **settings)
+    assert len(seen) == bad_epoch - 1
+    assert same_bits(net.state_dict(), seen[-1][0])
+    np.testing.assert_equal({name: list(arrays) for name, arrays in opt.state.items()}, seen[-1][1])
+    assert snapshot(net, opt) == snapshot(reference, calm)
+
+
 @pytest.mark.parametrize("i", [0, 2])
 def test_divergence_names_the_first_layer_that_is_not_finite(engine, i):
     (x, y), net = data(4), mg.mlp(SIZES, rng=0)
@@ -292,11 +317,8 @@ def test_ctrl_c_in_the_middle_of_an_epoch(tmp_path):
 
 
 class Terminal:
-    def __init__(self):
-        self.text = ""
-
-    def isatty(self):
-        return True
+    def __init__(self, isatty=True):
+        self.text, self.isatty = "", lambda: isatty
 
     def write(self, text):
         self.text += text
@@ -319,7 +341,30 @@ def test_progress_passes_every_item_and_writes_to_a_terminal_only(tqdm, monkeypa
             bar.set_postfix_str(f"item {item}", refresh=False)
             passed.append(item)
         assert passed == [0, 1, 2]
-    assert terminal.text == "" or tqdm  # too quick to show anything
+        assert terminal.text == ""  # too quick to show anything
+
+
+@pytest.mark.parametrize(("wanted", "isatty"), [(False, True), (True, False)])
+def test_a_slow_loop_shows_nothing_where_it_is_not_wanted_or_stderr_is_no_terminal(wanted, isatty, monkeypatch):
+    clock, terminal = itertools.count(), Terminal(isatty)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("minigrad._progress.time.monotonic", lambda: float(next(clock)))
+    assert list(progress(range(4), "counting", wanted)) == [0, 1, 2, 3]
+    assert terminal.text == ""
+
+
+def test_a_slow_loop_shows_tqdms_bar_and_wipes_it(monkeypatch):
+    pytest.importorskip("tqdm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    bar = progress(range(3), "counting")
+    for item in bar:
+        bar.set_postfix_str(f"note {item}", refresh=False)
+        time.sleep(0.3)
+    shown = [text.strip() for text in terminal.text.split("\r")]
+    assert any(text.startswith("counting:") and "2/3" in text and "note 1" in text for text in shown)
+    assert shown[-1] == ""
 
 
 def test_a_slow_loop_shows_a_line_and_wipes_it(monkeypatch):
