@@ -80,6 +80,54 @@ def test_the_last_table_tells_sigmoid_from_tanh(run):
     assert all(float(row[-5]) > 0 for row in rows["sigmoid"].values())
 
 
+@pytest.mark.parametrize("scale", ["unit", "standard"])
+def test_the_scaling_is_that_of_the_training_data_alone(run, tmp_path, monkeypatch, scale):
+    """What is known of the test data before they are tested on is known too early."""
+    x, y, x_test, y_test = mg.datasets.load("iris")
+    monkeypatch.setattr(mg.datasets, "load", lambda _: (x.copy(), y, 100 * x_test - 30, y_test))
+    path = tmp_path / "net.npz"
+    code, out, _ = run(f"train --data iris --hidden 5 --epochs 0 --seed 3 --scale {scale} --save {path}")
+    assert code == 0
+    shift, spread = (x.mean(axis=0), x.std(axis=0)) if scale == "standard" else (x.min(), x.max() - x.min())
+    first, loss = mg.mlp([4, 5, 3], rng=3), mg.CrossEntropyLoss()
+    np.testing.assert_allclose(mg.load(path)(x), first((x - shift) / spread), rtol=1e-9, atol=1e-9)
+    for line, (inputs, targets) in zip(quality(out), ((x, y), (100 * x_test - 30, y_test)), strict=True):
+        output = first((inputs - shift) / spread)
+        assert float(line.split()[2]) == pytest.approx(loss(output, targets), rel=1e-3)
+        assert float(line.split()[4]) == pytest.approx(np.mean(output.argmax(axis=1) == targets), abs=1e-4)
+
+
+def by_hand(net, x, y, batch_size):
+    """{layer: |delta|, mean of a, % of rows of one sign in one sample, and in a batch}, sample by sample."""
+    columns = {}
+    for path, g in mg.backprop(net, mg.CrossEntropyLoss(), x, y).gradients.items():
+        sizes, singles, batches = [], [], []
+        for delta, a in zip(g.delta, g.a, strict=True):
+            sizes.append(sum(d * d for d in delta) ** 0.5)
+            singles += [min(d * a) >= 0 or max(d * a) <= 0 for d in delta]
+        for start in range(0, len(x), batch_size):  # the last one may be short
+            part = slice(start, start + batch_size)
+            batches += [min(row) >= 0 or max(row) <= 0 for row in g.delta[part].T @ g.a[part]]
+        columns[path] = np.mean(sizes), g.a.mean(), 100 * np.mean(singles), 100 * np.mean(batches)
+    return columns
+
+
+@pytest.mark.parametrize(("N", "batch_size"), [(7, 4), (13, 6), (12, 5), (8, 4), (5, 9)])
+def test_the_table_is_that_of_its_definitions(rng, capsys, N, batch_size):
+    """Every batch has one gradient, so the short last one counts as the others do."""
+    x, y = rng.standard_normal((N, 3)), rng.integers(0, 3, N)
+    net = mg.mlp([3, 6, 5, 3], rng=4)
+    cli.print_layers(net, mg.CrossEntropyLoss(), x, y, batch_size)
+    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if re.match(r"\d ", line)}
+    expected = by_hand(net, x, y, batch_size)
+    assert list(lines) == list(expected) == ["0", "2", "4"]
+    for path, (size, mean, single, batch) in expected.items():
+        shown = [float(text.rstrip("%")) for text in lines[path][-5:]]
+        assert shown[0] == pytest.approx(size, rel=6e-3)
+        assert shown[1] == pytest.approx(mean, abs=6e-4)
+        assert shown[3:] == pytest.approx([single, batch], abs=0.06)
+
+
 def test_hidden_layers_can_be_given_in_any_way(run):
     for options, sizes in (
         ("--hidden 5,4", "2, 5 5, 4 4, 2"),

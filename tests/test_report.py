@@ -141,6 +141,21 @@ def ids(folder):
     return [entry["id"] for entry in json.loads((folder / "findings.json").read_text(encoding="utf-8"))]
 
 
+def test_claims_are_in_the_order_of_their_numbers(studies, monkeypatch, tmp_path, capsys):
+    """Q10 after Q2 and Q9, wherever they are listed, and whichever was finished first."""
+    order = ["Q10", "Q2", "Q12", "Q9"]
+    fakes = {name: Study(name, (name,), name) for name in order}
+    studies.update({name: lambda name=name: finding(name) for name in order})
+    monkeypatch.setattr("minigrad.report.STUDIES", fakes)
+    assert report.make(Config(), tmp_path, jobs=1) == 0
+    in_order = ["Q2", "Q9", "Q10", "Q12"]
+    assert ids(tmp_path) == in_order
+    tags = Page((tmp_path / "index.html").read_text(encoding="utf-8")).tags
+    assert [attrs["id"] for tag, attrs in tags if tag == "section" and attrs] == in_order
+    assert [attrs["href"] for tag, attrs in tags if tag == "a"] == [f"#{name}" for name in in_order]
+    assert re.findall(r"^Q\d+", capsys.readouterr().out, flags=re.MULTILINE) == in_order
+
+
 def test_interrupted_keeps_what_is_finished(studies, tmp_path, capsys):
     def interrupt():
         assert ids(tmp_path) == ["Q1"]  # already there while the second runs

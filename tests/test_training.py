@@ -137,6 +137,19 @@ def test_history_and_validation(engine, loss, classes):
         assert history.val_accuracy[-1] == mg.accuracy(net(x[:7]), y[:7], threshold)
 
 
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_an_epoch_counts_the_first_of_equal_outputs_as_the_answer(engine, one_hot):
+    y = np.array([0, 1, 2, 0, 1, 2, 0])
+    net = mg.Sequential(mg.Linear(3, 3, init="zeros"))
+    for biases, right in (((0, 0, 0), 3), ((0, 1, 1), 2), ((1, 0, 1), 3)):
+        net[0].bias[:] = biases
+        targets, x = np.eye(3)[y] if one_hot else y, np.zeros((7, 3))
+        validation = (x, targets)
+        settings = {"epochs": 1, "validation": validation, "progress": False, "engine": engine}
+        history = mg.fit(net, mg.CrossEntropyLoss(), mg.SGD(1e-300), x, targets, **settings)
+        assert history.accuracy == history.val_accuracy == [right / 7]
+
+
 def test_validation_does_not_change_the_run(engine):
     (x, y), nets = (
         data(),
