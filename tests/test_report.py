@@ -240,6 +240,28 @@ def test_the_table_fits_the_terminal(monkeypatch):
         assert [line[:3].strip() for line in lines if re.match("Q[0-9]", line)] == list(CLAIMS)
 
 
+@pytest.mark.parametrize(
+    ("value", "rest", "words"),
+    [
+        (1.0, {"expect": (1, 1)}, "exactly 1"),
+        (1.0, {"expect": (None, 2)}, "at most 2"),
+        (1.0, {"expect": (0, None)}, "at least 0"),
+        (1.0, {"expect": (0.5, 2)}, "0.5 to 2"),
+        (3.0, {"expect": (0.5, 2)}, "<span class='bad'>0.5 to 2: missed</span>"),
+        (3.0, {"descriptive": True}, "<span class='note'>nothing, it describes</span>"),
+        (3.0, {}, ""),
+    ],
+)
+def test_the_page_says_what_the_verdict_needs(value, rest, words):
+    assert page.needs(Number("n", value, **rest)) == words
+
+
+def test_a_prediction_has_its_unit():
+    assert page.predicted(Number("n", 1.0, "%", theory=12.5)) == "12.5 %"
+    assert page.predicted(Number("n", 1.0, "%", theory=0)) == "0 %"
+    assert page.predicted(Number("n", 1.0, "%")) == ""
+
+
 def test_formulas_are_set():
     assert page.prose("delta_k a_j < 1") == "<i>δ</i><sub>k</sub> <i>a</i><sub>j</sub> &lt; 1"
     assert page.prose("delta^T a") == "δ<sup>T</sup> a"

@@ -54,6 +54,15 @@ def test_a_number_knows_whether_it_is_as_expected(value, expect, good):
     assert finding(numbers=numbers).confirmed is good
 
 
+def test_a_number_is_expected_or_descriptive_and_never_both():
+    with pytest.raises(ValueError, match="steps: it has an `expect` interval, so it is not descriptive"):
+        Number("steps", 1.0, expect=(0, 1), descriptive=True)
+    describing = Number.of("steps", [1.0, 99.0], descriptive=True)
+    assert (describing.descriptive, describing.as_expected, Number("n", 1.0).descriptive) == (True, True, False)
+    entry = finding(numbers=[Number("n", 1.0, expect=(0, 1)), describing]).entry()
+    assert [number["descriptive"] for number in entry["numbers"]] == [False, True]
+
+
 def test_numbers_of_several_runs():
     number = Number.of("steps", [30, 10, 11], "steps", theory=12)
     assert (number.value, number.low, number.high, number.runs, number.theory) == (11, 10, 30, 3, 12)
