@@ -343,8 +343,9 @@ def test_a_small_file_that_declares_much_costs_no_memory(tmp_path, shape, pack):
 
 def test_a_file_that_cannot_be_opened(tmp_path):
     for path, error in ((tmp_path / "none", FileNotFoundError), (tmp_path, OSError)):
-        with pytest.raises(error):
+        with pytest.raises(error) as caught:
             datasets.load_idx(path)
+        assert Path(caught.value.filename) == path
 
 
 # ---- MNIST's four files ---------------------------------------------------------------------------------

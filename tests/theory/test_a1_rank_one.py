@@ -208,10 +208,11 @@ def test_every_pattern_of_a_pair_without_zeros_is_counted(delta_size, a, is_posi
 
 @given(arrays(np.float64, (1, 4), finite(np.float64).filter(bool)))
 def test_one_a_leaves_k_bits_whatever_its_signs(a):
-    seen = {
-        sign_pattern(mg.WeightGradient(np.array([signs], float), a)).tobytes()
-        for signs in itertools.product((-1, 1), repeat=3)
-    }
+    seen = set()
+    for signs in itertools.product((-1, 1), repeat=3):
+        pattern = sign_pattern(mg.WeightGradient(np.array([signs], float), a))
+        np.testing.assert_array_equal(pattern, np.outer(signs, signs_of(a[0])))
+        seen.add(pattern.tobytes())
     assert len(seen) == 2**3
 
 

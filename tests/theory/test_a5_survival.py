@@ -43,7 +43,8 @@ def survivors(f, J, B, draws, rng, mean=0.0):
     rows = []
     for _ in range(draws):
         a = f(rng.standard_normal((B, J), dtype=np.float32).astype(float))
-        rows.append((rng.standard_normal(B) + mean) @ a)
+        delta = rng.standard_normal((B, 1)) + mean
+        rows.append(mg.WeightGradient(delta, a).weight[0])
     return one_sign(np.array(rows))
 
 
