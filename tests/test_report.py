@@ -101,6 +101,7 @@ def test_only_and_an_existing_folder(made, tmp_path, capsys):
     assert "Q1" not in table
 
 
+@pytest.mark.slow
 def test_processes_find_the_same(made, tmp_path):
     assert report.make(Config(quick=True), tmp_path, ["Q2", "Q3"], jobs=2) == 0
     one = json.loads((made / "findings.json").read_text(encoding="utf-8"))[1:]

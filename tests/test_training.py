@@ -215,6 +215,21 @@ def test_the_mode_is_left_as_found(evaluating, failing):
     assert (net[0].running_mean != statistics).all()  # it did train in training mode
 
 
+@pytest.mark.parametrize("batch_size", range(1, 8))
+def test_a_batch_of_one_is_refused_before_anything_changes_where_a_batchnorm_would_meet_it(batch_size):
+    x, y = data(7)
+    for N in range(1, 8):
+        net = mg.Sequential(mg.Linear(3, 3, rng=0), mg.Residual(mg.BatchNorm(3)), mg.Linear(3, 2, rng=1))
+        before, opt = snapshot(net), mg.SGD(0.1)
+        if 1 in [len(y[:N][start : start + batch_size]) for start in range(0, N, batch_size)]:
+            with pytest.raises(ValueError, match=rf"batch_size {batch_size} .* of the {N} samples, which layer 1\.0, B"):
+                fit(net, opt, x[:N], y[:N], epochs=1, batch_size=batch_size)
+            assert snapshot(net) == before
+        else:
+            fit(net, opt, x[:N], y[:N], epochs=1, batch_size=batch_size)
+            assert opt.steps == -(-N // batch_size)
+
+
 # ---- divergence ------------------------------------------------------------------------------------------
 
 loud = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # overflow in NumPy, on the way to the error

@@ -10,7 +10,12 @@ from minigrad.study import STUDIES, Config, Finding
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module", params=list(STUDIES))
+LONG = ("patterns", "zigzag", "pairing", "remedies")  # they train many nets
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in STUDIES]
+)
 def found(request):
     """(the study, its findings), of a quick run with a seed that is not the usual one."""
     return STUDIES[request.param], STUDIES[request.param].run(Config(quick=True, seed=11))

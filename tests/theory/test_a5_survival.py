@@ -79,6 +79,7 @@ def test_it_grows_with_r_and_falls_with_j(J, r, other):
     assert p == survival_probability(J, -low)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("J", [2, 30, 1000])
 @pytest.mark.parametrize("r", [0.05, 0.68, 2.4, 40])
 def test_against_thirty_digits(J, r):
