@@ -152,6 +152,20 @@ def test_a_state_dict_carries_a_net_over(rng):
 # ---- mlp -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"activation": "nope"}, {"init": "nope"}, {"init": lambda rng, K, J: np.zeros(3)}, {"dtype": "int"}),
+        *({"sizes": [3, 4, 0]}, {"init": "tanh_equivalent", "activation": "relu"}),
+    ],
+)
+def test_a_wrong_argument_of_mlp_leaves_the_callers_generator_as_it_was(wrong):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="activation|init|dtype|sizes"):
+        mg.mlp(**({"sizes": [3, 4, 2], "rng": rng} | wrong))
+    assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_mlp_is_the_same_structure_in_short(kind, dtype):

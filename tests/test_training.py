@@ -170,6 +170,10 @@ def test_history_plots():
     axes = history.plot()
     assert history.plot(axes) is axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [[3, 2], [4, 5]] * 2
+    assert [list(line.get_xdata()) for line in axes.lines] == [[1, 2]] * 4
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "--"] * 2
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
+    assert [text.xy for text in axes.texts] == [(2, 2), (2, 5)] * 2
     assert [text.get_text() for text in axes.texts] == ["training", "validation"] * 2
     plt.close(axes.figure)
 
