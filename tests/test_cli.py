@@ -80,6 +80,44 @@ def test_the_last_table_tells_sigmoid_from_tanh(run):
     assert all(float(row[-5]) > 0 for row in rows["sigmoid"].values())
 
 
+@pytest.mark.parametrize(
+    ("options", "net", "opt", "others"),
+    [
+        ("", {}, lambda: mg.SGD(0.5), {}),
+        ("--seed 3", {"rng": 3}, lambda: mg.SGD(0.5), {"rng": 3}),
+        ("--momentum 0.9 --lr 0.1", {}, lambda: mg.SGD(0.1, momentum=0.9), {}),
+        ("--optimizer rmsprop", {}, lambda: mg.RMSprop(0.01), {}),
+        ("--optimizer adam --batch-size 7", {}, lambda: mg.Adam(0.01), {"batch_size": 7}),
+        ("--optimizer adamw --lr 0.02", {}, lambda: mg.AdamW(0.02), {}),
+        ("--activation tanh --epochs 3", {"activation": "tanh"}, lambda: mg.SGD(0.5), {"epochs": 3}),
+        ("--init he_normal", {"init": "he_normal"}, lambda: mg.SGD(0.5), {}),
+        ("--init tanh_equivalent", {"init": "tanh_equivalent"}, lambda: mg.SGD(0.5), {}),
+        ("--hidden 4,3", {"sizes": [2, 4, 3, 2]}, lambda: mg.SGD(0.5), {}),
+    ],
+)
+def test_every_option_reaches_the_run(run, tmp_path, options, net, opt, others):
+    """To the bits of the same run in Python; without an option, with the defaults that the help names."""
+    path = tmp_path / "net.npz"
+    epochs = "" if "epochs" in others else "--epochs 2"
+    assert run(f"train --data moons --scale none {epochs} {options} --save {path}")[0] == 0
+    x, y, _, _ = mg.datasets.load("moons")
+    expected = mg.mlp(**({"sizes": [2, 32, 2], "rng": 0} | net))
+    settings = {"epochs": 2, "batch_size": 32, "rng": 0, "progress": False} | others
+    mg.fit(expected, mg.CrossEntropyLoss(), opt(), x, y, **settings)
+    np.testing.assert_equal(mg.load(path).state_dict(), expected.state_dict())
+
+
+def test_evaluate_sees_the_net_in_eval_mode(run, tmp_path):
+    net = mg.Sequential(mg.Linear(2, 8, rng=0), mg.BatchNorm(8), mg.Dropout(0.5, rng=0), mg.Linear(8, 2, rng=1))
+    x, y, x_test, y_test = mg.datasets.load("moons")
+    mg.fit(net, mg.CrossEntropyLoss(), mg.SGD(0.1), x, y, epochs=1, rng=0, progress=False)
+    mg.save(net, tmp_path / "net.npz")
+    shown = [float(line.split()[2]) for line in quality(run(f"evaluate {tmp_path / 'net.npz'} --data moons")[1])]
+    net.eval()
+    losses = [mg.CrossEntropyLoss()(net(inputs), targets) for inputs, targets in ((x, y), (x_test, y_test))]
+    assert shown == pytest.approx(losses, rel=1e-3)
+
+
 @pytest.mark.parametrize("scale", ["unit", "standard"])
 def test_the_scaling_is_that_of_the_training_data_alone(run, tmp_path, monkeypatch, scale):
     """What is known of the test data before they are tested on is known too early."""

@@ -102,6 +102,15 @@ def test_every_counts_epochs_and_the_last_is_always_written(engine, every, writt
     assert seen == written
 
 
+def test_a_run_that_a_callback_ends_is_written_whatever_every_says(engine, tmp_path):
+    path, nets = tmp_path / "run", [mg.mlp([3, 2], rng=0) for _ in range(2)]
+    fit(nets[0], mg.SGD(0.1), path, epochs=9, every=4, callbacks=[stop(6, None)], engine=engine)
+    text, arrays = read_archive(path, RUN_FORMAT)
+    assert len(text["history"]["loss"]) == 6
+    fit(nets[1], mg.SGD(0.1), epochs=6, engine=engine)
+    assert same_bits({name: arrays[f"net.{name}"] for name in nets[1].state()}, nets[1].state_dict())
+
+
 def test_an_infinite_slot_and_an_infinite_validation_loss_go_into_the_file_and_back(tmp_path):
     x, path = np.full((5, 3), 1e10, np.float32), tmp_path / "run"
     far = (np.full((5, 3), 1e30, np.float32), np.ones((5, 2)))

@@ -192,6 +192,13 @@ def test_callbacks_see_each_epoch_and_can_end_the_run(engine):
     assert len(history) == 3
 
 
+def test_a_callback_that_ends_the_run_keeps_no_other_from_seeing_the_epoch(engine):
+    (x, y), seen = data(), []
+    callbacks = [lambda epoch, *_: epoch == 2, lambda epoch, *_: seen.append(epoch)]
+    fit(mg.mlp(SIZES, rng=0), mg.SGD(0.1), x, y, epochs=9, callbacks=callbacks, engine=engine)
+    assert seen == [1, 2]
+
+
 def ready_to_fail(engine):
     def stop(*_):
         raise RuntimeError("a callback's mistake")

@@ -76,6 +76,8 @@ def test_numbers_of_several_runs():
         "12,346",
     ]
     assert figure(float("nan")) == "nan"
+    assert [figure(v) for v in (1e15, 1e300, -2.5e20, 999.5, float("inf"))] == ["1e+15", "1e+300", "-2.5e+20", "1e+03", "inf"]
+    assert Number.of("n", [1.0, 2.0, 30.0, 4.0]).value == 3.0  # the median, not the mean
 
 
 def test_an_entry_is_json_whatever_numpy_made_the_numbers():
