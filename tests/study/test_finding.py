@@ -115,6 +115,16 @@ def test_the_data_are_the_callers_own():
     assert Config().load()[1].any()
 
 
+@pytest.mark.parametrize("most", [7, 50, None])
+def test_a_config_scales_both_halves_by_the_rows_it_trains_on(most):
+    raw = [array[:most] for array in mg.datasets.load("iris")]
+    x, y, x_test, y_test = Config(data="iris").load("standard", most)
+    np.testing.assert_allclose(x, (raw[0] - raw[0].mean(axis=0)) / raw[0].std(axis=0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(x_test, (raw[2] - raw[0].mean(axis=0)) / raw[0].std(axis=0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(y, raw[1])
+    np.testing.assert_array_equal(y_test, raw[3])
+
+
 @pytest.mark.parametrize("data", ["digits", "iris", "moons"])
 def test_scales(data):
     x = mg.datasets.load(data)[0]
