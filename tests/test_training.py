@@ -233,7 +233,7 @@ def test_a_batch_of_one_is_refused_before_anything_changes_where_a_batchnorm_wou
         net = mg.Sequential(mg.Linear(3, 3, rng=0), mg.Residual(mg.BatchNorm(3)), mg.Linear(3, 2, rng=1))
         before, opt = snapshot(net), mg.SGD(0.1)
         if 1 in [len(y[:N][start : start + batch_size]) for start in range(0, N, batch_size)]:
-            with pytest.raises(ValueError, match=rf"batch_size {batch_size} .* of the {N} samples, which layer 1\.0, B"):
+            with pytest.raises(ValueError, match=rf"batch_size {batch_size} .* the {N} samples, which layer 1\.0, B"):
                 fit(net, opt, x[:N], y[:N], epochs=1, batch_size=batch_size)
             assert snapshot(net) == before
         else:

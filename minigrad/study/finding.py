@@ -82,7 +82,7 @@ class Number:
 
 def figure(value: float) -> str:
     """A number for people: thousands with commas, otherwise three significant digits."""
-    if math.isfinite(value) and (value == int(value) or abs(value) >= 1000) and abs(value) < 1e15:
+    if math.isfinite(value) and (value == int(value) or abs(value) >= 999.5) and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.3g}"
 

@@ -185,7 +185,8 @@ def mixed(config, runs):
     agree = {
         (act, K): [run["agree"][-1, 1] for run in runs[act, (HIDDEN[0], K)]] for act in RATE for K in WIDTHS
     }
-    for K, expect in ((2, (15, 85)), (4, (0, 50)), (8, (0, 15))):  # trained delta are no fair coins, but fall as they do
+    # Trained delta are no fair coins, but their agreement falls as that of coins does.
+    for K, expect in ((2, (15, 85)), (4, (0, 50)), (8, (0, 15))):
         both = agree["sigmoid", K] + agree["tanh", K]
         theory = 100 * 2.0 ** (1 - K)
         numbers.append(Number.of(f"{all_one}, a layer of {K}", both, "%", theory=theory, expect=expect))

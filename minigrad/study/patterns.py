@@ -214,20 +214,20 @@ def bits_lost(runs, seeds):
         numbers.append(
             Number.of(f"{who}, one sample, {act}", entropies[act][:, one], "bits", theory=most, expect=(0, most))
         )
-    for act, most in (("sigmoid", 4), ("tanh", 7)):  # more than any one sample can have, and at most a bit for each weight
+    for act, least in (("sigmoid", 4), ("tanh", 7)):  # more than any one sample can have; at most a bit for each weight
         values = entropies[act][:, eight]
-        numbers.append(Number.of(f"{who}, batches of 8, {act}", values, "bits", expect=(most, 16)))
+        numbers.append(Number.of(f"{who}, batches of 8, {act}", values, "bits", expect=(least, 16)))
     ratios = [medians["sigmoid"][i] / medians["tanh"][i] for i in (one, eight)]
     numbers.append(Number("entropy, sigmoid / tanh, one sample", ratios[0], expect=(0.3, 0.97)))
     numbers.append(Number("entropy, sigmoid / tanh, batches of 8", ratios[1], expect=(0.5, 1.4)))
     for act in RATE:
         samples = runs["wanted"][act][0]["samples"]
         for path in runs["wanted"][act][0]["bits"]:
-            values = [run["bits"][path] for run in runs["wanted"][act]]
+            bits = [run["bits"][path] for run in runs["wanted"][act]]
             name = f"entropy of the signs over {samples} samples, weights {path}, {act}"
             # Behind sigmoid the signs of the last layer are those of softmax - y, and so say the class and no more.
-            most = math.log2(classes if act == "sigmoid" and path == "4" else samples)
-            numbers.append(Number.of(name, values, "bits", theory=most, expect=(0, most + 1e-9)))
+            bound = math.log2(classes if act == "sigmoid" and path == "4" else samples)
+            numbers.append(Number.of(name, bits, "bits", theory=bound, expect=(0, bound + 1e-9)))
     return Finding(
         id="Q5",
         kind="partly",
