@@ -214,6 +214,8 @@ def test_claims_are_in_the_order_of_their_numbers(studies, monkeypatch, tmp_path
     tags = Page((tmp_path / "index.html").read_text(encoding="utf-8")).tags
     assert [attrs["id"] for tag, attrs in tags if tag == "section" and attrs] == in_order
     assert [attrs["href"] for tag, attrs in tags if tag == "a"] == [f"#{name}" for name in in_order]
+    commands = re.findall("<pre>(minigrad report .*)</pre>", (tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert commands == [f"minigrad report --only {name} --seed 0" for name in in_order]
     assert re.findall(r"^Q\d+", capsys.readouterr().out, flags=re.MULTILINE) == in_order
 
 
