@@ -276,6 +276,7 @@ def build_fails(project, **env):
 needs_compiler = pytest.mark.skipif(not BUILT or sys.platform == "win32", reason="needs a C compiler")
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_build_for_this_cpu_and_for_another(project):
     printed, level = build(project)
@@ -288,6 +289,7 @@ def test_build_for_this_cpu_and_for_another(project):
     assert "-march" not in printed
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="x86-64 only")
 def test_build_for_an_asked_level_and_an_unknown_one(project):
@@ -298,6 +300,7 @@ def test_build_for_an_asked_level_and_an_unknown_one(project):
     assert "known are: baseline, x86-64-v2, x86-64-v3, x86-64-v4" in printed
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_checked_build_overrules_the_source(project):
     _, level = build(project, MINIGRAD_ARCH="baseline", MINIGRAD_CHECKED="1")
@@ -311,6 +314,7 @@ def test_checked_build_overrules_the_source(project):
     assert start(project, code=code).stdout.split() == ["2", "refused"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="CC is not asked there")
 def test_without_a_compiler_the_build_succeeds_and_leaves_no_old_core(project):
     if BUILT:

@@ -207,7 +207,7 @@ def test_a_run_is_not_a_net(tmp_path):
 
 
 def test_a_missing_file_says_so(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.npz"):
         mg.load(tmp_path / "nowhere.npz")
 
 

@@ -80,6 +80,92 @@ def test_the_last_table_tells_sigmoid_from_tanh(run):
     assert all(float(row[-5]) > 0 for row in rows["sigmoid"].values())
 
 
+@pytest.mark.parametrize(
+    ("options", "net", "opt", "others"),
+    [
+        ("", {}, lambda: mg.SGD(0.5), {}),
+        ("--seed 3", {"rng": 3}, lambda: mg.SGD(0.5), {"rng": 3}),
+        ("--momentum 0.9 --lr 0.1", {}, lambda: mg.SGD(0.1, momentum=0.9), {}),
+        ("--optimizer rmsprop", {}, lambda: mg.RMSprop(0.01), {}),
+        ("--optimizer adam --batch-size 7", {}, lambda: mg.Adam(0.01), {"batch_size": 7}),
+        ("--optimizer adamw --lr 0.02", {}, lambda: mg.AdamW(0.02), {}),
+        ("--activation tanh --epochs 3", {"activation": "tanh"}, lambda: mg.SGD(0.5), {"epochs": 3}),
+        ("--init he_normal", {"init": "he_normal"}, lambda: mg.SGD(0.5), {}),
+        ("--init tanh_equivalent", {"init": "tanh_equivalent"}, lambda: mg.SGD(0.5), {}),
+        ("--hidden 4,3", {"sizes": [2, 4, 3, 2]}, lambda: mg.SGD(0.5), {}),
+    ],
+)
+def test_every_option_reaches_the_run(run, tmp_path, options, net, opt, others):
+    """To the bits of the same run in Python; without an option, with the defaults that the help names."""
+    path = tmp_path / "net.npz"
+    epochs = "" if "epochs" in others else "--epochs 2"
+    assert run(f"train --data moons --scale none {epochs} {options} --save {path}")[0] == 0
+    x, y, _, _ = mg.datasets.load("moons")
+    expected = mg.mlp(**({"sizes": [2, 32, 2], "rng": 0} | net))
+    settings = {"epochs": 2, "batch_size": 32, "rng": 0, "progress": False} | others
+    mg.fit(expected, mg.CrossEntropyLoss(), opt(), x, y, **settings)
+    np.testing.assert_equal(mg.load(path).state_dict(), expected.state_dict())
+
+
+def test_evaluate_sees_the_net_in_eval_mode(run, tmp_path):
+    net = mg.Sequential(mg.Linear(2, 8, rng=0), mg.BatchNorm(8), mg.Dropout(0.5, rng=0), mg.Linear(8, 2, rng=1))
+    x, y, x_test, y_test = mg.datasets.load("moons")
+    mg.fit(net, mg.CrossEntropyLoss(), mg.SGD(0.1), x, y, epochs=1, rng=0, progress=False)
+    mg.save(net, tmp_path / "net.npz")
+    shown = [float(line.split()[2]) for line in quality(run(f"evaluate {tmp_path / 'net.npz'} --data moons")[1])]
+    net.eval()
+    losses = [mg.CrossEntropyLoss()(net(inputs), targets) for inputs, targets in ((x, y), (x_test, y_test))]
+    assert shown == pytest.approx(losses, rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", ["unit", "standard"])
+def test_the_scaling_is_that_of_the_training_data_alone(run, tmp_path, monkeypatch, scale):
+    """What is known of the test data before they are tested on is known too early."""
+    x, y, x_test, y_test = mg.datasets.load("iris")
+    monkeypatch.setattr(mg.datasets, "load", lambda _: (x.copy(), y, 100 * x_test - 30, y_test))
+    path = tmp_path / "net.npz"
+    code, out, _ = run(f"train --data iris --hidden 5 --epochs 0 --seed 3 --scale {scale} --save {path}")
+    assert code == 0
+    shift, spread = (x.mean(axis=0), x.std(axis=0)) if scale == "standard" else (x.min(), x.max() - x.min())
+    first, loss = mg.mlp([4, 5, 3], rng=3), mg.CrossEntropyLoss()
+    np.testing.assert_allclose(mg.load(path)(x), first((x - shift) / spread), rtol=1e-9, atol=1e-9)
+    for line, (inputs, targets) in zip(quality(out), ((x, y), (100 * x_test - 30, y_test)), strict=True):
+        output = first((inputs - shift) / spread)
+        assert float(line.split()[2]) == pytest.approx(loss(output, targets), rel=1e-3)
+        assert float(line.split()[4]) == pytest.approx(np.mean(output.argmax(axis=1) == targets), abs=1e-4)
+
+
+def by_hand(net, x, y, batch_size):
+    """{layer: |delta|, mean of a, % of rows of one sign in one sample, and in a batch}, sample by sample."""
+    columns = {}
+    for path, g in mg.backprop(net, mg.CrossEntropyLoss(), x, y).gradients.items():
+        sizes, singles, batches = [], [], []
+        for delta, a in zip(g.delta, g.a, strict=True):
+            sizes.append(sum(d * d for d in delta) ** 0.5)
+            singles += [min(d * a) >= 0 or max(d * a) <= 0 for d in delta]
+        for start in range(0, len(x), batch_size):  # the last one may be short
+            part = slice(start, start + batch_size)
+            batches += [min(row) >= 0 or max(row) <= 0 for row in g.delta[part].T @ g.a[part]]
+        columns[path] = np.mean(sizes), g.a.mean(), 100 * np.mean(singles), 100 * np.mean(batches)
+    return columns
+
+
+@pytest.mark.parametrize(("N", "batch_size"), [(7, 4), (13, 6), (12, 5), (8, 4), (5, 9)])
+def test_the_table_is_that_of_its_definitions(rng, capsys, N, batch_size):
+    """Every batch has one gradient, so the short last one counts as the others do."""
+    x, y = rng.standard_normal((N, 3)), rng.integers(0, 3, N)
+    net = mg.mlp([3, 6, 5, 3], rng=4)
+    cli.print_layers(net, mg.CrossEntropyLoss(), x, y, batch_size)
+    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if re.match(r"\d ", line)}
+    expected = by_hand(net, x, y, batch_size)
+    assert list(lines) == list(expected) == ["0", "2", "4"]
+    for path, (size, mean, single, batch) in expected.items():
+        shown = [float(text.rstrip("%")) for text in lines[path][-5:]]
+        assert shown[0] == pytest.approx(size, rel=6e-3)
+        assert shown[1] == pytest.approx(mean, abs=6e-4)
+        assert shown[3:] == pytest.approx([single, batch], abs=0.06)
+
+
 def test_hidden_layers_can_be_given_in_any_way(run):
     for options, sizes in (
         ("--hidden 5,4", "2, 5 5, 4 4, 2"),

@@ -142,6 +142,20 @@ def test_shapes_classes_and_determinism(name, n, classes, spread, seed):
         assert (again[1].dtype, again[1].tolist()) == (np.int64, y.tolist())
 
 
+@pytest.mark.parametrize(("name", "defaults"), [
+    ("moons", {"noise": 0.1}),
+    ("circles", {"noise": 0.05, "factor": 0.5}),
+    ("spirals", {"classes": 3, "noise": 0.02, "turns": 0.75}),
+    ("blobs", {"classes": 3, "spread": 0.2}),
+])
+def test_a_toy_by_name_is_one_draw_with_the_documented_defaults(name, defaults):
+    rng = np.random.default_rng(0)
+    expected = *getattr(datasets, name)(800, rng=rng, **defaults), *getattr(datasets, name)(200, rng=rng, **defaults)
+    for found, array in zip(datasets.load(name), expected, strict=True):
+        np.testing.assert_array_equal(found, array)
+    np.testing.assert_array_equal(getattr(datasets, name)(rng=5)[0], getattr(datasets, name)(200, rng=5, **defaults)[0])
+
+
 @pytest.mark.parametrize("name", TOYS)
 def test_a_generator_goes_on_and_no_seed_is_a_new_one(name):
     rng = np.random.default_rng(0)
@@ -343,8 +357,9 @@ def test_a_small_file_that_declares_much_costs_no_memory(tmp_path, shape, pack):
 
 def test_a_file_that_cannot_be_opened(tmp_path):
     for path, error in ((tmp_path / "none", FileNotFoundError), (tmp_path, OSError)):
-        with pytest.raises(error):
+        with pytest.raises(error) as caught:
             datasets.load_idx(path)
+        assert Path(caught.value.filename) == path
 
 
 # ---- MNIST's four files ---------------------------------------------------------------------------------
@@ -392,6 +407,7 @@ def test_a_missing_file_is_named(tmp_path, name):
     (FILES[1], np.full(30, -1, np.int8), (FILES[1], "class numbers from 0", "-1")),
     (FILES[2], np.zeros((10, 27, 28), np.uint8), ("784", "756", "one size")),
     (FILES[2], np.zeros((0, 28, 28), np.uint8), (FILES[2], "images", "(0, 28, 28)")),
+    (FILES[0], np.zeros(30, np.uint8), (FILES[0], "images", "(30,)")),
 ])
 def test_files_that_do_not_belong_together(tmp_path, name, array, words):
     write_mnist(tmp_path, mnist_arrays() | {name: array})

@@ -41,6 +41,7 @@ def test_it_is_short_and_opens_as_a_notebook(script):
     assert "\n# %%" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_it_prints_what_it_shows_and_draws(script, tmp_path):
     pytest.importorskip("matplotlib")

@@ -1,11 +1,12 @@
 """gradcheck finds planted mistakes, names the entry, raises no false alarms and changes nothing."""
 
+import math
 import re
 
 import numpy as np
 import pytest
 from oracles import snapshot
-from readers import Wrong
+from readers import Square, Wrong
 
 import minigrad as mg
 
@@ -49,6 +50,34 @@ def test_a_wrong_loss_is_found():
 def test_the_tolerance_decides():
     net = net_with(Wrong(3, "one entry"))
     assert mg.gradcheck(net, mg.MSELoss(), X, Y, tolerance=0.01)["1.factor"] == pytest.approx(0.001, rel=0.1)
+
+
+def test_a_tiny_gradient_beside_a_large_loss_is_no_false_alarm():
+    """Differences of C carry noise of 1e-10 |C|; a saturated sigmoid's gradient, 4e-9 here, is not much above it."""
+    net = mg.Sequential(mg.Linear(1, 1, init="zeros"), mg.Sigmoid())
+    net[0].bias[:] = 20
+    loss, x, y = mg.MSELoss(), np.ones((1, 1)), np.zeros((1, 1))
+    assert 1e-9 < mg.backprop(net, loss, x, y).parameter_gradients()["0.bias"].item() < 1e-8
+    assert max(mg.gradcheck(net, loss, x, y).values()) < 1e-5
+
+
+@pytest.mark.parametrize(("slope", "far"), [(5e-5, 0.0), (0.5, 1000.0)])
+def test_the_error_of_a_small_gradient_is_taken_against_the_loss(slope, far):
+    """|ours - numeric| / max(|ours|, |numeric|, 1e-4 (1 + |C|)), where ours is 0 and should be the slope."""
+    net, x, y = mg.Sequential(mg.Linear(1, 2, init="zeros"), Wrong(2, "zero")), np.zeros((1, 1)), np.array([[1.0, far]])
+    net[0].bias[:], net[1].factor[:] = [1, 0], [1 + slope, 1]
+    C = (slope**2 + far**2) / 2
+    found = mg.gradcheck(net, mg.MSELoss(), x, y, tolerance=math.inf)["1.factor"]
+    assert found == pytest.approx(slope / (1e-4 * (1 + C)), rel=1e-3)
+
+
+@pytest.mark.parametrize("eps", [0.1, 0.01])
+def test_eps_is_the_step_of_the_differences(eps):
+    """C = w^4 at w = 1: the difference is 4 + 4 eps^2, the gradient 4."""
+    net = mg.Sequential(mg.Linear(1, 1, bias=False), Square())
+    net[0].weight[:] = 1
+    found = mg.gradcheck(net, mg.MSELoss(), np.ones((1, 1)), np.zeros((1, 1)), eps=eps, tolerance=math.inf)
+    assert found["0.weight"] == pytest.approx(eps**2 / (1 + eps**2), rel=1e-9)
 
 
 def test_right_gradients_pass_with_the_error_of_every_parameter():

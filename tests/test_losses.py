@@ -193,6 +193,23 @@ def test_at_the_threshold_the_answer_is_0(loss, edge):
     assert loss.right(np.array([[edge], [edge], [edge + 0.1]]), np.array([[0.0], [0.5], [1.0]])) == 3
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_of_equal_outputs_the_first_is_the_answer(dtype):
+    first = [0, 1, 0, 0]
+    output = np.array([[1, 1, 0], [0, 2, 2], [3, 3, 3], [-0.0, 0.0, -1]], dtype)
+    every_label = np.array(list(np.ndindex(3, 3, 3, 3)))
+    for y in every_label:
+        right = int((y == first).sum())
+        assert mg.accuracy(output, y) == mg.accuracy(output, np.eye(3)[y]) == right / 4
+        assert CE.right(output, y) == CE.right(output, np.eye(3, dtype=dtype)[y]) == right
+
+
+def test_of_equal_targets_the_first_is_meant():
+    output, y = np.eye(3)[[0, 1, 2, 0]], np.array([[0.5, 0.5, 0], [0, 0.5, 0.5], [0, 0.5, 0.5], [0.2, 0.4, 0.4]])
+    assert mg.accuracy(output, y) == 2 / 4
+    assert CE.right(output, y) == 2
+
+
 def test_softmax_of_no_classes():
     assert mg.softmax(np.zeros((2, 0))).shape == (2, 0)
 

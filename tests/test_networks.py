@@ -65,6 +65,16 @@ def test_a_residual_adds_its_input(rng):
     np.testing.assert_allclose(layer.backward(delta, saved)[0], delta + delta @ inside.weight)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_net_has_the_float_type_of_its_first_layer_that_has_one(dtype):
+    linear = mg.Linear(3, 3, dtype=dtype, rng=0)
+    for layers in ([linear], [mg.Tanh(), linear], [mg.Dropout(0.5), mg.Residual(mg.ReLU(), linear)]):
+        net = mg.Sequential(*layers)
+        assert net.dtype == net.eval()(np.ones((2, 3))).dtype == dtype
+        assert net.in_features == (3 if layers[0] is linear else None)
+    assert mg.Sequential(mg.Tanh()).dtype is None
+
+
 def test_modes_reach_every_layer():
     net = nested()
     assert not any(layer.training for _, layer in walk(net.eval()))
@@ -140,6 +150,20 @@ def test_a_state_dict_carries_a_net_over(rng):
 
 
 # ---- mlp -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"activation": "nope"}, {"init": "nope"}, {"init": lambda rng, K, J: np.zeros(3)}, {"dtype": "int"}),
+        *({"sizes": [3, 4, 0]}, {"init": "tanh_equivalent", "activation": "relu"}),
+    ],
+)
+def test_a_wrong_argument_of_mlp_leaves_the_callers_generator_as_it_was(wrong):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="activation|init|dtype|sizes"):
+        mg.mlp(**({"sizes": [3, 4, 2], "rng": rng} | wrong))
+    assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -1,8 +1,10 @@
 """The report: one page that needs nothing else, findings.json, and what happens when something goes wrong."""
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +103,7 @@ def test_only_and_an_existing_folder(made, tmp_path, capsys):
     assert "Q1" not in table
 
 
+@pytest.mark.slow
 def test_processes_find_the_same(made, tmp_path):
     assert report.make(Config(quick=True), tmp_path, ["Q2", "Q3"], jobs=2) == 0
     one = json.loads((made / "findings.json").read_text(encoding="utf-8"))[1:]
@@ -139,6 +142,81 @@ def studies(monkeypatch):
 
 def ids(folder):
     return [entry["id"] for entry in json.loads((folder / "findings.json").read_text(encoding="utf-8"))]
+
+
+def test_the_command_of_a_finding_has_every_option_that_changes_its_numbers(studies, tmp_path):
+    for config, options in (
+        (Config(seed=7), " --seed 7"),
+        (Config(data="iris"), " --seed 0 --data iris"),
+        (Config(seed=1, data="moons", full=True), " --seed 1 --data moons --full"),
+    ):
+        assert report.make(config, tmp_path, ["Q2"], jobs=1) == 0
+        (entry,) = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
+        assert entry["rerun"] == f"minigrad report --only Q2{options}"
+        text = (tmp_path / "index.html").read_text(encoding="utf-8")
+        assert f"<pre>{entry['rerun']}</pre>" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "config", "only", "jobs"),
+    [
+        ("", Config(progress=True), None, None),
+        ("--seed 4 --full --data iris --jobs 2", Config("iris", 4, full=True, progress=True), None, 2),
+        ("--only q2,Q1 --only Q3", Config(progress=True), ["Q2", "Q1", "Q3"], None),
+    ],
+)
+def test_the_options_of_the_command_reach_the_report(monkeypatch, line, config, only, jobs):
+    asked = []
+    monkeypatch.setattr(report, "make", lambda *arguments: asked.append(arguments) or 0)
+    assert cli.main(["report", *line.split()]) == 0
+    out = "-".join(["report", *(only or [])])
+    assert asked == [(config, Path(out), only, jobs)]
+    assert cli.main(["report", "--out", "elsewhere"]) == 0
+    assert asked[1][1] == Path("elsewhere")
+
+
+def test_a_study_of_several_claims_shows_those_that_were_asked_for(studies, monkeypatch, tmp_path):
+    both = Study("both", ("Q1", "Q2"), "two claims")
+    monkeypatch.setattr("minigrad.report.STUDIES", {"both": both})
+    monkeypatch.setattr(Study, "run", lambda self, config: [finding("Q1"), finding("Q2")])
+    assert report.make(Config(), tmp_path, ["Q2"], jobs=1) == 0
+    assert ids(tmp_path) == ["Q2"]
+    assert "missing from this report" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_section_holds_what_the_finding_says():
+    parts = {"verdict": "V<1", "theorem": "T<2", "caveat": "C<3", "code": "print(4 < 5)", "test": "a.py b.py"}
+    shown = dataclasses.replace(finding("Q2"), **parts, seeds=[3, 4], pictures={"one": "I < II", "two": "III"})
+    text = page.section(shown, "command <7>", {"one": b"first", "two": b"second"})
+    for words in ("V&lt;1", "T&lt;2", "C&lt;3", "<pre>print(4 &lt; 5)</pre>", "Tested in a.py b.py.", "Seeds: 3, 4."):
+        assert text.count(words) == 1, words
+    assert "<pre>command &lt;7&gt;</pre>" in text
+    pictures = re.findall(r"base64,([^']*)'></div><figcaption>(.*?)</figcaption>", text)
+    assert pictures == [("Zmlyc3Q=", "I &lt; II"), ("c2Vjb25k", "III")]
+
+
+@pytest.mark.parametrize(("kind", "look"), [("true", "true"), ("partly", "partly"), ("not the cause", "not")])
+def test_the_colour_is_that_of_the_verdict_and_of_none_where_numbers_miss(kind, look):
+    good, bad = (dataclasses.replace(finding("Q2", value), kind=kind) for value in (1.0, 2.0))
+    assert page.kind(good) == f"<span class='kind {look}'>{page.WORDS[kind]}</span>"
+    assert page.kind(bad) == "<span class='kind bad'>not confirmed in this run</span>"
+
+
+def test_claims_are_in_the_order_of_their_numbers(studies, monkeypatch, tmp_path, capsys):
+    """Q10 after Q2 and Q9, wherever they are listed, and whichever was finished first."""
+    order = ["Q10", "Q2", "Q12", "Q9"]
+    fakes = {name: Study(name, (name,), name) for name in order}
+    studies.update({name: lambda name=name: finding(name) for name in order})
+    monkeypatch.setattr("minigrad.report.STUDIES", fakes)
+    assert report.make(Config(), tmp_path, jobs=1) == 0
+    in_order = ["Q2", "Q9", "Q10", "Q12"]
+    assert ids(tmp_path) == in_order
+    tags = Page((tmp_path / "index.html").read_text(encoding="utf-8")).tags
+    assert [attrs["id"] for tag, attrs in tags if tag == "section" and attrs] == in_order
+    assert [attrs["href"] for tag, attrs in tags if tag == "a"] == [f"#{name}" for name in in_order]
+    commands = re.findall("<pre>(minigrad report .*)</pre>", (tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert commands == [f"minigrad report --only {name} --seed 0" for name in in_order]
+    assert re.findall(r"^Q\d+", capsys.readouterr().out, flags=re.MULTILINE) == in_order
 
 
 def test_interrupted_keeps_what_is_finished(studies, tmp_path, capsys):
@@ -223,6 +301,28 @@ def test_the_table_fits_the_terminal(monkeypatch):
         lines = report.table([finding(claim) for claim in CLAIMS]).splitlines()
         assert max(map(len, lines)) <= max(columns, 60)
         assert [line[:3].strip() for line in lines if re.match("Q[0-9]", line)] == list(CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("value", "rest", "words"),
+    [
+        (1.0, {"expect": (1, 1)}, "exactly 1"),
+        (1.0, {"expect": (None, 2)}, "at most 2"),
+        (1.0, {"expect": (0, None)}, "at least 0"),
+        (1.0, {"expect": (0.5, 2)}, "0.5 to 2"),
+        (3.0, {"expect": (0.5, 2)}, "<span class='bad'>0.5 to 2: missed</span>"),
+        (3.0, {"descriptive": True}, "<span class='note'>nothing, it describes</span>"),
+        (3.0, {}, ""),
+    ],
+)
+def test_the_page_says_what_the_verdict_needs(value, rest, words):
+    assert page.needs(Number("n", value, **rest)) == words
+
+
+def test_a_prediction_has_its_unit():
+    assert page.predicted(Number("n", 1.0, "%", theory=12.5)) == "12.5 %"
+    assert page.predicted(Number("n", 1.0, "%", theory=0)) == "0 %"
+    assert page.predicted(Number("n", 1.0, "%")) == ""
 
 
 def test_formulas_are_set():

@@ -102,6 +102,15 @@ def test_every_counts_epochs_and_the_last_is_always_written(engine, every, writt
     assert seen == written
 
 
+def test_a_run_that_a_callback_ends_is_written_whatever_every_says(engine, tmp_path):
+    path, nets = tmp_path / "run", [mg.mlp([3, 2], rng=0) for _ in range(2)]
+    fit(nets[0], mg.SGD(0.1), path, epochs=9, every=4, callbacks=[stop(6, None)], engine=engine)
+    text, arrays = read_archive(path, RUN_FORMAT)
+    assert len(text["history"]["loss"]) == 6
+    fit(nets[1], mg.SGD(0.1), epochs=6, engine=engine)
+    assert same_bits({name: arrays[f"net.{name}"] for name in nets[1].state()}, nets[1].state_dict())
+
+
 def test_an_infinite_slot_and_an_infinite_validation_loss_go_into_the_file_and_back(tmp_path):
     x, path = np.full((5, 3), 1e10, np.float32), tmp_path / "run"
     far = (np.full((5, 3), 1e30, np.float32), np.ones((5, 2)))
@@ -122,11 +131,15 @@ def test_an_infinite_slot_and_an_infinite_validation_loss_go_into_the_file_and_b
 
 OTHER_X = X.copy()
 OTHER_X[3, 1] += 1e-9
+OTHER_Y = Y.copy()
+OTHER_Y[-1] ^= 1
 OTHERS = {  # what the error must name: the change
     "net": {"net": mg.mlp([3, 4, 2], rng=0)},
     "loss": {"loss": mg.BCEWithLogitsLoss(), "y": np.eye(2)[Y]},
     "optimizer": {"opt": mg.SGD(0.2, momentum=0.9)},
     "data": {"x": OTHER_X},
+    "data of the same x": {"y": OTHER_Y},
+    "data in another order": {"x": X[::-1], "y": Y[::-1]},
     "batch_size": {"batch_size": 6},
     "shuffle": {"shuffle": False},
 }
@@ -139,7 +152,8 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(name, tmp_path):
     kept, change = path.read_bytes(), dict(OTHERS[name])
     net, opt = change.pop("net", mg.mlp([3, 2], rng=0)), change.pop("opt", mg.SGD(0.1, momentum=0.9))
     before = snapshot(net, opt)
-    with pytest.raises(ValueError, match=f"checkpoint .*run belongs to a run with another {name}: it has"):
+    named = name.split()[0]
+    with pytest.raises(ValueError, match=f"checkpoint .*run belongs to a run with another {named}: it has"):
         fit(net, opt, path, epochs=9, validation=None, **change)
     assert snapshot(net, opt) == before
     assert path.read_bytes() == kept

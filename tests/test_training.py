@@ -1,6 +1,8 @@
 """fit: the epochs in the documented order, the History, and everything that can end or interrupt a run."""
 
+import itertools
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -135,6 +137,19 @@ def test_history_and_validation(engine, loss, classes):
         assert history.val_accuracy[-1] == mg.accuracy(net(x[:7]), y[:7], threshold)
 
 
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_an_epoch_counts_the_first_of_equal_outputs_as_the_answer(engine, one_hot):
+    y = np.array([0, 1, 2, 0, 1, 2, 0])
+    net = mg.Sequential(mg.Linear(3, 3, init="zeros"))
+    for biases, right in (((0, 0, 0), 3), ((0, 1, 1), 2), ((1, 0, 1), 3)):
+        net[0].bias[:] = biases
+        targets, x = np.eye(3)[y] if one_hot else y, np.zeros((7, 3))
+        validation = (x, targets)
+        settings = {"epochs": 1, "validation": validation, "progress": False, "engine": engine}
+        history = mg.fit(net, mg.CrossEntropyLoss(), mg.SGD(1e-300), x, targets, **settings)
+        assert history.accuracy == history.val_accuracy == [right / 7]
+
+
 def test_validation_does_not_change_the_run(engine):
     (x, y), nets = (
         data(),
@@ -155,6 +170,10 @@ def test_history_plots():
     axes = history.plot()
     assert history.plot(axes) is axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [[3, 2], [4, 5]] * 2
+    assert [list(line.get_xdata()) for line in axes.lines] == [[1, 2]] * 4
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "--"] * 2
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
+    assert [text.xy for text in axes.texts] == [(2, 2), (2, 5)] * 2
     assert [text.get_text() for text in axes.texts] == ["training", "validation"] * 2
     plt.close(axes.figure)
 
@@ -171,6 +190,13 @@ def test_callbacks_see_each_epoch_and_can_end_the_run(engine):
     history = fit(net, mg.SGD(0.1), x, y, epochs=9, callbacks=[watch, lambda epoch, *_: epoch == 3], engine=engine)
     assert seen == [(1, 1, True), (2, 2, True), (3, 3, True)]
     assert len(history) == 3
+
+
+def test_a_callback_that_ends_the_run_keeps_no_other_from_seeing_the_epoch(engine):
+    (x, y), seen = data(), []
+    callbacks = [lambda epoch, *_: epoch == 2, lambda epoch, *_: seen.append(epoch)]
+    fit(mg.mlp(SIZES, rng=0), mg.SGD(0.1), x, y, epochs=9, callbacks=callbacks, engine=engine)
+    assert seen == [1, 2]
 
 
 def ready_to_fail(engine):
@@ -231,6 +257,21 @@ def test_looking_at_the_net_in_a_callback_does_not_change_the_run():
     assert (nets[1](x) == nets[1](x)).all()  # fit has left it so that net(x) is what one means
 
 
+@pytest.mark.parametrize("batch_size", range(1, 8))
+def test_a_batch_of_one_is_refused_before_anything_changes_where_a_batchnorm_would_meet_it(batch_size):
+    x, y = data(7)
+    for N in range(1, 8):
+        net = mg.Sequential(mg.Linear(3, 3, rng=0), mg.Residual(mg.BatchNorm(3)), mg.Linear(3, 2, rng=1))
+        before, opt = snapshot(net), mg.SGD(0.1)
+        if 1 in [len(y[:N][start : start + batch_size]) for start in range(0, N, batch_size)]:
+            with pytest.raises(ValueError, match=rf"batch_size {batch_size} .* the {N} samples, which layer 1\.0, B"):
+                fit(net, opt, x[:N], y[:N], epochs=1, batch_size=batch_size)
+            assert snapshot(net) == before
+        else:
+            fit(net, opt, x[:N], y[:N], epochs=1, batch_size=batch_size)
+            assert opt.steps == -(-N // batch_size)
+
+
 # ---- divergence ------------------------------------------------------------------------------------------
 
 loud = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # overflow in NumPy, on the way to the error
@@ -263,6 +304,29 @@ def test_divergence_in_the_last_step_of_an_epoch_is_seen_too(engine):
     with pytest.raises(mg.DivergenceError, match=r"0\.(weight|bias) of layer 0, .* last step of epoch 1"):
         fit(net, mg.SGD(1e300), x, y, batch_size=4, engine=engine)
     assert same_bits(net.state_dict(), before)
+
+
+@loud
+@pytest.mark.parametrize("make", [lambda: mg.SGD(1e-6, momentum=0.5), lambda: mg.AdamW(0.01, weight_decay=10.0)])
+@pytest.mark.parametrize("bad_epoch", [2, 3, 4])
+def test_a_last_step_that_overflows_gives_back_the_last_finite_epoch(engine, make, bad_epoch):
+    """The copy of the epoch that failed must not lie in the memory of the copy that is put back."""
+    x, y, seen = data(20)[0], data(20)[1][:, None] * 1e4 + 1e4, []
+    (net, opt), (reference, calm) = ((mg.mlp([3, 5, 1], rng=0), make()) for _ in range(2))
+
+    def accelerate(epoch, *_):
+        seen.append((net.state_dict(), {name: [a.copy() for a in arrays] for name, arrays in opt.state.items()}))
+        if epoch == bad_epoch - 1:
+            opt.lr = 1.7e308
+
+    settings = {"batch_size": 20, "rng": 0, "progress": False, "engine": engine, "validation": (x[:5], y[:5])}
+    with pytest.raises(mg.DivergenceError, match=rf"of layer \d, .* in the last step of epoch {bad_epoch}"):
+        mg.fit(net, mg.MSELoss(), opt, x, y, epochs=9, callbacks=[accelerate], **settings)
+    mg.fit(reference, mg.MSELoss(), calm, x, y, epochs=bad_epoch - 1, **settings)
+    assert len(seen) == bad_epoch - 1
+    assert same_bits(net.state_dict(), seen[-1][0])
+    np.testing.assert_equal({name: list(arrays) for name, arrays in opt.state.items()}, seen[-1][1])
+    assert snapshot(net, opt) == snapshot(reference, calm)
 
 
 @pytest.mark.parametrize("i", [0, 2])
@@ -323,11 +387,8 @@ def test_ctrl_c_in_the_middle_of_an_epoch(tmp_path):
 
 
 class Terminal:
-    def __init__(self):
-        self.text = ""
-
-    def isatty(self):
-        return True
+    def __init__(self, isatty=True):
+        self.text, self.isatty = "", lambda: isatty
 
     def write(self, text):
         self.text += text
@@ -350,7 +411,30 @@ def test_progress_passes_every_item_and_writes_to_a_terminal_only(tqdm, monkeypa
             bar.set_postfix_str(f"item {item}", refresh=False)
             passed.append(item)
         assert passed == [0, 1, 2]
-    assert terminal.text == "" or tqdm  # too quick to show anything
+        assert terminal.text == ""  # too quick to show anything
+
+
+@pytest.mark.parametrize(("wanted", "isatty"), [(False, True), (True, False)])
+def test_a_slow_loop_shows_nothing_where_it_is_not_wanted_or_stderr_is_no_terminal(wanted, isatty, monkeypatch):
+    clock, terminal = itertools.count(), Terminal(isatty)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("minigrad._progress.time.monotonic", lambda: float(next(clock)))
+    assert list(progress(range(4), "counting", wanted)) == [0, 1, 2, 3]
+    assert terminal.text == ""
+
+
+def test_a_slow_loop_shows_tqdms_bar_and_wipes_it(monkeypatch):
+    pytest.importorskip("tqdm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    bar = progress(range(3), "counting")
+    for item in bar:
+        bar.set_postfix_str(f"note {item}", refresh=False)
+        time.sleep(0.3)
+    shown = [text.strip() for text in terminal.text.split("\r")]
+    assert any(text.startswith("counting:") and "2/3" in text and "note 1" in text for text in shown)
+    assert shown[-1] == ""
 
 
 def test_a_slow_loop_shows_a_line_and_wipes_it(monkeypatch):

@@ -20,7 +20,8 @@ How to add a study, say of the claim Q8 in saturation.py:
    goes into Finding(data={...}). All claims together have 60 s on two cores (config.full: 600 s).
 2. Numbers carry the judgement: give those that the verdict rests on an `expect` interval (see Number), wide
    enough for any seed, narrow enough to mean something. A Finding whose numbers miss it is shown as "not
-   confirmed in this run", never as true.
+   confirmed in this run", never as true. A number that only describes says so with `descriptive=True`: one
+   that has neither fails tests/study/test_studies.py.
 3. pictures = {"saturation": "what you see, in two or three sentences"}: one entry per picture, its file
 name as key;
    plot(finding, picture) draws that one. Plus and minus only in style.PLUS and style.MINUS; direct labels

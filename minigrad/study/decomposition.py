@@ -158,13 +158,16 @@ def numbers(result):
     """The numbers of Q7 that these runs give."""
     nets, offsets = result["nets"], result["offsets"]
     steps = {name: np.median(net["steps"]) for name, net in nets.items()}
-    found = [Number.of(f"steps to a loss of {TARGET}, {name}", net["steps"], "steps") for name, net in nets.items()]
+    found = [
+        Number.of(f"steps to a loss of {TARGET}, {name}", net["steps"], "steps", descriptive=True)
+        for name, net in nets.items()
+    ]
     plain, twin, plus = steps["sigmoid"], steps["sigmoid, start of tanh"], steps["tanh + 1"]
     largest = max(c for c, _ in offsets)
     same = [np.median(r["steps"]) for r in (offsets[largest, False], offsets[largest, True])]
     found += [
         Number("times the steps of tanh: sigmoid, usual start", plain / steps["tanh"], expect=(4, None)),
-        Number("times the steps of tanh: sigmoid, started as the tanh net", twin / steps["tanh"]),
+        Number("times the steps of tanh: sigmoid, started as the tanh net", twin / steps["tanh"], descriptive=True),
         Number("steps, sigmoid: usual start / started as the tanh net", plain / twin, expect=(2.5, None)),
         Number("steps, all positive: tanh + 1 / sigmoid, usual start", plus / plain, expect=(0, 0.5)),
         Number("single-signed rows per sample, tanh + 1", nets["tanh + 1"]["rows"], "%", expect=(99, 100)),

@@ -38,6 +38,8 @@ class Number:
     runs    how many runs (seeds, samples, rows: say which in the name) stand behind it
     theory  what the theorem predicts, where it predicts a number
     expect  (least, most), None for no bound: the verdict rests on value lying in it, ends included
+    descriptive  True where it only describes: no verdict rests on it, and nothing is expected of it. A number of a
+            study has one of the two, so that none is left unchecked by oversight
     """
 
     name: str
@@ -48,6 +50,11 @@ class Number:
     runs: int = 1
     theory: float | None = None
     expect: tuple[float | None, float | None] | None = None
+    descriptive: bool = False
+
+    def __post_init__(self) -> None:
+        if self.descriptive and self.expect is not None:
+            raise ValueError(f"{self.name}: it has an `expect` interval, so it is not descriptive")
 
     @classmethod
     def of(cls, name: str, values: Iterable[float], unit: str = "", **rest: Any) -> Number:
@@ -75,7 +82,7 @@ class Number:
 
 def figure(value: float) -> str:
     """A number for people: thousands with commas, otherwise three significant digits."""
-    if math.isfinite(value) and (value == int(value) or abs(value) >= 1000) and abs(value) < 1e15:
+    if math.isfinite(value) and (value == int(value) or abs(value) >= 999.5) and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.3g}"
 

@@ -175,9 +175,9 @@ def predicted(number):
 
 
 def needs(number):
-    """The interval that the verdict needs, in words; marked where the number misses it."""
+    """The interval that the verdict needs, in words; marked where the number misses it, or where it only describes."""
     if number.expect is None:
-        return ""
+        return "<span class='note'>nothing, it describes</span>" if number.descriptive else ""
     least, most = number.expect
     if least == most:
         text = f"exactly {figure(least)}"

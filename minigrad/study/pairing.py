@@ -109,13 +109,14 @@ def run(config):
                           float(delta_of(PAIRS[0], np.linspace(-20, 20, 40001)).max()), theory=8 / 27,
                           expect=(0.29, 0.2963)))
     for z, squared, entropy in zip(SURE, *steps.values(), strict=True):
-        numbers.append(Number(f"steps of one neuron from z = {z}, squared error", squared, "steps"))
-        numbers.append(Number(f"steps of one neuron from z = {z}, cross-entropy", entropy, "steps"))
+        numbers.append(Number(f"steps of one neuron from z = {z}, squared error", squared, "steps", descriptive=True))
+        numbers.append(Number(f"steps of one neuron from z = {z}, cross-entropy", entropy, "steps", descriptive=True))
     numbers.append(Number("steps of the squared error over those of cross-entropy, from z = 8", steps[PAIRS[0]][-1]
                           / steps[PAIRS[1]][-1], "times", expect=(20, None)))
     medians = {key: statistics.median(values) for key, values in epochs.items()}
     for (pair, start), values in epochs.items():
-        numbers.append(Number.of(f"epochs to {GOAL:.0%} right, {start}, {pair}, best lr", values, "epochs"))
+        what = f"epochs to {GOAL:.0%} right, {start}, {pair}, best lr"
+        numbers.append(Number.of(what, values, "epochs", descriptive=True))
     price = medians[PAIRS[0], "sure and wrong"] / medians[PAIRS[1], "sure and wrong"]
     numbers.append(Number("epochs of the squared error over those of cross-entropy, sure and wrong", price, "times",
                           expect=(1.3, None)))

@@ -155,7 +155,7 @@ def run(config):
     savings += [saving(PLAIN, name, f"fewer epochs, {name} for plain sigmoid", 1.5) for name in others]
     savings.append(saving(PLAIN, MOMENTUM, "fewer epochs through momentum 0.9 (below 1: more)", None, 1.5))
     prices = [
-        Number.of(f"epochs to loss {TARGET}: {remedy} (best lr {lr:g})", epochs[remedy], "epochs")
+        Number.of(f"epochs to loss {TARGET}: {remedy} (best lr {lr:g})", epochs[remedy], "epochs", descriptive=True)
         for remedy, (lr, _) in chosen.items()
     ]
     return Finding(

@@ -103,9 +103,10 @@ def run(config):
         for tail, side in enumerate(("low", "high")):
             share = [run["shares"][-1, 0, tail] for run in runs[scale]]
             numbers.append(Number.of(f"first hidden layer after training, saturated {side}, {words}", share, "%",
-                                     expect=(0.5, None) if scale == "none" else None))
+                                     expect=(0.5, None) if scale == "none" else (0, 10)))
         before = [run["shares"][0, 0].sum() for run in runs[scale]]
-        numbers.append(Number.of(f"the same before training, both tails, {words}", before, "%"))
+        numbers.append(Number.of(f"the same before training, both tails, {words}", before, "%",
+                                 expect=(10, 100) if scale == "none" else (0, 1)))
     flat, others = ([run["left"][i] for run in runs["none"]] for i in (0, 1))
     numbers.append(Number.of("what is left of δ behind a saturated unit (root mean square)", flat, expect=(0, FLAT)))
     numbers.append(Number.of("what is left of δ behind any other", others, expect=(2 * FLAT, 0.25)))

@@ -126,8 +126,8 @@ def run(config):
     kappas = [condition_number(inputs(UNITS, seed)) for seed in seeds]
     numbers = [*gauge_numbers(turns), *valley_numbers(runs, kappas)]
     numbers += [
-        Number("two weights: steps at the best learning rate", steps["best"], "steps"),
-        Number("two weights: steps at 1/lambda_1", steps["calm"], "steps"),
+        Number("two weights: steps at the best learning rate", steps["best"], "steps", descriptive=True),
+        Number("two weights: steps at 1/lambda_1", steps["calm"], "steps", descriptive=True),
         Number("two weights, signs turned: runs with the same losses in every bit", same, "%", expect=(100, 100)),
         *decomposition.numbers(deep),
     ]
@@ -185,12 +185,12 @@ def valley_numbers(runs, kappas):
     turns = [100 * run["reversals"] / run["steps"] for run in best]
     who, fastest, small = f"{UNITS} sigmoid inputs", "at the best learning rate", "at lr = 1/lambda_1"
     return [
-        Number.of(f"{who}: steps {fastest}", [run["steps"] for run in best], "steps"),
+        Number.of(f"{who}: steps {fastest}", [run["steps"] for run in best], "steps", descriptive=True),
         Number.of(f"{who}: reversals in 100 steps {fastest}", turns, expect=(60, 100)),
         Number.of(f"{who}: reversals {small}", [run["reversals"] for run in calm], theory=0, expect=(0, 0)),
         Number.of(f"{who}: steps {small} / {fastest}", slower, theory=2, expect=(1.2, 2.05)),
-        Number.of(f"{who}: condition number", kappas, theory=1 + UNITS * 5.763),
-        Number.of(f"{who}, centred: steps {fastest}", [run["steps"] for run in centred], "steps"),
+        Number.of(f"{who}: condition number", kappas, theory=1 + UNITS * 5.763, descriptive=True),
+        Number.of(f"{who}, centred: steps {fastest}", [run["steps"] for run in centred], "steps", descriptive=True),
         Number.of(f"{who}: steps centred / not centred", faster, expect=(0, 0.3)),
     ]
 

@@ -54,6 +54,15 @@ def test_a_number_knows_whether_it_is_as_expected(value, expect, good):
     assert finding(numbers=numbers).confirmed is good
 
 
+def test_a_number_is_expected_or_descriptive_and_never_both():
+    with pytest.raises(ValueError, match="steps: it has an `expect` interval, so it is not descriptive"):
+        Number("steps", 1.0, expect=(0, 1), descriptive=True)
+    describing = Number.of("steps", [1.0, 99.0], descriptive=True)
+    assert (describing.descriptive, describing.as_expected, Number("n", 1.0).descriptive) == (True, True, False)
+    entry = finding(numbers=[Number("n", 1.0, expect=(0, 1)), describing]).entry()
+    assert [number["descriptive"] for number in entry["numbers"]] == [False, True]
+
+
 def test_numbers_of_several_runs():
     number = Number.of("steps", [30, 10, 11], "steps", theory=12)
     assert (number.value, number.low, number.high, number.runs, number.theory) == (11, 10, 30, 3, 12)
@@ -67,6 +76,9 @@ def test_numbers_of_several_runs():
         "12,346",
     ]
     assert figure(float("nan")) == "nan"
+    assert [figure(v) for v in (1e15, -2.5e20, float("inf"))] == ["1e+15", "-2.5e+20", "inf"]
+    assert [figure(v) for v in (999.4, 999.7, -999.5, 99.96)] == ["999", "1,000", "-1,000", "100"]
+    assert Number.of("n", [1.0, 2.0, 30.0, 4.0]).value == 3.0  # the median, not the mean
 
 
 def test_an_entry_is_json_whatever_numpy_made_the_numbers():
@@ -102,6 +114,16 @@ def test_the_data_are_the_callers_own():
     for array in Config().load():
         array[:] = 0
     assert Config().load()[1].any()
+
+
+@pytest.mark.parametrize("most", [7, 50, None])
+def test_a_config_scales_both_halves_by_the_rows_it_trains_on(most):
+    raw = [array[:most] for array in mg.datasets.load("iris")]
+    x, y, x_test, y_test = Config(data="iris").load("standard", most)
+    np.testing.assert_allclose(x, (raw[0] - raw[0].mean(axis=0)) / raw[0].std(axis=0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(x_test, (raw[2] - raw[0].mean(axis=0)) / raw[0].std(axis=0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(y, raw[1])
+    np.testing.assert_array_equal(y_test, raw[3])
 
 
 @pytest.mark.parametrize("data", ["digits", "iris", "moons"])

@@ -10,7 +10,12 @@ from minigrad.study import STUDIES, Config, Finding
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module", params=list(STUDIES))
+LONG = ("patterns", "zigzag", "pairing", "remedies")  # they train many nets
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in STUDIES]
+)
 def found(request):
     """(the study, its findings), of a quick run with a seed that is not the usual one."""
     return STUDIES[request.param], STUDIES[request.param].run(Config(quick=True, seed=11))
@@ -25,6 +30,22 @@ def test_its_numbers_bear_the_verdict_out(found):
     for finding in found[1]:
         missed = [f"{n.name}: {n}, needs {n.expect}" for n in finding.numbers if not n.as_expected]
         assert not missed, finding.id
+
+
+def test_each_of_its_numbers_is_expected_or_says_that_it_only_describes(found):
+    for finding in found[1]:
+        unjudged = [number.name for number in finding.numbers if number.expect is None and not number.descriptive]
+        assert not unjudged, finding.id
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 5, 23])
+@pytest.mark.parametrize("name", STUDIES)
+def test_its_findings_hold_with_other_seeds(name, seed):
+    """Beside the seed of the tests above: a verdict must not rest on a lucky one."""
+    for finding in STUDIES[name].run(Config(quick=True, seed=seed)):
+        assert [f"{n.name}: {n}, needs {n.expect}" for n in finding.numbers if not n.as_expected] == [], finding.id
+        assert finding.confirmed
 
 
 def test_its_words_are_complete(found):

@@ -40,6 +40,7 @@ def assert_close(found, expected, size, N):
     assert (error <= 4 * (N + 2) * np.finfo(float).eps * size).all()
 
 
+@pytest.mark.proof_check
 @given(both_kinds)
 def test_the_identity_is_exact_without_rounding(pair):
     G, mean_part, rest, _ = parts(*pair)
@@ -115,6 +116,7 @@ def test_converse_a_mean_of_both_signs_gives_a_mixed_first_part():
     assert mean.min() < 0 < mean.max()
 
 
+@pytest.mark.proof_check
 @given(arrays(np.float64, (3, 2), st.integers(-9, 9).map(float)), whole((2,)))
 def test_converse_no_other_centre_makes_the_rest_independent_of_the_level_of_delta(a, centre):
     assume((centre * 3 != a.sum(axis=0)).any())

@@ -84,3 +84,5 @@ def test_converse_with_the_positive_orthant_alone_45_degrees_do_not_hold():
     d = find(whole((3,)), lambda d: 0 < np.linalg.norm(np.maximum(d, 0)) < 0.2 * np.linalg.norm(d), settings=SEARCH)
     best = np.linalg.norm(np.maximum(d, 0)) / np.linalg.norm(d)
     assert best < np.sqrt(0.5) <= sign_detour(d).cosine
+    other = np.linalg.norm(np.minimum(d, 0)) / np.linalg.norm(d)  # the opposite orthant is the near one
+    np.testing.assert_allclose(sign_detour(d).cosine, other, rtol=1e-12)

@@ -17,6 +17,7 @@ nor for a single-signed u.
 """
 
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from theory_strategies import matrices, whole
@@ -50,6 +51,7 @@ def test_the_gain_is_bounded_by_the_distances_at_the_reversals(legs):
         assert fewest_reversals(u, L, distances.max() * (1 + 1e-9)) <= len(legs) - 1
 
 
+@pytest.mark.proof_check
 @given(mixed, matrices(rows=st.just(2), columns=st.just(4), low=0), whole((4,)))
 def test_one_leg_gains_no_more_than_its_two_ends_allow(u, both, start):
     u = u / np.linalg.norm(u)
@@ -105,3 +107,6 @@ def test_five_legs_are_enough_from_wall_to_wall():
     points = np.cumsum(np.vstack([-0.1 * across, legs]), axis=0)
     np.testing.assert_allclose(off_line(points, u), 0.1)
     np.testing.assert_allclose(points[-1] @ u, 1)
+    path = ZigZag.of_updates(legs)
+    assert path.reversals.item() == 4 == fewest_reversals([1, -1], 1, 0.1) - 1
+    np.testing.assert_allclose([path.length, path.displacement], [np.sqrt(2), np.hypot(1, 0.2)])

@@ -198,6 +198,7 @@ def test_limits_of_the_naive_form(dtype):
     assert mg.sigmoid(lost)[0] > 0, "what the naive form has lost"
 
 
+@pytest.mark.proof_check
 def test_figures():
     found = [
         53 * math.log(2),

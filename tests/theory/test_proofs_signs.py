@@ -18,6 +18,7 @@ solver finds.
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.proof_check
 FORMATS = {"float16": (5, 11), "float32": (8, 24), "float64": (11, 53)}
 
 

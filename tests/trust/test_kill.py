@@ -51,6 +51,7 @@ def epochs_in(path):
 # ---- at random moments -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_bits(engine, tmp_path):
     def work(folder):
         folder.mkdir(exist_ok=True)
@@ -163,6 +164,7 @@ def test_a_run_with_another_kind_of_generator_is_refused_before_anything_changes
 # ---- the command line ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_command_after_a_kill_saves_the_same_file(tmp_path):
     def start(name):
         options = f"--data iris --hidden 16 --optimizer adam --epochs 80 --checkpoint run-{name} --save {name}.npz"

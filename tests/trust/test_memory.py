@@ -19,6 +19,8 @@ from oracles import same_bits, snapshot
 import minigrad as mg
 from minigrad._backend import core
 
+pytestmark = pytest.mark.slow  # thousands of calls, counted in bytes
+
 STEPS = int(os.environ.get("MINIGRAD_LEAK_STEPS", "10000"))
 X = np.random.default_rng(0).standard_normal((50, 6))
 Y = X[:, :3].argmax(axis=1)

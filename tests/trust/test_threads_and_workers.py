@@ -89,6 +89,7 @@ def test_threads_can_read_one_net_while_another_is_trained():
     assert set(found) == {expected}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*use of fork.. may lead to deadlocks:DeprecationWarning")
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_worker_processes_give_the_same_bits(method, alone):
@@ -96,6 +97,7 @@ def test_worker_processes_give_the_same_bits(method, alone):
         assert mg.sweep(train, CONFIGS, executor, progress=False) == alone
 
 
+@pytest.mark.slow
 def test_fresh_processes_with_other_hash_seeds_give_the_same_bits(alone):
     code = "import test_threads_and_workers as t; print(*map(t.train, t.CONFIGS))"
     for hash_seed in ("1", "2"):
