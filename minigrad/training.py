@@ -225,7 +225,12 @@ def _data(net, loss, x, y, which):
     if len(x) == 0:
         raise ValueError(f"{which}x has shape {x.shape}: there are no samples")
     finite_rows(x, f"{which}x")
-    y = loss.targets(y, (len(x), predict_width(net, x)), x.dtype)
+    shape = (len(x), predict_width(net, x))
+    try:
+        y = loss.targets(y, shape, x.dtype)
+    except (TypeError, ValueError) as error:
+        error.args = (f"{which}{error}",) if str(error).startswith("y ") else error.args
+        raise
     if y.dtype.kind == "f":
         finite_rows(y, f"{which}y")
     return tuple(array if array.flags.c_contiguous and array.flags.aligned else aligned(array) for array in (x, y))
@@ -236,9 +241,10 @@ def _check_batches(net, N, batch_size):
     if min(batch_size, N) == 1 or N % batch_size == 1:
         for path, layer in walk(net):
             if isinstance(layer, BatchNorm):
+                fix = "choose another batch_size" if N > 1 else "it needs two samples at least"
                 raise ValueError(
                     f"batch_size {batch_size} leaves a batch of one of the {N} samples, which layer {path}, {layer!r}, "
-                    "cannot normalise; choose another batch_size"
+                    f"cannot normalise; {fix}"
                 )
 
 

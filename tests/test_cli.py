@@ -107,17 +107,6 @@ def test_every_option_reaches_the_run(run, tmp_path, options, net, opt, others):
     np.testing.assert_equal(mg.load(path).state_dict(), expected.state_dict())
 
 
-def test_evaluate_sees_the_net_in_eval_mode(run, tmp_path):
-    net = mg.Sequential(mg.Linear(2, 8, rng=0), mg.BatchNorm(8), mg.Dropout(0.5, rng=0), mg.Linear(8, 2, rng=1))
-    x, y, x_test, y_test = mg.datasets.load("moons")
-    mg.fit(net, mg.CrossEntropyLoss(), mg.SGD(0.1), x, y, epochs=1, rng=0, progress=False)
-    mg.save(net, tmp_path / "net.npz")
-    shown = [float(line.split()[2]) for line in quality(run(f"evaluate {tmp_path / 'net.npz'} --data moons")[1])]
-    net.eval()
-    losses = [mg.CrossEntropyLoss()(net(inputs), targets) for inputs, targets in ((x, y), (x_test, y_test))]
-    assert shown == pytest.approx(losses, rel=1e-3)
-
-
 @pytest.mark.parametrize("scale", ["unit", "standard"])
 def test_the_scaling_is_that_of_the_training_data_alone(run, tmp_path, monkeypatch, scale):
     """What is known of the test data before they are tested on is known too early."""
