@@ -1,4 +1,4 @@
-"""Writing to what is no plain file: refused by name before anything is opened; through a link, its target is replaced."""
+"""Writing to what is no plain file: refused by name before it is opened; through a link, the target is replaced."""
 
 import errno
 import os
