@@ -17,7 +17,7 @@ def progress(items, label, wanted=True):
             else:
                 from tqdm import tqdm
             return tqdm(items, desc=label, delay=0.5, leave=False)
-        except (ImportError, Warning):  # tqdm warns where the notebook lacks ipywidgets; warnings may be errors
+        except Exception:  # no tqdm, a terminal that is gone, or a warning (of missing ipywidgets) made an error
             pass
     return _Quiet(items)
 
