@@ -4,10 +4,11 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% A sigmoid as steep as tanh at the start, that learns how steep to be: a = sigma(gain z), a gain for each neuron
-import sys
+import tempfile
 
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 
@@ -28,6 +29,9 @@ class SteepSigmoid(mg.Layer):
         z, a = saved
         inner = delta * a * (1 - a)
         return inner * self.gain, {"gain": (inner * z).mean(axis=0)}  # delta below, and dC/dgain
+
+    def config(self):
+        return {"features": len(self.gain)}  # SteepSigmoid(**config) is what load fills with the saved arrays
 
 
 # %% Is the derivative right? gradcheck compares every one of them with a difference quotient
@@ -51,4 +55,9 @@ for (name, net), colour in zip(nets.items(), ("#444444", "#009E73"), strict=True
     plt.annotate(name, (6, history.loss[5]), xytext=(8, 6), textcoords="offset points", color=colour)
 plt.xlabel("epoch")
 plt.ylabel("loss")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+
+# %% Saved and loaded. A file holds no code: where it is loaded, the class must be imported or defined
+with tempfile.TemporaryDirectory() as folder:
+    mg.save(net, f"{folder}/steep.npz")
+    print("the same after load:", np.array_equal(mg.load(f"{folder}/steep.npz")(x), net(x)))
+show_or_save()
