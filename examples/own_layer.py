@@ -53,11 +53,8 @@ for (name, net), colour in zip(nets.items(), ("#444444", "#009E73"), strict=True
     print(f"{name}: loss {history.loss[-1]:.3f}, {mg.accuracy(net(x), y):.1%} right")
     plt.plot(range(1, 16), history.loss, color=colour)
     plt.annotate(name, (6, history.loss[5]), xytext=(8, 6), textcoords="offset points", color=colour)
-plt.xlabel("epoch")
-plt.ylabel("loss")
-
-# %% Saved and loaded. A file holds no code: where it is loaded, the class must be imported or defined
-with tempfile.TemporaryDirectory() as folder:
+plt.gca().set(xlabel="epoch", ylabel="loss")
+with tempfile.TemporaryDirectory() as folder:  # a file holds no code: whoever loads it needs the class
     mg.save(net, f"{folder}/steep.npz")
     print("the same after load:", np.array_equal(mg.load(f"{folder}/steep.npz")(x), net(x)))
 show_or_save()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def sweep(
         for i, config in enumerate(configs):
             with _noted(config):
                 futures.append(executor.submit(job, config))
-            futures[i].add_done_callback(lambda _, i=i: done.put(i))
+            futures[i].add_done_callback(partial(_report, done, i))
         for _ in progress_bar(range(len(futures)), label, progress):
             i = done.get()
             with _noted(configs[i]):
@@ -55,6 +56,10 @@ def sweep(
     finally:
         for future in futures:
             future.cancel()
+
+
+def _report(done, i, _):
+    done.put(i)
 
 
 @contextlib.contextmanager
