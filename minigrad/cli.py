@@ -13,6 +13,7 @@ import numpy as np
 
 import minigrad as mg
 
+from ._progress import say
 from .activations import ACTIVATIONS
 from .initializers import INITIALIZERS
 from .study.config import SCALES, scaling
@@ -29,11 +30,11 @@ def main(argv=None):
     try:
         args = parser.parse_args(argv)
         if args.command is None:
-            parser.print_help(sys.stderr)
+            say(parser.format_help().rstrip())
             return 2
         return {"train": train, "evaluate": evaluate, "report": report}[args.command](args)
     except KeyboardInterrupt:
-        print("minigrad: interrupted", file=sys.stderr)
+        say("minigrad: interrupted")
         return 130
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,7 +43,7 @@ def main(argv=None):
         text = str(error)
         if isinstance(error, OSError) and error.filename is not None:
             text = f"{error.filename}: {error.strerror}"
-        print(f"minigrad: {text}", file=sys.stderr)
+        say(f"minigrad: {text}")
         return 1
 
 

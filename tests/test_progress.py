@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import cli
 from minigrad._progress import progress, say
 
 
@@ -207,3 +208,28 @@ def test_a_notebook_without_widgets_and_with_warnings_as_errors_goes_on(monkeypa
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert counted() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("train --data xor --epochs 2", 0),
+        ("train --data no/such/folder", 1),
+        ("evaluate no/such/file", 1),
+        ("", 2),
+    ],
+)
+def test_the_command_line_needs_no_stderr(line, code, kind, monkeypatch):
+    put(monkeypatch, kind)
+    assert cli.main(line.split()) == code
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_wrong_usage_needs_no_stderr(kind, monkeypatch):
+    put(monkeypatch, kind)
+    try:
+        code = cli.main(["train", "--epochs", "many"])
+    except SystemExit as end:  # argparse's way
+        code = end.code
+    assert code in (1, 2)
