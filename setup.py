@@ -31,7 +31,6 @@ CHECKED = os.environ.get("MINIGRAD_CHECKED", "") not in ("", "0")
 # Never -ffast-math or -Ofast, whatever CFLAGS says: they compute other numbers and, when seen by the linker, make every
 # process that loads the core flush small numbers to zero. The last flag wins, and the -O as well: -Ofast holds both.
 NOT_FAST = ["-O3", "-fno-fast-math", "-fno-unsafe-math-optimizations"]
-NO_FLUSH = ["-mno-daz-ftz"]  # known to GCC since 13
 # These two only give up errno and floating-point traps, which nothing here reads. -ffp-contract keeps its default.
 GCC_FLAGS = [*NOT_FAST, "-fno-math-errno", "-fno-trapping-math"]
 # Lets GCC compile the product once for each way in which its matrices lie in memory; other compilers have no such
@@ -116,7 +115,7 @@ class BuildCore(build_ext):
         try:
             level, ext.extra_compile_args = self.level_and_flags()
             if self.compiler.compiler_type != "msvc":
-                ext.extra_link_args = NOT_FAST + [flag for flag in NO_FLUSH if self.accepts([flag])]
+                ext.extra_link_args = NOT_FAST + self.no_flush()
             super().build_extension(ext)
         except (BaseError, CCompilerError):
             if ext.optional:
@@ -142,7 +141,7 @@ class BuildCore(build_ext):
             if os.environ.get("MINIGRAD_ARCH"):
                 raise CompileError(f"the C compiler refuses {march(level)[0]}, which MINIGRAD_ARCH asked for")
             level = "generic"  # gcc before 11 and clang before 12 know no levels
-        flags = GCC_FLAGS + [flag for flag in NO_FLUSH + COPIES if self.accepts([flag])]
+        flags = GCC_FLAGS + self.no_flush() + (COPIES if self.accepts(COPIES) else [])
         needed, _ = level_of(self.macros(flags + march(level)))
         if CPU["LEVELS"].index(needed) > CPU["LEVELS"].index(level):
             print(f"*** the C compiler and its flags are for {needed} CPUs, so minigrad's core is too", file=sys.stderr)
@@ -155,6 +154,11 @@ class BuildCore(build_ext):
         if "__FAST_MATH__" in macros or macros.get("__FINITE_MATH_ONLY__", "0") != "0":
             raise CompileError("the core cannot be right with -ffast-math, which CC or CFLAGS asks for: leave it out")
         return level, flags
+
+    def no_flush(self):
+        """What undoes GCC's -mdaz-ftz, where that is asked for: compilers that do not know it know neither."""
+        asked = {"-mdaz-ftz"} & {*self.compiler.compiler_so, *self.compiler.linker_so}
+        return ["-mno-daz-ftz"] if asked else []
 
     def macros(self, flags):
         """{name: value} of what the compiler defines with all flags, those of CC and CFLAGS included."""

@@ -202,6 +202,17 @@ def test_a_file_keeps_its_permissions_and_is_at_no_moment_more_open(mode, tmp_pa
         os.umask(umask)
 
 
+def test_a_private_file_is_private_from_the_first_moment(tmp_path, monkeypatch):
+    path = tmp_path / "net.npz"
+    mg.save(OLD, path)
+    path.chmod(0o600)
+    seen = []
+    monkeypatch.setattr(os, "fchmod", lambda handle, mode: seen.append(stat.S_IMODE(os.fstat(handle).st_mode)))
+    mg.save(NEW, path)
+    assert seen == [0o600]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_a_write_protected_file_is_refused(tmp_path, monkeypatch):
     mg.save(OLD, tmp_path / "net.npz")
     (tmp_path / "net.npz").chmod(0o444)
