@@ -5,7 +5,8 @@ Environment variables:
     MINIGRAD_CHECKED=1         every check Cython has, in all kernels: slow, for hunting bugs
     MINIGRAD_CORE=compiled     a core that cannot be built is an error; without it, only a message
     MINIGRAD_CORE=numpy        do not build the core at all
-CC, CFLAGS and LDFLAGS work as everywhere.
+CC, CFLAGS and LDFLAGS work as everywhere, but for two things. Where they name a newer CPU than MINIGRAD_ARCH, as
+-march=native may, the core is built for the level that holds it, and says so. And -ffast-math is undone.
 """
 
 import os
@@ -27,9 +28,11 @@ if CORE not in ("", "compiled", "numpy"):
     sys.exit(f"MINIGRAD_CORE={CORE!r} is not known; known are: compiled, numpy")
 CHECKED = os.environ.get("MINIGRAD_CHECKED", "") not in ("", "0")
 
-# Never -ffast-math or -Ofast: they make every process that loads the core flush small numbers to zero. These
-# two only give up errno and floating-point traps, which nothing here reads. -ffp-contract keeps its default.
-GCC_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+# Never -ffast-math or -Ofast, whatever CFLAGS says: they compute other numbers and, when seen by the linker, make every
+# process that loads the core flush small numbers to zero. The last flag wins, and the -O as well: -Ofast holds both.
+NOT_FAST = ["-O3", "-fno-fast-math", "-fno-unsafe-math-optimizations"]
+# These two only give up errno and floating-point traps, which nothing here reads. -ffp-contract keeps its default.
+GCC_FLAGS = [*NOT_FAST, "-fno-math-errno", "-fno-trapping-math"]
 # Lets GCC compile the product once for each way in which its matrices lie in memory; other compilers have no such
 # limit.
 COPIES = ["--param=ipa-cp-unit-growth=80"]
@@ -40,6 +43,15 @@ COPIES = ["--param=ipa-cp-unit-growth=80"]
 # infinite, and meant to be.
 FOR_SPEED = {"boundscheck": True, "wraparound": True, "initializedcheck": True}
 CHECKS = {**FOR_SPEED, "nonecheck": True, "overflowcheck": True}
+
+# What a compiler defines where it may use instructions that came with a level. Those of AVX512F and its kin have
+# names of their own; what else begins so belongs to no level.
+MACROS = {
+    "x86-64-v2": "SSE3 SSSE3 SSE4_1 SSE4_2 POPCNT",
+    "x86-64-v3": "AVX AVX2 BMI BMI2 F16C FMA LZCNT MOVBE",
+    "x86-64-v4": "AVX512F AVX512BW AVX512CD AVX512DQ AVX512VL",
+}
+BEYOND = r"AVX\w+|AMX\w+|APX\w+|FMA4|GFNI|SSE4A|TBM|XOP"
 
 WITHOUT_CORE = """
 *** minigrad's core could not be compiled.
@@ -63,6 +75,25 @@ def target_level() -> str:
     return CPU["cpu_level"]()
 
 
+def march(level: str) -> list[str]:
+    """The compiler's flags for a level."""
+    if level == "generic":
+        return []
+    # The kernels are written for 64-byte vectors.
+    return [f"-march={level}"] + (["-mprefer-vector-width=512"] if level == "x86-64-v4" else [])
+
+
+def level_of(macros: dict[str, str]) -> tuple[str, list[str]]:
+    """The lowest CPU level that holds the instructions in a compiler's macros, and the macros that no level holds."""
+    if "__x86_64__" not in macros:
+        return "generic", []
+    names = {name.strip("_") for name in macros}
+    needed = [level for level, parts in MACROS.items() if names & set(parts.split())]
+    known = set(" ".join(MACROS.values()).split())
+    beyond = sorted(name for name in names - known if re.fullmatch(BEYOND, name))
+    return (needed or ["generic"])[-1], beyond
+
+
 class BuildCore(build_ext):
     """build_ext, plus the CPU level, a note of it beside the core, and a message where no compiler is."""
 
@@ -83,6 +114,8 @@ class BuildCore(build_ext):
         ext.include_dirs = [numpy.get_include()]
         try:
             level, ext.extra_compile_args = self.level_and_flags()
+            if self.compiler.compiler_type != "msvc":
+                ext.extra_link_args = NOT_FAST + self.no_flush()
             super().build_extension(ext)
         except (BaseError, CCompilerError):
             if ext.optional:
@@ -100,17 +133,44 @@ class BuildCore(build_ext):
         return str(copy)
 
     def level_and_flags(self):
+        """The CPU level, and the flags for it that are added after those of CFLAGS."""
         if self.compiler.compiler_type == "msvc":
             return "generic", ["/O2"]
         level = target_level()
-        flags = [] if level == "generic" else [f"-march={level}"]
-        if level == "x86-64-v4":
-            flags.append("-mprefer-vector-width=512")  # the kernels are written for 64-byte vectors
-        if flags and not self.accepts(flags):
+        if not self.accepts(march(level)):
             if os.environ.get("MINIGRAD_ARCH"):
-                raise CompileError(f"the C compiler refuses {' '.join(flags)}, which MINIGRAD_ARCH asked for")
-            level, flags = "generic", []  # gcc before 11 and clang before 12 know no levels
-        return level, GCC_FLAGS + flags + (COPIES if self.accepts(COPIES) else [])
+                raise CompileError(f"the C compiler refuses {march(level)[0]}, which MINIGRAD_ARCH asked for")
+            level = "generic"  # gcc before 11 and clang before 12 know no levels
+        flags = GCC_FLAGS + self.no_flush() + (COPIES if self.accepts(COPIES) else [])
+        needed, _ = level_of(self.macros(flags + march(level)))
+        if CPU["LEVELS"].index(needed) > CPU["LEVELS"].index(level):
+            print(f"*** the C compiler and its flags are for {needed} CPUs, so minigrad's core is too", file=sys.stderr)
+            level = needed
+        flags += march(level) if self.accepts(march(level)) else []  # it takes the place of an earlier -march
+        macros = self.macros(flags)
+        _, beyond = level_of(macros)
+        if beyond:
+            raise CompileError(f"CFLAGS asks for {', '.join(beyond)}, which no CPU level has: leave that out of CFLAGS")
+        if "__FAST_MATH__" in macros or macros.get("__FINITE_MATH_ONLY__", "0") != "0":
+            raise CompileError("the core cannot be right with -ffast-math, which CC or CFLAGS asks for: leave it out")
+        return level, flags
+
+    def no_flush(self):
+        """What undoes GCC's -mdaz-ftz, where that is asked for: compilers that do not know it know neither."""
+        asked = {"-mdaz-ftz"} & {*self.compiler.compiler_so, *self.compiler.linker_so}
+        return ["-mno-daz-ftz"] if asked else []
+
+    def macros(self, flags):
+        """{name: value} of what the compiler defines with all flags, those of CC and CFLAGS included."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "empty.c")
+            source.write_text("int nothing;\n")
+            try:  # -E wins over the -c that is there already
+                (out,) = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=[*flags, "-dM", "-E"])
+                text = Path(out).read_text(encoding="utf-8", errors="replace")
+            except CompileError:  # for two kinds of CPU at once, as on macOS
+                return {}
+        return dict(re.findall(r"^#define (\w+) (.*)$", text, re.MULTILINE))
 
     def accepts(self, flags):
         with tempfile.TemporaryDirectory() as folder:

@@ -4,9 +4,8 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% Three nets before training, and the gradient of their output layer
-import sys
-
 import matplotlib.pyplot as plt
+from picture import show_or_save
 
 import minigrad as mg
 from minigrad.diagnostics import batch_survival, survival_limit
@@ -27,4 +26,4 @@ for activation, colour in (("sigmoid", "#E69F00"), ("relu", "#009E73"), ("tanh",
     at = 3 if activation == "relu" else 8
     ax.annotate(activation, (sizes[at], shares[at]), xytext=(8, 3), textcoords="offset points", color=colour)
 ax.set(xlabel="samples in the batch", ylabel="rows with one sign (%)", xticks=sizes, xticklabels=sizes)
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

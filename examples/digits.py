@@ -4,10 +4,9 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% 1438 images of 8 x 8 pixels to learn from, 359 others to be judged by
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 
@@ -31,4 +30,4 @@ history.plot(left.subplots())
 for ax, n in zip(right.subplots(2, 2).flat, np.argsort(doubt), strict=False):
     ax.imshow(x_test[n].reshape(8, 8), cmap="gray_r")
     ax.set(xticks=[], yticks=[], title=f"is {y_test[n]}, read as {p[n].argmax()}")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

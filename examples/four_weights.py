@@ -4,10 +4,9 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% The pattern of the question: w1 and w3 up, w2 and w4 down
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 from minigrad.diagnostics import nearest_reachable, reachable_patterns
 
@@ -31,4 +30,4 @@ for number, ax in enumerate(axes.flat):
     sigmoid, tanh = (pattern in reachable_patterns(2, 2, positive) for positive in (True, False))
     ax.spines[:].set(visible=tanh, linewidth=5, color="#BBBBBB" if sigmoid else "black")
 fig.suptitle("grey frame: sigmoid and tanh; black frame: tanh alone; no frame: a batch", fontsize=11)
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

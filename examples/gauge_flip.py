@@ -4,10 +4,9 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% The same function, written with other signs
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 from minigrad.diagnostics import gauge_flip, single_signed_rows
@@ -32,4 +31,4 @@ ax.plot(losses[0], color="#E69F00", linewidth=7, label="all rows have one sign")
 ax.plot(losses[1], color="#444444", linewidth=2, label="no row has one sign")
 ax.legend(frameon=False)
 ax.set(xlabel="epoch", ylabel="loss")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

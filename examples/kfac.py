@@ -6,10 +6,9 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %%
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 
@@ -40,4 +39,4 @@ for name, direction, lr, colour in (("plain", None, 4.0, "#E69F00"), ("K-FAC", k
     ax.semilogy(losses, color=colour)
     ax.annotate(name, (len(losses) - 1, losses[-1]), xytext=(8, 8), textcoords="offset points", color=colour)
 ax.set(xlabel="step", ylabel="loss")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

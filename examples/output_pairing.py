@@ -4,10 +4,9 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% One weight, one bias, input 1, target 0. At the start z = 6, so the neuron says 0.9975
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 
@@ -36,4 +35,4 @@ for (name, (net, loss)), colour in zip(pairs.items(), ("#CC79A7", "#009E73"), st
 plt.xlim(0, 1050)
 plt.xlabel("step")
 plt.ylabel("what the neuron says (target 0)")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

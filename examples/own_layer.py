@@ -4,10 +4,11 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% A sigmoid as steep as tanh at the start, that learns how steep to be: a = sigma(gain z), a gain for each neuron
-import sys
+import tempfile
 
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 
@@ -29,6 +30,9 @@ class SteepSigmoid(mg.Layer):
         inner = delta * a * (1 - a)
         return inner * self.gain, {"gain": (inner * z).mean(axis=0)}  # delta below, and dC/dgain
 
+    def config(self):
+        return {"features": len(self.gain)}  # SteepSigmoid(**config) is what load fills with the saved arrays
+
 
 # %% Is the derivative right? gradcheck compares every one of them with a difference quotient
 x, y, _, _ = mg.datasets.load("digits")
@@ -49,6 +53,8 @@ for (name, net), colour in zip(nets.items(), ("#444444", "#009E73"), strict=True
     print(f"{name}: loss {history.loss[-1]:.3f}, {mg.accuracy(net(x), y):.1%} right")
     plt.plot(range(1, 16), history.loss, color=colour)
     plt.annotate(name, (6, history.loss[5]), xytext=(8, 6), textcoords="offset points", color=colour)
-plt.xlabel("epoch")
-plt.ylabel("loss")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+plt.gca().set(xlabel="epoch", ylabel="loss")
+with tempfile.TemporaryDirectory() as folder:  # a file holds no code: whoever loads it needs the class
+    mg.save(net, f"{folder}/steep.npz")
+    print("the same after load:", np.array_equal(mg.load(f"{folder}/steep.npz")(x), net(x)))
+show_or_save()

@@ -4,10 +4,9 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% Two small nets, trained for a moment, that differ in their activation alone
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 
@@ -30,4 +29,4 @@ colours = plt.matplotlib.colors.LinearSegmentedColormap.from_list("signs", ["#00
 for ax, (activation, weight) in zip(axes, gradients.items(), strict=True):
     ax.imshow(np.sign(weight), cmap=colours, vmin=-1, vmax=1, aspect="auto")
     ax.set(title=f"{activation}: signs of one sample's gradient", xlabel="input", ylabel="neuron")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

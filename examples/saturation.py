@@ -4,10 +4,9 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% The same net before training, once with the digits as they are (0 to 16) and once scaled to 0..1
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 
@@ -34,4 +33,4 @@ plt.axvline(-4.585, color="#444444", linestyle="--")
 plt.axvline(4.585, color="#444444", linestyle="--")
 plt.xlabel("z of the hidden layer; beyond the dashed lines the slope is below 0.01")
 plt.ylabel("share of entries (%)")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

@@ -4,10 +4,9 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% 600 points to learn from, 300 new ones to be judged by
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 
@@ -31,4 +30,4 @@ ax.imshow(classes, extent=(-1.3, 1.3, -1.3, 1.3), origin="lower", cmap=area, vmi
 for k, name in enumerate(names):
     ax.plot(*x_new[y_new == k].T, "o", color=name, markersize=5, markeredgecolor="black", markeredgewidth=0.5)
 ax.set(title="areas: what the net says; dots: new points", xticks=[], yticks=[])
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

@@ -4,10 +4,9 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% Data, and nets that differ in the size of their first weights, N(0, gain^2 / inputs), and in nothing else
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 from minigrad.diagnostics import attenuation, mean_field_rate
@@ -37,4 +36,4 @@ plt.xlim(depth + 0.5, -2)
 plt.xticks([20, 15, 10, 5, 1])
 plt.xlabel("hidden layer; the error travels to the right, down to layer 1")
 plt.ylabel("|delta|, of that in layer 20")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

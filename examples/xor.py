@@ -4,10 +4,9 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 """
 
 # %% Four points; y is 1 where exactly one of the two inputs is 1
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 
@@ -34,4 +33,4 @@ for (first, second), (answer,) in zip(x, y, strict=True):
     plt.text(first, second, f"{answer:.0f}", color="white", ha="center", va="center", size=13)
 plt.xlabel("first input")
 plt.ylabel("second input")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

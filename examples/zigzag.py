@@ -5,10 +5,10 @@ Run it as it is to see the picture, or with a file name to save it: python examp
 
 # %% A neuron with two sigmoid inputs, which are always positive, has to find the weights (1.5, -0.7)
 import itertools
-import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+from picture import show_or_save
 
 import minigrad as mg
 from minigrad.diagnostics import ZigZag, spectrum
@@ -35,4 +35,4 @@ for ax, (name, lr) in zip(axes, rates.items(), strict=True):
         ax.plot(*np.transpose([start, end]), color=colour)
     ax.plot(*wanted, "kx", markersize=10)
     ax.set(title=f"{name}: {len(path) - 1} steps, {reversals} reversals", xlabel="weight 1", ylabel="weight 2")
-plt.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
+show_or_save()

@@ -1,19 +1,52 @@
-"""A progress bar on the terminal: tqdm's where it is installed, else a line of our own; nothing where no one looks."""
+"""What a run says while it works: a progress bar (tqdm's, the only one; without tqdm none), and lines on stderr.
+
+Neither may end the work: stderr can be missing (pythonw, a daemon), closed, or a stand-in that knows little.
+"""
 
 import contextlib
 import sys
-import time
 
 
 def progress(items, label, wanted=True):
-    """Iterate over items, showing how far it is once it takes longer than half a second."""
-    if not wanted or not sys.stderr.isatty():
-        return _Quiet(items)
+    """Iterate over items, with a bar on a terminal or in a notebook once it takes longer than half a second."""
+    notebook = wanted and _in_notebook()
+    if notebook or (wanted and _on_terminal()):
+        try:
+            if notebook:
+                from tqdm.auto import tqdm
+            else:
+                from tqdm import tqdm
+            return tqdm(items, desc=label, delay=0.5, leave=False)
+        except Exception:  # no tqdm, a terminal that is gone, or a warning (of missing ipywidgets) made an error
+            pass
+    return _Quiet(items)
+
+
+def say(text):
+    """Print text on stderr; where there is none, or it takes nothing, the text is lost and nothing else."""
+    stream = sys.stderr  # None would mean stdout to print
+    if stream is None:
+        return
+    with contextlib.suppress(Exception):
+        try:
+            print(text, file=stream, flush=True)
+        except UnicodeEncodeError:
+            print(str(text).encode("ascii", "backslashreplace").decode(), file=stream, flush=True)
+
+
+def _on_terminal():
     try:
-        from tqdm import tqdm
-    except ImportError:
-        return _Line(items, label)
-    return tqdm(items, desc=label, delay=0.5, leave=False)
+        return bool(sys.stderr.isatty())
+    except Exception:  # None, closed, or without isatty
+        return False
+
+
+def _in_notebook():
+    """Is this the process of a Jupyter kernel? Its stderr is no terminal, yet somebody looks at it."""
+    try:
+        return "IPKernelApp" in sys.modules["IPython"].get_ipython().config
+    except Exception:  # no IPython here, or no shell of it
+        return False
 
 
 class _Quiet:
@@ -25,29 +58,3 @@ class _Quiet:
 
     def set_postfix_str(self, text, refresh=False):
         """A note beside the bar."""
-
-
-class _Line(_Quiet):
-    def __init__(self, items, label):
-        super().__init__(items)
-        self.label, self.note = label, ""
-
-    def __iter__(self):
-        total, start, shown = len(self.items), time.monotonic(), 0.0
-        for done, item in enumerate(self.items):
-            now = time.monotonic()
-            if now - start > 0.5 and now - shown > 0.2:
-                shown = now
-                print(f"\r{self.label}: {done}/{total} {self.note}\033[K", end="", file=sys.stderr, flush=True)
-            yield item
-        if shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-    def set_postfix_str(self, text, refresh=False):
-        self.note = text
-
-
-def say(text):
-    """Print to stderr, where there is one that can be written to."""
-    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stderr, a broken pipe, a closed file
-        print(text, file=sys.stderr, flush=True)

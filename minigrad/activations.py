@@ -25,7 +25,7 @@ def sigmoid_slope(z):
     return sigmoid(z) * sigmoid(-z)
 
 
-class Activation(Layer):
+class Activation(Layer, abstract=True):
     """a = f(z), entry by entry."""
 
     kind = ""  # the kernel's name, and the word that mlp(activation=...) knows

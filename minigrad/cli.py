@@ -13,8 +13,10 @@ import numpy as np
 
 import minigrad as mg
 
+from ._progress import say
 from ._quality import check_fit, load_data, loss_for, print_quality
 from .activations import ACTIVATIONS
+from .checkpoint import check_target
 from .initializers import INITIALIZERS
 from .study.config import SCALES, scaling
 from .study.finding import CLAIMS
@@ -30,11 +32,11 @@ def main(argv=None):
     try:
         args = parser.parse_args(argv)
         if args.command is None:
-            parser.print_help(sys.stderr)
+            say(parser.format_help().rstrip())
             return 2
         return {"train": train, "evaluate": evaluate, "report": report}[args.command](args)
     except KeyboardInterrupt:
-        print("minigrad: interrupted", file=sys.stderr)
+        say("minigrad: interrupted")
         return 130
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -43,7 +45,7 @@ def main(argv=None):
         text = str(error)
         if isinstance(error, OSError) and error.filename is not None:
             text = f"{error.filename}: {error.strerror}"
-        print(f"minigrad: {text}", file=sys.stderr)
+        say(f"minigrad: {text}")
         return 1
 
 
@@ -64,7 +66,8 @@ def train(args):
     if both and os.path.realpath(args.save) == os.path.realpath(args.checkpoint):  # through links too
         args.usage(f"--save {args.save} and the checkpoint {args.checkpoint} are one file; give it two names")
     for path in (args.save, args.checkpoint):
-        check_writable(path)
+        if path is not None:
+            check_target(path)
     x, y, x_test, y_test = load_data(args.data)
     shift, spread = scaling(x, args.scale)
     x, x_test = (x - shift) / spread, (x_test - shift) / spread
@@ -152,19 +155,6 @@ def fold(net, shift, spread):
     first = net[0]
     first.weight /= spread
     first.bias -= first.weight @ shift
-
-
-def check_writable(path):
-    """An OSError, before any work, where the file could not be written afterwards."""
-    if path is None:
-        return
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, expected the name of a file")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"{path}: the folder {path.parent} cannot be written to")
 
 
 # ---- the options -----------------------------------------------------------------------------------------

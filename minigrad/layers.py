@@ -62,14 +62,32 @@ def _lengths(rows):
     return np.ldexp(np.linalg.norm(np.ldexp(rows, -exponent[:, None]), axis=1), exponent)
 
 
+# Class name -> class: what a saved net can be made of. A class enters it by being derived from Layer.
+LAYERS: dict[str, type["Layer"]] = {}
+
+
 class Layer:
-    """What all layers share. A layer of your own needs forward and backward; the rest is inherited."""
+    """What all layers share. A layer of your own needs forward and backward; the rest is inherited.
+
+    To be saved it also needs parameter_names, buffer_names where it keeps other arrays, and config(): see there.
+    """
 
     training = True
     in_features: int | None = None  # the width of the input; None where any will do
     parameter_names: tuple = ()  # attributes that are trained
     buffer_names: tuple = ()  # attributes that are kept with the weights but not trained
     positional: tuple = ()  # arguments that repr shows without their names
+
+    def __init_subclass__(cls, abstract=False, **rest):
+        """Makes the class known to save and load. One defined again, as in a notebook, takes the place of the older.
+
+        abstract: for classes that are only derived from. The name of one of minigrad's own stays minigrad's.
+        """
+        super().__init_subclass__(**rest)
+        own = cls.__module__.startswith(f"{__package__}.")
+        taken = cls.__name__ in LAYERS and LAYERS[cls.__name__].__module__.startswith(f"{__package__}.")
+        if not abstract and (own or not taken):
+            LAYERS[cls.__name__] = cls
 
     def forward(self, x):
         """x (N, J) -> (out (N, K), saved)."""
@@ -143,7 +161,10 @@ class Layer:
         return self.train(False)
 
     def config(self):
-        """The constructor's arguments: what repr shows and what a saved file rebuilds the layer from."""
+        """The constructor's arguments, {name: value}: what repr shows, and what load makes the layer again from.
+
+        Values are None, numbers, text, layers, and lists and dicts of them. Those with their defaults may be left out.
+        """
         return {}
 
     def __repr__(self):
@@ -204,8 +225,8 @@ class Linear(Layer):
         config = {"in_features": self.in_features, "out_features": self.out_features}
         if self.bias is None:
             config["bias"] = False
-        if self.weight.dtype != np.float64:
-            config["dtype"] = str(self.weight.dtype)
+        if self.weight.dtype.newbyteorder("=") != np.float64:
+            config["dtype"] = str(self.weight.dtype.newbyteorder("="))
         return config
 
 
@@ -260,8 +281,8 @@ class BatchNorm(Layer):
             config["eps"] = self.eps
         if self.momentum != 0.1:
             config["momentum"] = self.momentum
-        if self.weight.dtype != np.float64:
-            config["dtype"] = str(self.weight.dtype)
+        if self.weight.dtype.newbyteorder("=") != np.float64:
+            config["dtype"] = str(self.weight.dtype.newbyteorder("="))
         return config
 
 

@@ -14,7 +14,6 @@ import os
 import shlex
 import shutil
 import signal
-import sys
 import tempfile
 import textwrap
 import time
@@ -22,13 +21,13 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from io import BytesIO
 from pathlib import Path
 
 import minigrad as mg
 
 from ._backend import _config as backend_config
-from .checkpoint import replacing
+from ._progress import say
+from .checkpoint import check_target, replacing
 from .study import STUDIES, Config, Finding, Study, page, style
 
 DOTS_PER_INCH = 160  # 1280 pixels wide: sharp at the 800 at which the page shows them, on a fine screen too
@@ -44,13 +43,15 @@ class Results:
     missing: dict[str, str]  # claim -> why it is not there
     findings: list[Finding] = field(default_factory=list)
     pictures: dict[str, bytes] = field(default_factory=dict)  # name -> PNG
+    undrawn: dict[str, str] = field(default_factory=dict)  # name -> why there is no such picture
+    errors: list[str] = field(default_factory=list)  # tracebacks
 
 
 def make(config: Config, out: Path, only: list[str] | None = None, jobs: int | None = None) -> int:
     """Run the studies (of the claims in `only`, or all), write everything to the folder `out`, print the
     table.
 
-    Returns 0, or 1 where a study failed. ImportError without matplotlib, OSError where out cannot be
+    Returns 0, or 1 where a study or a picture failed. ImportError without matplotlib, OSError where out cannot be
     written, ValueError for unusable data: all before any work. KeyboardInterrupt goes on to the caller,
     when the results are written.
     """
@@ -69,7 +70,7 @@ def make(config: Config, out: Path, only: list[str] | None = None, jobs: int | N
         with workers(jobs) as executor:
             for i, study in enumerate(studies):
                 bar = f"[{'#' * i}{'.' * (len(studies) - i)}]"
-                print(f"{bar} {', '.join(study.claims)}: {study.title}", file=sys.stderr, flush=True)
+                say(f"{bar} {', '.join(study.claims)}: {study.title}")
                 run_one(replace(config, executor=executor), study, claims, results)
                 results.facts["time"] = f"{time.perf_counter() - start:.0f} s"
                 write(results)
@@ -80,38 +81,39 @@ def make(config: Config, out: Path, only: list[str] | None = None, jobs: int | N
         conclude(results)
         raise
     conclude(results)
-    return 1 if results.missing else 0
+    return 1 if results.missing or results.undrawn else 0
 
 
 def conclude(results: Results) -> None:
     """Print the table, where the page is, and what is missing from it."""
     print(f"\n{table(results.findings)}\n\nthe page: {results.out / 'index.html'}", flush=True)
     for claim, why in results.missing.items():
-        print(f"minigrad: {claim} is missing: {why}", file=sys.stderr)
+        say(f"minigrad: {claim} is missing: {why}")
+    for name, why in results.undrawn.items():
+        say(f"minigrad: the picture {name} could not be drawn: {why}")
 
 
 def run_one(config: Config, study: Study, claims: list[str], results: Results) -> None:
-    """Run a study, draw its pictures, and add both to the results; where it fails, say so there.
+    """Run a study, draw its pictures, and add both to the results; where one fails, say so there.
 
-    One study that fails must not cost the reader the others, so its error is kept as a line, and whole in
-    errors.txt.
+    A study that fails must not cost the reader the others, nor a picture the numbers, so an error is kept
+    as a line, and whole in errors.txt.
     """
-    pictures = {}
     try:
         findings = [finding for finding in study.run(config) if finding.id in claims]
-        for finding in findings:
-            for name in finding.pictures:
-                file = BytesIO()
-                study.plot(finding, name).savefig(file, format="png", dpi=DOTS_PER_INCH)
-                pictures[name] = file.getvalue()
     except Exception as error:
         for claim in [claim for claim in study.claims if claim in results.missing]:
             results.missing[claim] = f"{type(error).__name__}: {error}"
-        with open(results.out / "errors.txt", "a", encoding="utf-8") as log:
-            traceback.print_exc(file=log)
+        results.errors.append(traceback.format_exc())
         return
+    for finding in findings:
+        for name in finding.pictures:
+            try:
+                results.pictures[name] = style.png(study.plot(finding, name), DOTS_PER_INCH)
+            except Exception as error:
+                results.undrawn[name] = f"{type(error).__name__}: {error}"
+                results.errors.append(traceback.format_exc())
     results.findings = sorted(results.findings + findings, key=lambda finding: int(finding.id[1:]))
-    results.pictures |= pictures
     for finding in findings:
         results.missing.pop(finding.id, None)
 
@@ -157,19 +159,31 @@ def prepare(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             pass
+        for path in [out / "findings.json", out / "index.html", out / "errors.txt", *out.glob("*.png")]:
+            check_target(path)
     except OSError as error:
-        raise OSError(f"--out {out}: the results cannot be written there ({error.strerror})") from None
+        where = "" if error.filename in (None, str(out)) else f"{error.filename}: "
+        raise OSError(f"--out {out}: the results cannot be written there ({where}{error.strerror})") from None
 
 
 def write(results: Results) -> None:
-    """Pictures, findings.json and index.html."""
+    """Pictures, findings.json, index.html, and errors.txt where there are errors."""
     for name, png in results.pictures.items():
         replace_file(results.out / f"{name}.png", png)
-    entries = [finding.entry() | {"rerun": rerun(finding, results)} for finding in results.findings]
+    for name in results.undrawn:
+        (results.out / f"{name}.png").unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
+    if results.errors:
+        replace_file(results.out / "errors.txt", "\n".join(results.errors).encode(errors="backslashreplace"))
+    entries = []
+    for finding in results.findings:
+        undrawn = {name: why for name, why in results.undrawn.items() if name in finding.pictures}
+        entries.append(finding.entry() | {"undrawn": undrawn, "rerun": rerun(finding, results)})
     text = json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False)
     replace_file(results.out / "findings.json", f"{text}\n".encode())
     commands = {entry["id"]: entry["rerun"] for entry in entries}
-    html = page.render(results.findings, commands, results.pictures, results.missing, results.facts)
+    html = page.render(
+        results.findings, commands, results.pictures, results.missing, results.facts, results.undrawn
+    )
     replace_file(results.out / "index.html", html.encode())
 
 

@@ -174,8 +174,13 @@ class Run:
             raise
 
     def check_resumed(self, path, epochs):
-        """ValueError where what was resumed is longer than what was asked for, or had another function lr."""
+        """ValueError where what was resumed is longer than what was asked for, or had another function lr.
+
+        OSError where there are epochs left and path could not be written after them.
+        """
         done = len(self.history)
+        if done < epochs:
+            files.check_target(path)
         if done > epochs:
             raise ValueError(f"checkpoint {path} is of a run of {done} epochs already, more than epochs={epochs}")
         if len(self.rates) != (done if self.opt.scheduled else 0):

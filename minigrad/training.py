@@ -181,13 +181,12 @@ def _diverged(run, batch, what, remedy):
 
 def _resumed(run, checkpoint, epochs, changed):
     """Put back what the checkpoint file holds, if it is there -> a function that writes it, and says where to."""
-    path = Path(checkpoint)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"checkpoint {checkpoint}: there is no folder {path.parent}")
-    identity = run.identity()
-    files.remove_leftovers(path)
+    path, identity = Path(checkpoint), run.identity()
     if path.exists():
         run.resume(path, identity, epochs)
+    else:
+        files.check_target(path)
+    files.remove_leftovers(path)
 
     def save():
         run.save(path, identity, changed)

@@ -4,6 +4,7 @@ import importlib.machinery
 import importlib.util
 import os
 import platform
+import runpy
 import shutil
 import subprocess
 import sys
@@ -247,6 +248,8 @@ def project(tmp_path):
     (tmp_path / "minigrad" / "_core.pyx").write_text(
         "# cython: boundscheck=False\ncimport cython\n"
         "@cython.wraparound(False)\ndef entry(list a, Py_ssize_t i):\n    return a[i]\n"
+        "def lost(double a, double b):\n    return (a + b) - b\n"
+        "def odd(double a):\n    return a != a\n"
     )
     return tmp_path
 
@@ -282,7 +285,7 @@ def test_build_for_this_cpu_and_for_another(project):
     printed, level = build(project)
     if sys.platform == "linux":
         assert level.strip() == _cpu.cpu_level()
-    assert "fast-math" not in printed
+    assert "-ffast-math" not in printed
     assert "-fno-math-errno" in printed
     printed, level = build(project, MINIGRAD_ARCH="baseline")
     assert level == "generic\n"
@@ -298,6 +301,112 @@ def test_build_for_an_asked_level_and_an_unknown_one(project):
     assert "-march=x86-64-v2" in printed
     printed = build_fails(project, MINIGRAD_ARCH="native")
     assert "known are: baseline, x86-64-v2, x86-64-v3, x86-64-v4" in printed
+
+
+X86 = pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="x86-64 Linux only")
+
+
+@pytest.fixture
+def flags_of(project, monkeypatch):
+    """What setup.py makes of CC, CFLAGS and MINIGRAD_ARCH -> (level, flags): its own code, short of building."""
+    setuptools = pytest.importorskip("setuptools")
+    from distutils.ccompiler import new_compiler
+    from distutils.sysconfig import customize_compiler
+
+    def level_and_flags(arch="baseline", **env):
+        monkeypatch.setattr(setuptools, "setup", lambda **rest: None)
+        for name, value in {"MINIGRAD_ARCH": arch, "MINIGRAD_CORE": "", "CFLAGS": "", **env}.items():
+            monkeypatch.setenv(name, value)
+        command = runpy.run_path(str(project / "setup.py"))["BuildCore"](setuptools.Distribution())
+        command.compiler = new_compiler()
+        customize_compiler(command.compiler)
+        return command.level_and_flags()
+
+    return level_and_flags
+
+
+@needs_compiler
+@X86
+@pytest.mark.parametrize(
+    ("flags", "level"),
+    [
+        ("", "generic"),
+        ("-O2 -march=skylake", "x86-64-v3"),
+        ("-march=haswell -mtune=generic", "x86-64-v3"),
+        ("-mavx2", "x86-64-v3"),
+        ("-mfma", "x86-64-v3"),
+        ("-mbmi2", "x86-64-v3"),
+        ("-msse4.1", "x86-64-v2"),
+        ("-mpopcnt", "x86-64-v2"),
+        ("-march=nehalem", "x86-64-v2"),
+        ("-mavx512f", "x86-64-v4"),
+        ("-march=icelake-server", "x86-64-v4"),  # what it has beyond the level is left out
+        ("-march=znver3", "x86-64-v3"),
+        ("-march=skylake -march=x86-64", "generic"),
+        ("-mtune=native -O1", "generic"),
+        ("-mavx2 -mno-avx2 -mno-avx -mno-sse3 -mno-popcnt", "generic"),
+    ],
+)
+def test_the_level_is_what_all_flags_make_of_it(flags, level, flags_of, capsys):
+    found, added = flags_of(CFLAGS=flags)
+    assert found == level
+    assert (f"-march={level}" in added) == (level != "generic")
+    assert ("-mprefer-vector-width=512" in added) == (level == "x86-64-v4")
+    assert (f"flags are for {level} CPUs" in capsys.readouterr().err) == (level != "generic")
+
+
+@needs_compiler
+@X86
+def test_a_compiler_that_brings_the_flags_is_asked_too(flags_of):
+    assert flags_of(CC="gcc -mavx2")[0] == "x86-64-v3"
+    assert flags_of("x86-64-v2", CFLAGS="-mfma")[0] == "x86-64-v3"
+    assert flags_of("x86-64-v3", CFLAGS="-march=x86-64")[0] == "x86-64-v3"
+    assert flags_of("", CFLAGS="-march=x86-64")[0] == _cpu.cpu_level()
+
+
+@needs_compiler
+@X86
+@pytest.mark.parametrize("flag", ["-mavx512vnni", "-mgfni", "-mxop", "-mavx512bf16"])
+def test_instructions_of_no_level_are_refused(flag, flags_of):
+    from setuptools.errors import CompileError
+
+    with pytest.raises(CompileError, match=rf"asks for .*{flag[2:].upper()}.* which no CPU level has"):
+        flags_of(CFLAGS=flag)
+
+
+@needs_compiler
+@X86
+@pytest.mark.slow
+def test_a_core_full_of_new_instructions_does_not_call_itself_generic(project):
+    printed, note = build(project, MINIGRAD_ARCH="baseline", CFLAGS="-march=haswell")
+    assert note == "x86-64-v3\n"
+    assert "flags are for x86-64-v3 CPUs" in printed
+    if shutil.which("objdump"):
+        (core,) = (project / "minigrad").glob("_core.*.so")
+        assert "vaddsd" in subprocess.check_output(["objdump", "-d", core], text=True)
+
+
+FLUSHED = """
+from minigrad import _core
+print(5e-324 * 1.0 != 0, _core.lost(1.0, 1e17), _core.odd(float("nan")))
+"""
+
+
+@needs_compiler
+@pytest.mark.skipif(sys.platform != "linux", reason="GCC's and clang's flags")
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"CFLAGS": "-Ofast", "LDFLAGS": "-Ofast"},
+        {"CFLAGS": "-ffinite-math-only -fassociative-math -fno-signed-zeros -fno-trapping-math"},
+        {"CC": "gcc -ffast-math", "LDFLAGS": "-funsafe-math-optimizations"},
+    ],
+    ids=["Ofast", "its parts", "in CC and in LDFLAGS"],
+)
+@pytest.mark.slow
+def test_fast_math_is_undone(project, flags):
+    build(project, **flags)
+    assert start(project, code=FLUSHED).stdout.split() == ["True", "0.0", "True"]
 
 
 @pytest.mark.slow

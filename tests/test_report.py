@@ -346,3 +346,65 @@ def test_plus_and_minus_are_told_apart_without_colour():
 
     plus, minus, zero = map(grey, (style.PLUS, style.MINUS, style.ZERO))
     assert minus + 0.04 < plus < zero - 0.3
+
+
+# ---- pictures that fail, and a user's matplotlib ---------------------------------------------------------
+
+
+def test_a_picture_that_fails_does_not_cost_the_numbers(studies, tmp_path, capsys, monkeypatch):
+    def plot(found, name):
+        if found.id == "Q2":
+            raise OSError("no <font>")
+        return style.figure()
+
+    monkeypatch.setattr(Study, "plot", lambda self, found, name: plot(found, name))
+    (tmp_path / "picture_Q2.png").write_bytes(b"of an earlier run")
+    made = {c: finding(c) for c in ("Q1", "Q2", "Q3")}
+    for one in made.values():
+        one.pictures = {f"picture_{one.id}": "what is seen"}
+    studies.update({name: lambda c=c: made[c] for name, c in zip(list(studies), made, strict=True)})
+    assert report.make(Config(), tmp_path, jobs=1) == 1
+    entries = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
+    assert [entry["id"] for entry in entries] == ["Q1", "Q2", "Q3"]
+    assert [entry["undrawn"] for entry in entries] == [{}, {"picture_Q2": "OSError: no <font>"}, {}]
+    assert all(entry["numbers"] for entry in entries)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["picture_Q1.png", "picture_Q3.png"]
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    Page(text)
+    assert "The picture picture_Q2 could not be drawn: OSError: no &lt;font&gt;." in text
+    assert "picture picture_Q2 could not be drawn: OSError" in capsys.readouterr().err
+    assert "Traceback" in (tmp_path / "errors.txt").read_text(encoding="utf-8")
+
+
+USERS = {
+    "text.usetex": True,
+    "savefig.bbox": "tight",
+    "savefig.dpi": 10,
+    "savefig.transparent": True,
+    "savefig.format": "svg",
+    "figure.autolayout": True,
+    "figure.dpi": 30,
+    "font.size": 40,
+    "axes.facecolor": "black",
+    "lines.linestyle": "--",
+    "xtick.direction": "in",
+    "path.sketch": (1, 100, 2),
+}
+
+
+def test_the_users_matplotlibrc_changes_no_picture():
+    matplotlib = pytest.importorskip("matplotlib")
+    study = STUDIES["outer_product"]
+    found = study.run(Config(quick=True))[0]
+    plain = style.png(study.plot(found), 50)
+    with matplotlib.rc_context(USERS):
+        assert style.png(study.plot(found), 50) == plain
+        assert all(matplotlib.rcParams[name] == value for name, value in USERS.items())
+
+
+@pytest.mark.parametrize("name", ["findings.json", "index.html", "errors.txt", "outer_product.png"])
+def test_a_result_that_would_be_no_file_is_told_before_any_work(name, studies, tmp_path, capsys):
+    studies["first"] = lambda: pytest.fail("work was done")
+    (tmp_path / name).mkdir()
+    assert cli.main(["report", "--out", str(tmp_path)]) == 1
+    assert re.search(rf"--out .*cannot be written there \(.*{name}: is a folder", capsys.readouterr().err)

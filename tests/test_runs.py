@@ -26,7 +26,7 @@ TARGETS = {  # loss: targets of the 13 samples
 }
 
 
-class Scale(mg.Layer):
+class Times(mg.Layer):
     """A layer of one's own with a number that steers it and is no parameter."""
 
     def __init__(self):
@@ -50,7 +50,7 @@ NETS = {
         mg.Linear(3, 4, rng=0, dtype=dtype),
         mg.BatchNorm(4, dtype=dtype),
         mg.Residual(mg.LeakyReLU(0.2), mg.Dropout(0.3, rng=1)),
-        Scale(),
+        Times(),
         mg.Linear(4, 2, rng=1, dtype=dtype),
     ),
     "shared": shared,
@@ -253,7 +253,7 @@ def test_a_number_that_steers_a_layer_of_ones_own_belongs_to_the_run(tmp_path):
     path = tmp_path / "run.npz"
 
     def run(factor):
-        layer = Scale()
+        layer = Times()
         layer.factor = factor
         mg.fit(
             mg.Sequential(layer, mg.Linear(3, 2, rng=0)),

@@ -1,9 +1,5 @@
 """fit: the epochs in the documented order, the History, and everything that can end or interrupt a run."""
 
-import itertools
-import sys
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +8,6 @@ from oracles import same_bits, snapshot
 from strategies import seeds
 
 import minigrad as mg
-from minigrad._progress import progress
 
 SIZES = [3, 5, 2]
 OPTIMIZERS = {
@@ -381,73 +376,3 @@ def test_ctrl_c_in_the_middle_of_an_epoch(tmp_path):
         fit(net, Tired(0.3), x, y, epochs=9)
     fit(reference, mg.SGD(0.3), x, y, epochs=1)
     assert same_bits(net.state_dict(), reference.state_dict())
-
-
-# ---- the progress bar ------------------------------------------------------------------------------------
-
-
-class Terminal:
-    def __init__(self, isatty=True):
-        self.text, self.isatty = "", lambda: isatty
-
-    def write(self, text):
-        self.text += text
-
-    def flush(self):
-        pass
-
-
-@pytest.mark.parametrize("tqdm", [False, True])
-def test_progress_passes_every_item_and_writes_to_a_terminal_only(tqdm, monkeypatch):
-    if tqdm:
-        pytest.importorskip("tqdm")
-    else:
-        monkeypatch.setitem(sys.modules, "tqdm", None)
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    for wanted in (False, True):
-        bar, passed = progress(range(3), "counting", wanted), []
-        for item in bar:
-            bar.set_postfix_str(f"item {item}", refresh=False)
-            passed.append(item)
-        assert passed == [0, 1, 2]
-        assert terminal.text == ""  # too quick to show anything
-
-
-@pytest.mark.parametrize(("wanted", "isatty"), [(False, True), (True, False)])
-def test_a_slow_loop_shows_nothing_where_it_is_not_wanted_or_stderr_is_no_terminal(wanted, isatty, monkeypatch):
-    clock, terminal = itertools.count(), Terminal(isatty)
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("minigrad._progress.time.monotonic", lambda: float(next(clock)))
-    assert list(progress(range(4), "counting", wanted)) == [0, 1, 2, 3]
-    assert terminal.text == ""
-
-
-def test_a_slow_loop_shows_tqdms_bar_and_wipes_it(monkeypatch):
-    pytest.importorskip("tqdm")
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    bar = progress(range(3), "counting")
-    for item in bar:
-        bar.set_postfix_str(f"note {item}", refresh=False)
-        time.sleep(0.3)
-    shown = [text.strip() for text in terminal.text.split("\r")]
-    assert any(text.startswith("counting:") and "2/3" in text and "note 1" in text for text in shown)
-    assert shown[-1] == ""
-
-
-def test_a_slow_loop_shows_a_line_and_wipes_it(monkeypatch):
-    clock, terminal = iter([0.0, 0.1, 1.0, 1.1, 2.0]), Terminal()
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("minigrad._progress.time.monotonic", lambda: next(clock))
-    bar = progress(range(4), "counting")
-    for item in bar:
-        bar.set_postfix_str(f"note {item}")
-    assert terminal.text.split("\r") == [
-        "",
-        "counting: 1/4 note 0\033[K",
-        "counting: 3/4 note 2\033[K",
-        "\033[K",
-    ]

@@ -78,17 +78,18 @@ def render(
     pictures: dict[str, bytes],
     missing: dict[str, str],
     facts: dict[str, str],
+    undrawn: dict[str, str],
 ) -> str:
     """The page as HTML.
 
     commands: claim -> the command line that measures it again. pictures: name -> PNG. missing: claim -> why
-    it is not there. facts: what the last section lists.
+    it is not there. facts: what the last section lists. undrawn: name of a picture -> why there is none.
     """
     absent = "".join(
         f"<p class='bad'>{escape(claim)} is missing from this report: {escape(why)}.</p>"
         for claim, why in missing.items()
     )
-    sections = "".join(section(finding, commands[finding.id], pictures) for finding in findings)
+    sections = "".join(section(finding, commands[finding.id], pictures, undrawn) for finding in findings)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -137,11 +138,10 @@ def overview(findings):
     return rows(["claim", "verdict", "deciding number"], body)
 
 
-def section(finding, command, pictures):
+def section(finding, command, pictures, undrawn):
     """A finding: verdict, pictures, numbers, caveat, theorem, and how to do it again."""
     figures = "".join(
-        f"<figure><div><img alt='{escape(name.replace('_', ' '))}' src='data:image/png;base64,"
-        f"{base64.b64encode(pictures[name]).decode()}'></div><figcaption>{prose(seen)}</figcaption></figure>"
+        picture(name, seen, pictures[name]) if name in pictures else not_drawn(name, seen, undrawn.get(name, ""))
         for name, seen in finding.pictures.items()
     )
     numbers = rows(
@@ -167,6 +167,20 @@ def section(finding, command, pictures):
 <pre>{escape(finding.code)}</pre>
 </section>
 """
+
+
+def picture(name, seen, png):
+    """A PNG, inside the page, with what is seen on it."""
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return (
+        f"<figure><div><img alt='{escape(name.replace('_', ' '))}' src='{source}'></div>"
+        f"<figcaption>{prose(seen)}</figcaption></figure>"
+    )
+
+
+def not_drawn(name, seen, why):
+    """In place of a picture: what would be seen, and why it is not. The numbers do not depend on it."""
+    return f"<p class='bad'>The picture {escape(name)} could not be drawn: {escape(why)}.</p><p>{prose(seen)}</p>"
 
 
 def predicted(number):

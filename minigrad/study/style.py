@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from io import BytesIO
 
 PLUS, MINUS, ZERO = "#D55E00", "#0072B2", "#F0F0F0"  # Okabe and Ito's, told apart by every kind of eye
 INK, GREEN, PINK, AMBER = "#444444", "#009E73", "#CC79A7", "#E69F00"  # lines that mean neither plus nor minus
@@ -29,17 +31,33 @@ _SETTINGS = {
 }
 
 
+@contextlib.contextmanager
+def settings():
+    """Within it matplotlib has its defaults and ours, whatever the user's matplotlibrc says; afterwards the user's."""
+    matplotlib = need_matplotlib()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # all but the backend
+        matplotlib.rcParams.update(_SETTINGS | {"axes.prop_cycle": matplotlib.cycler(color=list(NEUTRAL))})
+        yield
+
+
 def styled(plot):
     """Decorator of a plot function: it draws with these settings; matplotlib's own stay as they were."""
 
     @functools.wraps(plot)
     def wrapper(*args, **kwargs):
-        matplotlib = need_matplotlib()
-        settings = _SETTINGS | {"axes.prop_cycle": matplotlib.cycler(color=list(NEUTRAL))}
-        with matplotlib.rc_context(settings):
+        with settings():
             return plot(*args, **kwargs)
 
     return wrapper
+
+
+def png(figure, dots_per_inch):
+    """The figure as a PNG file, bytes; much is drawn, and asked of matplotlib's settings, only here."""
+    file = BytesIO()
+    with settings():
+        figure.savefig(file, format="png", dpi=dots_per_inch)
+    return file.getvalue()
 
 
 def need_matplotlib():
