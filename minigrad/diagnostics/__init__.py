@@ -1,8 +1,5 @@
 """Measuring instruments: what can be read off delta and a, of any net, without hidden state."""
 
-from types import FunctionType as _Function
-
-from .._checks import quiet as _quiet
 from .conditioning import (
     GramSigns,
     coherence,
@@ -51,8 +48,3 @@ from .signs import (
     survival_probability,
 )
 from .transformations import gauge_flip, precondition, tanh_twin, twin_preconditioner
-
-# What overflows or is 0/0 shows in the result; the caller's np.errstate is neither asked nor changed.
-for _name, _value in list(globals().items()):
-    if isinstance(_value, _Function) and not _name.startswith("_"):
-        globals()[_name] = _quiet(_value)

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._checks import as_batch, real_number
+from .._checks import as_batch, quiet, real_number
 
 BLOCK = 2**22  # entries of the Gram matrix that are looked at in one go
 
 
+@quiet
 def second_moment(a, bias=False):
     """H = a^T a / N, (J, J); with bias (J+1, J+1), the constant input last.
 
@@ -27,6 +28,7 @@ def second_moment(a, bias=False):
     return a.T @ a / len(a)
 
 
+@quiet
 def spectrum(a, bias=False):
     """The eigenvalues of the second moment, largest first, (J,) or (J+1,); from the singular values of a /
     sqrt(N).
@@ -37,6 +39,7 @@ def spectrum(a, bias=False):
     return _scales(a, bias) ** 2
 
 
+@quiet
 def condition_number(a, bias=False):
     """kappa = largest / smallest eigenvalue of the second moment: 1 or more, inf where a direction is never
     seen.
@@ -52,6 +55,7 @@ def condition_number(a, bias=False):
     return float((scales[0] / scales[-1]) ** 2) if scales[-1] > noise else np.inf
 
 
+@quiet
 def coherence(a):
     """c = |E a|^2 / E|a|^2, from 0 (centred) to 1 (constant): the share of the second moment that the mean
     makes.
@@ -64,6 +68,7 @@ def coherence(a):
     return float(np.square(a.mean(axis=0)).sum() / power) if power > 0 else 0.0
 
 
+@quiet
 def critical_batch(a, bias=False):
     """B* = tr H / lambda_1, from 1 to J: the batch size from which more samples hardly save steps (theorem
     C8).
@@ -75,6 +80,7 @@ def critical_batch(a, bias=False):
     return float(np.square(scales / scales[0]).sum()) if scales[0] > 0 else 1.0
 
 
+@quiet
 def max_stable_lr(a, bias=False, curvature=1.0):
     """2 / (curvature * lambda_1): gradient descent on this layer converges below it and diverges above.
 
@@ -97,6 +103,7 @@ class GramSigns(NamedTuple):
     mean_cosine: float
 
 
+@quiet
 def gram_signs(a, bias=False):
     """Do two samples pull an output the same way? GramSigns of the N (N-1) / 2 pairs a_m . a_n (theorem C3).
 

@@ -50,6 +50,7 @@ class Reachability:
         return bool(self.rows.all())
 
 
+@quiet
 def is_reachable(pattern, a, tolerance=1e-9):
     """Can a batch with inputs a give the update this sign pattern, for some delta? A linear program for each
     row.
@@ -106,6 +107,7 @@ class Nearest:
     cosine: float
 
 
+@quiet
 def nearest_reachable(update, a, signs=None):
     """The update nearest to the one wanted, among those that one batch with inputs a can make: theorem B4.
 
@@ -158,6 +160,7 @@ class SignDetour:
     cosine: np.ndarray
 
 
+@quiet
 def sign_detour(d):
     """The shortest way to d (..., J) made of steps that are all >= 0 or all <= 0, row by row: theorem B1."""
     d = as_float(d, "d", np.float64)
@@ -181,6 +184,7 @@ def _parts(u, name="u"):
     return u, np.linalg.norm(np.maximum(u, 0)), np.linalg.norm(np.minimum(u, 0))
 
 
+@quiet
 def fewest_reversals(u, length, eps):
     """How often a path must reverse to follow a line for this length, turning only within eps of it: theorem
     B2.
@@ -198,6 +202,7 @@ def fewest_reversals(u, length, eps):
     return max(1, math.ceil(length / eps * plus * minus * (1 - 1e-12)))  # 5.000000000000001 is 5
 
 
+@quiet
 def tube_legs(u, length, eps):
     """The legs (reversals + 1, J) of a path along u with no more reversals than fewest_reversals asks for.
 
@@ -237,6 +242,7 @@ class NarrowCone:
         return float(across * self.price) if across > 0 else 0.0
 
 
+@quiet
 def narrow_cone(a, axis=None):
     """How narrow a double cone holds all inputs a (N, J), and what that costs across its axis: theorem B3.
 

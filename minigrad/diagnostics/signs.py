@@ -36,6 +36,7 @@ __all__ = [
 # ---- the signs of one gradient ----------------------------------------------------------------------------
 
 
+@quiet
 def sign_pattern(g):
     """The signs of a gradient, int8 (K, J), each -1, 0 or 1.
 
@@ -48,6 +49,7 @@ def sign_pattern(g):
     return _signs(_matrix(g), "g")
 
 
+@quiet
 def single_signed_rows(g, per_sample=False):
     """Which neurons have an update without two entries of opposite sign: bool (K,), per_sample (N, K).
 
@@ -62,6 +64,7 @@ def single_signed_rows(g, per_sample=False):
     return _agree(sign_pattern(g))
 
 
+@quiet
 def delta_agreement(bp):
     """How often all delta_k of a layer share one sign: {layer path: share of the samples}, in forward order.
 
@@ -121,6 +124,7 @@ class SignPatterns:
         return bool((pattern == pattern[:, :1] * a).all() and (not self.positive or (a == 1).all()))
 
 
+@quiet
 def reachable_patterns(K, J, positive=True):
     """The sign patterns one sample can give the (K, J) gradient: theorem A1.
 
@@ -131,6 +135,7 @@ def reachable_patterns(K, J, positive=True):
     return SignPatterns(whole_number(K, "K", 1), whole_number(J, "J", 1), bool(positive))
 
 
+@quiet
 def pattern_count(J, r):
     """How many sign patterns without zeros a generic r-dimensional subspace of R^J meets: 2 sum_{i<r} C(J-1,
     i).
@@ -144,6 +149,7 @@ def pattern_count(J, r):
     return 2 * sum(math.comb(J - 1, i) for i in range(min(r, J)))
 
 
+@quiet
 def sign_entropy_bits(g):
     """Shannon entropy, in bits, of the sign patterns that were seen.
 
@@ -185,6 +191,7 @@ class MeanFluctuation:
         return mean / (mean + rest)
 
 
+@quiet
 def mean_fluctuation_split(g):
     """A3: G_k = dC/db_k mean(a) + (1/N) sum_n delta_nk (a_n - mean(a)).
 
@@ -202,6 +209,7 @@ def mean_fluctuation_split(g):
 # ---- what a batch leaves of it: A5 ------------------------------------------------------------------------
 
 
+@quiet
 def survival_probability(J, r):
     """The chance that a large batch leaves a row single-signed, for J units of equal mean/spread r = mu/s:
     theorem A5.
@@ -225,6 +233,7 @@ def survival_probability(J, r):
     return float(min(1.0, 2 * (inside + 0.5 * math.erfc(high / (r * math.sqrt(2))) * (high == flat))))
 
 
+@quiet
 def survival_limit(a, draws=2000, rng=None):
     """A5 for activations as they are, a (N, J): 2 P(N(0, H) in the positive orthant), H = a^T a / N, by
     sampling.
@@ -241,6 +250,7 @@ def survival_limit(a, draws=2000, rng=None):
     return hits / draws
 
 
+@quiet
 def batch_survival(g, batch_size, draws=100, rng=None):
     """The share of single-signed rows among the gradients of random batches drawn from the samples of g.
 
