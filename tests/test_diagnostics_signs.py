@@ -40,9 +40,15 @@ def test_every_instrument_takes_every_gradient_of_every_net(problem):
         assert dg.single_signed_rows(g, per_sample=True).shape == (N, K)
         assert 0 <= dg.sign_entropy_bits(g) <= math.log2(N) + 1e-12
         assert dg.mean_fluctuation_split(g).mean_part.shape == (K, J)
-        assert 0 <= dg.batch_survival(g, 1, draws=2, rng=0) <= 1
-        assert 0 <= dg.survival_limit(g.a, draws=2, rng=0) <= 1
-        assert 0 <= agreement[path] <= 1
+        # A share of nothing is NaN, and nothing else is.
+        for share, some in (
+            (dg.single_signed_share(g), not dg.zero_rows(g).all()),
+            (dg.single_signed_share(g, per_sample=True), not dg.zero_rows(g, per_sample=True).all()),
+            (dg.batch_survival(g, N, draws=2, rng=0), not dg.zero_rows(g).all()),
+            (dg.survival_limit(g.a, draws=2, rng=0), g.a.any()),
+            (agreement[path], g.delta.any()),
+        ):
+            assert 0 <= share <= 1 if some else math.isnan(share)
 
 
 def test_a_million_weights_take_seconds_and_no_large_array():
@@ -83,6 +89,46 @@ def test_delta_agreement_counts_samples_without_opposite_deltas():
     bp = mg.backprop(mg.mlp([1, 2], rng=0), mg.MSELoss(), np.ones((4, 1)), np.zeros((4, 2)))
     bp.gradients["0"] = mg.WeightGradient(delta, np.ones((4, 1)))
     assert dg.delta_agreement(bp) == {"0": 0.75}
+    silent = np.concatenate([delta, np.zeros((96, 2))])  # samples without an error say nothing
+    bp.gradients["0"] = mg.WeightGradient(silent, np.ones((100, 1)))
+    assert dg.delta_agreement(bp) == {"0": 0.75}
+    bp.gradients["0"] = mg.WeightGradient(silent[4:], np.ones((96, 1)))
+    assert math.isnan(dg.delta_agreement(bp)["0"])
+
+
+@given(small_signs, small_signs)
+def test_rows_of_zeros_and_the_share_of_the_others_are_those_of_the_products_formed(delta, a):
+    N = min(len(delta), len(a))
+    g = mg.WeightGradient(delta[:N], a[:N])
+    for per_sample, formed in ((True, g.per_sample()), (False, g.weight)):
+        zero = np.array([not any(row) for row in formed.reshape(-1, formed.shape[-1])])
+        single = np.array([not max(row) > 0 > min(row) for row in formed.reshape(-1, formed.shape[-1])])
+        np.testing.assert_array_equal(dg.zero_rows(g, per_sample).ravel(), zero)
+        assert dg.zero_rows(g, per_sample).shape == formed.shape[:-1]
+        assert dg.single_signed_rows(g, per_sample).ravel()[zero].all(), "a row of zeros stays among them"
+        expected = math.nan if zero.all() else (single & ~zero).sum() / (~zero).sum()
+        assert dg.single_signed_share(g, per_sample) == pytest.approx(expected, nan_ok=True)
+    np.testing.assert_array_equal(dg.zero_rows(g.weight), dg.zero_rows(g))
+
+
+def test_a_product_too_small_for_a_float_is_no_zero():
+    g = mg.WeightGradient(np.full((1, 2), 1e-200), np.array([[1e-200, 0.0]]))
+    assert not dg.zero_rows(g).any()
+    assert not dg.zero_rows(g, per_sample=True).any()
+
+
+def test_silent_rows_do_not_count_as_survivors():
+    """Row 0 is always single-signed, row 1 never, rows 2 and 3 see no error, as behind a ReLU that is silent."""
+    delta = np.zeros((6, 4))
+    delta[:, 0] = 1
+    delta[:, 1] = [1, -1, 1, -1, 1, -1]
+    a = np.array([[1.0, 2], [2, 1]] * 3)
+    g = mg.WeightGradient(delta, a)
+    assert dg.batch_survival(g, 6, draws=3, rng=0) == 0.5
+    assert dg.single_signed_share(g) == 0.5
+    assert dg.single_signed_rows(g).mean() == 0.75
+    assert math.isnan(dg.batch_survival(mg.WeightGradient(0 * delta, a), 2, rng=0))
+    assert math.isnan(dg.survival_limit(0 * a, rng=0))
 
 
 @given(small_signs, small_signs)
@@ -140,7 +186,7 @@ def test_units_that_are_all_alike_survive_every_draw(draws):
 
 def test_a_batch_of_all_samples_is_the_whole_gradient():
     g = pair(N=8)
-    assert dg.batch_survival(g, 8, draws=1, rng=0) == dg.single_signed_rows(g).mean()
+    assert dg.batch_survival(g, 8, draws=1, rng=0) == dg.single_signed_share(g) == dg.single_signed_rows(g).mean()
 
 
 def test_patterns_are_listed_up_to_a_limit():

@@ -7,7 +7,9 @@ from .conditioning import (
     critical_batch,
     gram_signs,
     max_stable_lr,
+    rank,
     second_moment,
+    sharpness,
     spectrum,
 )
 from .paths import (
@@ -44,7 +46,9 @@ from .signs import (
     sign_entropy_bits,
     sign_pattern,
     single_signed_rows,
+    single_signed_share,
     survival_limit,
     survival_probability,
+    zero_rows,
 )
 from .transformations import gauge_flip, precondition, tanh_twin, twin_preconditioner

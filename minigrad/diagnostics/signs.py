@@ -3,8 +3,9 @@
 Most functions take the pair a layer's gradient is made of, g = bp.gradients["0"] with g.delta (N, K) and g.a
 (N, J); none forms the N x K x J outer products. Signs are pure numbers, probabilities lie in 0..1, entropies
 are in bits. "Single-signed" means: no two entries of opposite sign. Zeros agree with everybody, which keeps
-the statements true for saturated units and for ReLU. Theorems A1 ... A5 are stated and proved in
-docs/theory.md.
+the statements true for saturated units and for ReLU; so a row of nothing but zeros is single-signed, although
+nothing moves there. Shares are therefore of the rows (or samples, or draws) that are not zero throughout, and NaN
+where there is none. Theorems A1 ... A5 are stated and proved in docs/theory.md.
 
 Index legend: n sample (N), k output neuron (K), j input (J).
 """
@@ -29,8 +30,10 @@ __all__ = [
     "sign_entropy_bits",
     "sign_pattern",
     "single_signed_rows",
+    "single_signed_share",
     "survival_limit",
     "survival_probability",
+    "zero_rows",
 ]
 
 # ---- the signs of one gradient ----------------------------------------------------------------------------
@@ -54,14 +57,37 @@ def single_signed_rows(g, per_sample=False):
     """Which neurons have an update without two entries of opposite sign: bool (K,), per_sample (N, K).
 
     g: WeightGradient, or an array (K, J) when per_sample is False. Row k of one sample is delta_k a^T: where
-    a >= 0 it has the sign of delta_k throughout (A1); a batch adds such rows, and may mix them (A4, A5).
+    a >= 0 it has the sign of delta_k throughout (A1); a batch adds such rows, and may mix them (A4, A5). A row of
+    zeros is among them: see `zero_rows`, and `single_signed_share` for the share of the others.
     ValueError for NaN, TypeError for per_sample of a plain array.
     """
     if per_sample:
-        if not isinstance(g, WeightGradient):
-            raise TypeError(f"per_sample needs a WeightGradient, got a {type(g).__name__}")
-        return (_signs(g.delta, "g.delta") == 0) | _agree(_signs(g.a, "g.a"))[:, None]
+        delta, a = _sample_signs(g)
+        return (delta == 0) | _agree(a)[:, None]
     return _agree(sign_pattern(g))
+
+
+@quiet
+def zero_rows(g, per_sample=False):
+    """Which neurons have an update of nothing but zeros: bool (K,), per_sample (N, K).
+
+    g: as in `single_signed_rows`. Row k of one sample is zero where delta_k or all of a is: behind a ReLU that is
+    silent, say. ValueError for NaN, TypeError for per_sample of a plain array.
+    """
+    if per_sample:
+        delta, a = _sample_signs(g)
+        return (delta == 0) | ~a.any(axis=1)[:, None]
+    return ~sign_pattern(g).any(axis=1)
+
+
+@quiet
+def single_signed_share(g, per_sample=False):
+    """Of the rows that are not zero throughout, the share that is single-signed: a float, 0..1; NaN if all are zero.
+
+    g: as in `single_signed_rows`. Over the K rows of the gradient, per_sample over the N K rows of the samples'.
+    """
+    moved = ~zero_rows(g, per_sample)
+    return _share(single_signed_rows(g, per_sample)[moved].sum(), moved.sum())
 
 
 @quiet
@@ -69,10 +95,16 @@ def delta_agreement(bp):
     """How often all delta_k of a layer share one sign: {layer path: share of the samples}, in forward order.
 
     bp: what mg.backprop returned; delta = dc/dz of each layer with a weight. A sample counts when no two of
-    its K entries are of opposite sign. K fair coins would give 2^(1-K); A2 says why delta is not that free.
+    its K entries are of opposite sign; those whose delta is zero throughout are left out (NaN if all are). K fair
+    coins would give 2^(1-K); A2 says why delta is not that free.
     """
     instance(bp, Backprop, "bp")
-    return {path: float(_agree(_signs(g.delta, f"delta {path}")).mean()) for path, g in bp.gradients.items()}
+    found = {}
+    for path, g in bp.gradients.items():
+        delta = _signs(g.delta, f"delta {path}")
+        delta = delta[delta.any(axis=1)]
+        found[path] = _share(_agree(delta).sum(), len(delta))
+    return found
 
 
 # ---- counting patterns: A1, A2, A4 ------------------------------------------------------------------------
@@ -238,11 +270,14 @@ def survival_limit(a, draws=2000, rng=None):
     """A5 for activations as they are, a (N, J): 2 P(N(0, H) in the positive orthant), H = a^T a / N, by
     sampling.
 
-    Standard error sqrt(p (1 - p) / draws). N(0, H) is drawn as the sum of the samples with normal weights.
+    Standard error sqrt(p (1 - p) / draws). N(0, H) is drawn as the sum of the samples with normal weights. Units that
+    are always 0 agree with all others; NaN where a is all 0, as there is no row to survive.
     """
     a, rng, draws = as_float(a, "a"), generator(rng), whole_number(draws, "draws", 1)
     if a.ndim != 2 or len(a) == 0:
         raise ValueError(f"a has shape {a.shape}, expected (N, J) with N at least 1")
+    if not _signs(a, "a").any():
+        return math.nan
     hits = 0
     for start in range(0, draws, 1024):
         weights = rng.standard_normal((min(1024, draws - start), len(a)))
@@ -252,21 +287,24 @@ def survival_limit(a, draws=2000, rng=None):
 
 @quiet
 def batch_survival(g, batch_size, draws=100, rng=None):
-    """The share of single-signed rows among the gradients of random batches drawn from the samples of g.
+    """The share of single-signed rows among the gradients of random batches drawn from the samples of g, 0..1.
 
     g: WeightGradient with at least batch_size samples; batches are drawn without replacement. Compare with
-    survival_limit(g.a), which assumes that delta knows nothing of a.
-    Rows that are zero throughout count: for ReLU, whose silent units make many, see (g.delta == 0).all(axis=0).
+    survival_limit(g.a), which assumes that delta knows nothing of a. The share is of all rows of all the batches'
+    gradients that are not zero throughout (silent units of a ReLU make many that are); NaN if all are zero.
     """
     instance(g, WeightGradient, "g")
     B, rng = whole_number(batch_size, "batch_size", 1), generator(rng)
     if len(g.delta) < B:
         raise ValueError(f"batch_size is {B}, but g has {len(g.delta)} samples")
-    share = 0.0
+    single = moved = 0
     for _ in range(whole_number(draws, "draws", 1)):
         n = rng.choice(len(g.delta), B, replace=False)
-        share += single_signed_rows(WeightGradient(g.delta[n], g.a[n])).mean()
-    return float(share / draws)
+        batch = WeightGradient(g.delta[n], g.a[n])
+        alive = ~zero_rows(batch)
+        moved += alive.sum()
+        single += single_signed_rows(batch)[alive].sum()
+    return _share(single, moved)
 
 
 # ---- shared -----------------------------------------------------------------------------------------------
@@ -285,6 +323,18 @@ def _signs(array, name):
     if np.isnan(array).any():
         raise ValueError(f"{name} holds NaN, which has no sign")
     return (array > 0).astype(np.int8) - (array < 0)
+
+
+def _sample_signs(g):
+    """The signs of delta (N, K) and of a (N, J)."""
+    if not isinstance(g, WeightGradient):
+        raise TypeError(f"per_sample needs a WeightGradient, got a {type(g).__name__}")
+    return _signs(g.delta, "g.delta"), _signs(g.a, "g.a")
+
+
+def _share(part, whole):
+    """part / whole as a float, NaN where there is no whole."""
+    return float(part / whole) if whole else math.nan
 
 
 def _agree(signs):
