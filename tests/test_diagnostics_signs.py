@@ -179,6 +179,40 @@ def test_the_peak_is_where_the_integrand_is_largest(J, r):
     assert _peak(J, r, 10.0) == pytest.approx(x[_log_integrand(x, J, r).argmax()], abs=1e-5)
 
 
+def survival_in_20_digits(J, r):
+    """2 times the integral of Phi(x)^J times the N(0, r^2) density, around its peak, by mpmath."""
+    mp = pytest.importorskip("mpmath")
+    with mp.workdps(20):
+        J, r = mp.mpf(J), mp.mpf(r)
+
+        def log_of_integrand(x):
+            return J * mp.log(mp.ncdf(x)) - (x / r) ** 2 / 2
+
+        low, high = mp.mpf(0), 12 + mp.sqrt(2 * mp.log(J))
+        for _ in range(80):  # where it is largest: its slope J phi(x) / Phi(x) - x / r^2 falls
+            x = (low + high) / 2
+            low, high = (x, high) if J * mp.npdf(x) / mp.ncdf(x) > x / r**2 else (low, x)
+        peak, top, step = low, log_of_integrand(low), min(r, mp.mpf(1)) / 2
+        left, right = peak - step, peak + step
+        while log_of_integrand(left) - top > -45:
+            left = peak - (peak - left) * mp.mpf("1.3")
+        while log_of_integrand(right) - top > -45:
+            right = peak + (right - peak) * mp.mpf("1.3")
+        edges = [*mp.linspace(left, peak, 9), *mp.linspace(peak, right, 17)[1:]]
+        if r > 10:  # Phi rises within a small part of the peak
+            edges = sorted({*edges, *(x for x in mp.linspace(-9, 9, 13) if left < x < right)})
+        part = mp.quad(lambda x: mp.exp(log_of_integrand(x) - top), edges, method="gauss-legendre", maxdegree=4)
+        return float(2 * part * mp.exp(top) / (r * mp.sqrt(2 * mp.pi)))
+
+
+@pytest.mark.parametrize("J", [1, 2, 30, 1000, 10**6])
+def test_the_survival_law_for_every_size_of_r(J):
+    """From where nothing but 2^(1-J) is left to where nearly all survive, and between: no gap between regimes."""
+    for r in (1e-13, 1e-12, 1e-10, 3e-8, 1e-6, 1e-5, 1e-4, 1e-3, 4e-3, 0.01, 0.1, 1, 2.4, 30, 1000):
+        expected = survival_in_20_digits(J, r)
+        assert dg.survival_probability(J, r) == pytest.approx(expected, rel=1e-10, abs=1e-300)
+
+
 @pytest.mark.parametrize("draws", [1, 1024, 1025, 3000])
 def test_units_that_are_all_alike_survive_every_draw(draws):
     assert dg.survival_limit(np.ones((5, 4)), draws, rng=0) == 1
