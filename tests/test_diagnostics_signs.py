@@ -276,5 +276,50 @@ def test_what_does_not_fit_is_refused_by_name(call, error, message):
         call()
 
 
+OF_PAIRS = {
+    "sign_pattern": dg.sign_pattern,
+    "single_signed_rows": dg.single_signed_rows,
+    "single_signed_rows, per sample": lambda g: dg.single_signed_rows(g, per_sample=True),
+    "zero_rows": dg.zero_rows,
+    "zero_rows, per sample": lambda g: dg.zero_rows(g, per_sample=True),
+    "single_signed_share": dg.single_signed_share,
+    "single_signed_share, per sample": lambda g: dg.single_signed_share(g, per_sample=True),
+    "sign_entropy_bits": dg.sign_entropy_bits,
+    "mean_fluctuation_split": dg.mean_fluctuation_split,
+    "batch_survival": lambda g: dg.batch_survival(g, 1, rng=0),
+    "max_stable_lr": lambda g: dg.max_stable_lr(g, loss=mg.MSELoss()),
+    "delta_agreement": lambda g: dg.delta_agreement(mg.Backprop(0, [], {"g": g}, [], {})),
+}
+
+
+@pytest.mark.parametrize("instrument", OF_PAIRS)
+@pytest.mark.parametrize(
+    ("delta", "a", "error", "message"),
+    [
+        (np.ones((0, 2)), np.ones((0, 3)), ValueError, "^g has no samples"),
+        (np.ones((3, 2)), np.ones((4, 3)), ValueError, r"^g has .*\(3, 2\) and a of shape \(4, 3\), expected"),
+        (np.ones(3), np.ones((3, 3)), ValueError, r"^g has delta of shape \(3,\)"),
+        (np.ones((3, 2)), np.ones(3), ValueError, r"^g has .* a of shape \(3,\)"),
+        (np.ones((3, 0)), np.ones((3, 2)), ValueError, r"^g has delta of shape \(3, 0\).*no weights"),
+        (np.ones((3, 2)), np.ones((3, 0)), ValueError, r"^g has .* a of shape \(3, 0\).*no weights"),
+        (np.array([["a"]]), np.ones((1, 3)), TypeError, "^g.delta has dtype <U1"),
+        (np.ones((1, 3)), np.array([[1j]]), TypeError, "^g.a has dtype complex128"),
+    ],
+)
+def test_a_pair_that_is_none_is_refused_by_every_instrument(instrument, delta, a, error, message):
+    with pytest.raises(error, match=message):
+        OF_PAIRS[instrument](mg.WeightGradient(delta, a))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (3,), ()])
+def test_an_update_without_weights_is_refused(shape):
+    for instrument in (dg.sign_pattern, dg.single_signed_rows, dg.zero_rows, dg.single_signed_share):
+        with pytest.raises(ValueError, match=r"^g has shape \(.*expected \(K, J\)"):
+            instrument(np.ones(shape))
+    for instrument in (dg.survival_limit, dg.narrow_cone, dg.ZigZag.of_updates, dg.sign_entropy_bits):
+        with pytest.raises(ValueError, match="^(a|g|updates) (has|of) shape"):
+            instrument(np.ones(shape))
+
+
 def test_a_pattern_with_a_zero_is_not_among_those_counted():
     assert [[1, 0], [1, 1]] not in dg.reachable_patterns(2, 2)

@@ -18,6 +18,7 @@ from ..backprop import backprop
 from ..gradcheck import repeatable
 from ..layers import WeightGradient
 from ..losses import BCELoss, Loss
+from .signs import checked_pair
 
 BLOCK = 2**22  # entries of the Gram matrix that are looked at in one go
 
@@ -115,21 +116,24 @@ def max_stable_lr(a, bias=False, curvature=None, *, loss=None):
     2 / (lambda_1 + lambda_J), not 1 / lambda_1 (theorem C4). All layers together bear less than each alone: the
     limit of a whole net, at the weights it has, is 2 / `sharpness`.
     """
+    K = None
+    if isinstance(a, WeightGradient):
+        delta, a = checked_pair(a)
+        K = delta.shape[1]
     if loss is not None:
         if curvature is not None:
             raise ValueError("curvature and loss are both given, and each sets the curvature: leave one out")
-        curvature = _curvature_of(instance(loss, Loss, "loss"), a)
+        curvature = _curvature_of(instance(loss, Loss, "loss"), K)
     elif curvature is None:
         curvature = 1.0
     else:
         curvature = real_number(curvature, "curvature", 0, open_low=True)
-    largest = float(spectrum(a.a if isinstance(a, WeightGradient) else a, bias)[0])
+    largest = float(spectrum(a, bias)[0])
     return 2 / curvature / largest if curvature > 0 and largest > 0 else np.inf
 
 
-def _curvature_of(loss, a):
-    """The largest curvature of the loss behind the layer that a, an array or a WeightGradient, belongs to."""
-    K = a.delta.shape[1] if isinstance(a, WeightGradient) else None
+def _curvature_of(loss, K):
+    """The largest curvature of the loss in its K outputs; K None where they are not known."""
     found = loss.largest_curvature(K or 2)  # without K: any two numbers of outputs tell whether it matters
     if found is None:
         remedy = "; for logits use BCEWithLogitsLoss()" if isinstance(loss, BCELoss) else ""

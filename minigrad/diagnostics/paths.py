@@ -164,8 +164,8 @@ class SignDetour:
 def sign_detour(d):
     """The shortest way to d (..., J) made of steps that are all >= 0 or all <= 0, row by row: theorem B1."""
     d = as_float(d, "d", np.float64)
-    if d.ndim == 0 or not np.isfinite(d).all():
-        raise ValueError(f"d of shape {d.shape} must be finite, (..., J)")
+    if d.ndim == 0 or d.shape[-1] == 0 or not np.isfinite(d).all():
+        raise ValueError(f"d of shape {d.shape} must be finite, (..., J) with J at least 1")
     legs = np.stack([np.maximum(d, 0), np.minimum(d, 0)])
     scale = np.abs(d).max(axis=-1, keepdims=True)  # so that neither huge nor tiny entries leave the floats
     plus, minus = np.linalg.norm(legs / scale, axis=-1)
@@ -294,8 +294,8 @@ class ZigZag:
         """updates (T, J) of one neuron or (T, K, J); target: a direction, shaped like an update, else where
         the path led. Updates of a neuron up to floor times its longest one do not count as reversals."""
         u, floor = as_float(updates, "updates", np.float64), real_number(floor, "floor", 0)
-        if u.ndim not in (2, 3) or len(u) == 0 or not np.isfinite(u).all():
-            raise ValueError(f"updates of shape {u.shape} must be finite, (T, J) or (T, K, J), T at least 1")
+        if u.ndim not in (2, 3) or u.size == 0 or not np.isfinite(u).all():
+            raise ValueError(f"updates of shape {u.shape} must be finite, (T, J) or (T, K, J), T at least 1, no J of 0")
         u = u[:, None, :] if u.ndim == 2 else u
         net = u.sum(axis=0)
         d = net if target is None else as_float(target, "target", np.float64)
@@ -323,8 +323,8 @@ class ZigZag:
     def of_weights(cls, weights, target=None, floor=0.0):
         """weights (T+1, J) or (T+1, K, J): the points of the path; target: the point to be reached."""
         w = as_float(weights, "weights", np.float64)
-        if w.ndim not in (2, 3) or len(w) < 2 or not np.isfinite(w).all():
-            raise ValueError(f"weights of shape {w.shape} must be finite, (T+1, J) or (T+1, K, J), with T at least 1")
+        if w.ndim not in (2, 3) or len(w) < 2 or w.size == 0 or not np.isfinite(w).all():
+            raise ValueError(f"weights of shape {w.shape} must be finite, (T+1, J) or (T+1, K, J), T at least 1, no J of 0")
         if target is not None:
             target = as_float(target, "target", np.float64)
             if target.shape != w[0].shape:
@@ -338,8 +338,8 @@ class ZigZag:
 
 def _inputs(a):
     a = as_float(a, "a", np.float64)
-    if a.ndim != 2 or len(a) == 0 or not np.isfinite(a).all():
-        raise ValueError(f"a of shape {a.shape} must be finite, (N, J) with N at least 1")
+    if a.ndim != 2 or a.size == 0 or not np.isfinite(a).all():
+        raise ValueError(f"a of shape {a.shape} must be finite, (N, J) with N and J at least 1")
     return a
 
 

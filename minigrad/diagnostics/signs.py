@@ -47,9 +47,13 @@ def sign_pattern(g):
     taken from the factors (theorem A1), so that a product too small for a float still shows its sign; for a
     batch they are those of dC/dW = delta^T a / N. ValueError for NaN, which has no sign.
     """
-    if isinstance(g, WeightGradient) and len(g.delta) == 1:
-        return _signs(g.delta, "g.delta").T * _signs(g.a, "g.a")
-    return _signs(_matrix(g), "g")
+    if isinstance(g, WeightGradient):
+        delta, a = checked_pair(g)
+        return _signs(delta, "g.delta").T * _signs(a, "g.a") if len(delta) == 1 else _signs(g.weight, "g")
+    g = as_float(g, "g")
+    if g.ndim != 2 or g.size == 0:
+        raise ValueError(f"g has shape {g.shape}, expected (K, J) with K and J at least 1")
+    return _signs(g, "g")
 
 
 @quiet
@@ -101,7 +105,7 @@ def delta_agreement(bp):
     instance(bp, Backprop, "bp")
     found = {}
     for path, g in bp.gradients.items():
-        delta = _signs(g.delta, f"delta {path}")
+        delta = _signs(checked_pair(g, path)[0], f"delta {path}")
         delta = delta[delta.any(axis=1)]
         found[path] = _share(_agree(delta).sum(), len(delta))
     return found
@@ -190,15 +194,15 @@ def sign_entropy_bits(g):
     the result beside that number and beside reachable_patterns(...).bits.
     """
     if isinstance(g, WeightGradient):
-        delta, a = _signs(g.delta, "g.delta"), _signs(g.a, "g.a")
+        delta, a = _sample_signs(g)
         first = np.take_along_axis(a, (a != 0).argmax(axis=1)[:, None], axis=1)  # 0 only where a is all zero
         both = np.concatenate([delta * first, a * first], axis=1)  # (delta, a), (-delta, -a) are one pattern
         both[~delta.any(axis=1)] = 0
         seen = both
     else:
         g = as_float(g, "g")
-        if g.ndim < 2 or len(g) == 0:
-            raise ValueError(f"g has shape {g.shape}, expected (T, ...) with T at least 1")
+        if g.ndim < 2 or g.size == 0:
+            raise ValueError(f"g has shape {g.shape}, expected (T, ...) with T and all others at least 1")
         seen = _signs(g, "g").reshape(len(g), -1)
     counts = np.unique(seen, axis=0, return_counts=True)[1]
     share = counts / counts.sum()
@@ -231,11 +235,9 @@ def mean_fluctuation_split(g):
     mean(a) is. The second does not change when a constant is added to delta or to a. Their sum is g.weight,
     to rounding.
     """
-    instance(g, WeightGradient, "g")
-    if len(g.a) == 0:
-        raise ValueError("g has no samples to take the mean of")
-    mean = g.a.mean(axis=0)
-    return MeanFluctuation(np.outer(g.bias, mean), WeightGradient(g.delta, g.a - mean).weight)
+    delta, a = checked_pair(g)
+    mean = a.mean(axis=0)
+    return MeanFluctuation(np.outer(g.bias, mean), WeightGradient(delta, a - mean).weight)
 
 
 # ---- what a batch leaves of it: A5 ------------------------------------------------------------------------
@@ -274,8 +276,8 @@ def survival_limit(a, draws=2000, rng=None):
     are always 0 agree with all others; NaN where a is all 0, as there is no row to survive.
     """
     a, rng, draws = as_float(a, "a"), generator(rng), whole_number(draws, "draws", 1)
-    if a.ndim != 2 or len(a) == 0:
-        raise ValueError(f"a has shape {a.shape}, expected (N, J) with N at least 1")
+    if a.ndim != 2 or a.size == 0:
+        raise ValueError(f"a has shape {a.shape}, expected (N, J) with N and J at least 1")
     if not _signs(a, "a").any():
         return math.nan
     hits = 0
@@ -293,14 +295,14 @@ def batch_survival(g, batch_size, draws=100, rng=None):
     survival_limit(g.a), which assumes that delta knows nothing of a. The share is of all rows of all the batches'
     gradients that are not zero throughout (silent units of a ReLU make many that are); NaN if all are zero.
     """
-    instance(g, WeightGradient, "g")
+    delta, a = checked_pair(g)
     B, rng = whole_number(batch_size, "batch_size", 1), generator(rng)
-    if len(g.delta) < B:
-        raise ValueError(f"batch_size is {B}, but g has {len(g.delta)} samples")
+    if len(delta) < B:
+        raise ValueError(f"batch_size is {B}, but g has {len(delta)} samples")
     single = moved = 0
     for _ in range(whole_number(draws, "draws", 1)):
-        n = rng.choice(len(g.delta), B, replace=False)
-        batch = WeightGradient(g.delta[n], g.a[n])
+        n = rng.choice(len(delta), B, replace=False)
+        batch = WeightGradient(delta[n], a[n])
         alive = ~zero_rows(batch)
         moved += alive.sum()
         single += single_signed_rows(batch)[alive].sum()
@@ -310,12 +312,18 @@ def batch_survival(g, batch_size, draws=100, rng=None):
 # ---- shared -----------------------------------------------------------------------------------------------
 
 
-def _matrix(g):
-    """A WeightGradient's weight, or the array given, as (K, J)."""
-    g = as_float(g.weight if isinstance(g, WeightGradient) else g, "g")
-    if g.ndim != 2:
-        raise ValueError(f"g has shape {g.shape}, expected (K, J)")
-    return g
+def checked_pair(g, name="g"):
+    """delta (N, K) and a (N, J) of a WeightGradient, as float arrays; an error where they are not that, or empty."""
+    instance(g, WeightGradient, name)
+    delta, a = as_float(g.delta, f"{name}.delta"), as_float(g.a, f"{name}.a")
+    shapes = f"{name} has delta of shape {delta.shape} and a of shape {a.shape}"
+    if delta.ndim != 2 or a.ndim != 2 or len(delta) != len(a):
+        raise ValueError(f"{shapes}, expected (N, K) and (N, J)")
+    if len(a) == 0:
+        raise ValueError(f"{name} has no samples to take the mean of")
+    if delta.size == 0 or a.size == 0:
+        raise ValueError(f"{shapes}: there are no weights")
+    return delta, a
 
 
 def _signs(array, name):
@@ -329,7 +337,8 @@ def _sample_signs(g):
     """The signs of delta (N, K) and of a (N, J)."""
     if not isinstance(g, WeightGradient):
         raise TypeError(f"per_sample needs a WeightGradient, got a {type(g).__name__}")
-    return _signs(g.delta, "g.delta"), _signs(g.a, "g.a")
+    delta, a = checked_pair(g)
+    return _signs(delta, "g.delta"), _signs(a, "g.a")
 
 
 def _share(part, whole):
