@@ -195,6 +195,11 @@ def test_refusals(instrument):
 def test_more_refusals():
     with pytest.raises(ValueError, match="one sample has no pairs"):
         gram_signs(np.ones((1, 3)))
+    for instrument in set(OF_INPUTS) - {coherence}:
+        with pytest.raises(TypeError, match="^bias must be True or False, not 'yes'"):
+            instrument(np.ones((3, 2)), bias="yes")
+    with pytest.raises(TypeError, match="^null_space must be True or False, not array"):
+        condition_number(np.ones((3, 2)), null_space=np.ones(3))
     with pytest.raises(ValueError, match="^curvature is 0"):
         max_stable_lr(np.ones((1, 3)), curvature=0)
     with pytest.raises(ValueError, match="^curvature and loss are both given"):

@@ -18,7 +18,7 @@ from ..backprop import backprop
 from ..gradcheck import repeatable
 from ..layers import WeightGradient
 from ..losses import BCELoss, Loss
-from .signs import checked_pair
+from .signs import checked_flag, checked_pair
 
 BLOCK = 2**22  # entries of the Gram matrix that are looked at in one go
 
@@ -58,6 +58,7 @@ def condition_number(a, bias=False, null_space=True):
     (C6). A constant input is such a direction only next to a bias; an input that is always 0 is one by
     itself.
     """
+    null_space = checked_flag(null_space, "null_space")
     scales = _scales(a, bias)
     seen = _seen(scales, len(a))
     if seen == 0 or (null_space and seen < len(scales)):
@@ -268,7 +269,7 @@ def _inputs(a, bias=False):
         raise ValueError(f"a has shape {a.shape}: there is nothing to measure")
     if not np.isfinite(a).all():
         raise ValueError("a holds NaN or infinity")
-    return np.column_stack([a, np.ones(len(a))]) if bias else a
+    return np.column_stack([a, np.ones(len(a))]) if checked_flag(bias, "bias") else a
 
 
 def _seen(scales, N):

@@ -295,7 +295,7 @@ class ZigZag:
         the path led. Updates of a neuron up to floor times its longest one do not count as reversals."""
         u, floor = as_float(updates, "updates", np.float64), real_number(floor, "floor", 0)
         if u.ndim not in (2, 3) or u.size == 0 or not np.isfinite(u).all():
-            raise ValueError(f"updates of shape {u.shape} must be finite, (T, J) or (T, K, J), T at least 1, no J of 0")
+            raise ValueError(f"updates of shape {u.shape} must be finite, (T, J) or (T, K, J), T at least 1, J too")
         u = u[:, None, :] if u.ndim == 2 else u
         net = u.sum(axis=0)
         d = net if target is None else as_float(target, "target", np.float64)
@@ -324,7 +324,7 @@ class ZigZag:
         """weights (T+1, J) or (T+1, K, J): the points of the path; target: the point to be reached."""
         w = as_float(weights, "weights", np.float64)
         if w.ndim not in (2, 3) or len(w) < 2 or w.size == 0 or not np.isfinite(w).all():
-            raise ValueError(f"weights of shape {w.shape} must be finite, (T+1, J) or (T+1, K, J), T at least 1, no J of 0")
+            raise ValueError(f"weights of shape {w.shape} must be finite, (T+1, J) or (T+1, K, J), T at least 1, J too")
         if target is not None:
             target = as_float(target, "target", np.float64)
             if target.shape != w[0].shape:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._checks import as_float, generator, instance, quiet, real_number, whole_number
+from .._checks import as_float, generator, instance, quiet, real_number, shown, whole_number
 from ..backprop import Backprop
 from ..layers import WeightGradient
 
@@ -65,7 +65,7 @@ def single_signed_rows(g, per_sample=False):
     zeros is among them: see `zero_rows`, and `single_signed_share` for the share of the others.
     ValueError for NaN, TypeError for per_sample of a plain array.
     """
-    if per_sample:
+    if checked_flag(per_sample, "per_sample"):
         delta, a = _sample_signs(g)
         return (delta == 0) | _agree(a)[:, None]
     return _agree(sign_pattern(g))
@@ -78,7 +78,7 @@ def zero_rows(g, per_sample=False):
     g: as in `single_signed_rows`. Row k of one sample is zero where delta_k or all of a is: behind a ReLU that is
     silent, say. ValueError for NaN, TypeError for per_sample of a plain array.
     """
-    if per_sample:
+    if checked_flag(per_sample, "per_sample"):
         delta, a = _sample_signs(g)
         return (delta == 0) | ~a.any(axis=1)[:, None]
     return ~sign_pattern(g).any(axis=1)
@@ -310,6 +310,13 @@ def batch_survival(g, batch_size, draws=100, rng=None):
 
 
 # ---- shared -----------------------------------------------------------------------------------------------
+
+
+def checked_flag(value, name):
+    """True or False; a TypeError where it is neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, not {shown(value)}")
+    return bool(value)
 
 
 def checked_pair(g, name="g"):
