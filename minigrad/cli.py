@@ -130,23 +130,32 @@ def optimizer(args):
 
 def print_layers(net, loss, x, y, batch_size):
     """What goes on in each layer: |delta|, its input a, and how many rows of its gradient have one sign."""
-    from .diagnostics import single_signed_rows
+    from .diagnostics import single_signed_rows, single_signed_share, zero_rows
+
+    def percent(share):
+        return "all zero" if math.isnan(share) else f"{share:.1%}"
 
     print(LAYERS_TEXT.format(batch_size))
-    print(f"{'layer':<22}{'|delta|':>9}{'mean a':>9}{'spread a':>10}{'one sample':>12}{'batch':>8}")
+    print(f"{'layer':<22}{'|delta|':>9}{'mean a':>9}{'spread a':>11}{'one sample':>12}{'batch':>10}")
     for path, g in mg.backprop(net, loss, x, y).gradients.items():
-        one = single_signed_rows(g, per_sample=True).mean()
-        batches = [slice(i, i + batch_size) for i in range(0, len(x), batch_size)]
-        batch = np.mean([single_signed_rows(mg.WeightGradient(g.delta[b], g.a[b])).mean() for b in batches])
+        one = percent(single_signed_share(g, per_sample=True))
+        single = moved = 0
+        for i in range(0, len(x), batch_size):
+            batch = mg.WeightGradient(g.delta[i : i + batch_size], g.a[i : i + batch_size])
+            alive = ~zero_rows(batch)
+            single, moved = single + single_signed_rows(batch)[alive].sum(), moved + alive.sum()
+        many = percent(single / moved if moved else math.nan)
         name = f"{path} {net[int(path)]!r}"
         size = np.linalg.norm(g.delta, axis=1).mean()
-        print(f"{name:<22}{size:>9.3g}{g.a.mean():>9.3f}{g.a.std():>10.3f}{one:>12.1%}{batch:>8.1%}")
+        spread = math.sqrt(g.a.var(axis=0).mean())
+        print(f"{name:<22}{size:>9.3g}{g.a.mean():>9.3f}{spread:>11.3g}{one:>12}{many:>10}")
 
 
 LAYERS_TEXT = """
-Each layer, on the training data: the size of the error delta (mean of |delta| over the samples), the mean
-and spread of the input a, and the share of rows of the gradient (a row: the weights into one neuron) whose
-entries all have one sign, in the gradient of one sample and in that of a batch of {}.
+Each layer, on the training data: the size of the error delta (mean of |delta| over the samples), the mean of the
+input a, its spread over the samples (the standard deviation of each unit, as root mean square of the units), and of
+the rows of the gradient (a row: the weights into one neuron) that are not zero, the share whose entries all have one
+sign, in the gradient of one sample and in that of a batch of {}.
 """
 
 

@@ -4,6 +4,7 @@ An initialiser is called as init(rng, K, J); `init=` takes one of the names belo
 Biases start at zero, except with torch_default.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -11,45 +12,75 @@ import numpy as np
 from ._checks import aligned, generator, one_of, real_number
 
 
-def _uniform(variance):
-    def draw(rng, K, J):
-        limit = math.sqrt(3 * variance(K, J))
-        return rng.uniform(-limit, limit, (K, J))
-
-    return draw
-
-
-def _normal(variance):
-    return lambda rng, K, J: rng.normal(0.0, math.sqrt(variance(K, J)), (K, J))
-
-
 def normal(std):
-    """W ~ N(0, std^2)."""
-    std = real_number(std, "std", 0)
-    return lambda rng, K, J: rng.normal(0.0, std, (K, J))
+    """An initialiser: W ~ N(0, std^2)."""
+    return functools.partial(_normal, std=real_number(std, "std", 0))
 
 
-def _glorot(K, J):  # Glorot and Bengio 2010
-    return 2 / (K + J)
+# Named functions, no lambdas, since only these can be sent to another process.
 
 
-def _he(K, J):  # He et al. 2015
-    return 2 / J
+def glorot_uniform(rng, K, J):
+    """U(-l, l) of variance 2 / (K + J). Glorot and Bengio 2010."""
+    return _uniform(rng, K, J, 2 / (K + J))
 
 
-def _lecun(K, J):  # LeCun et al. 1998
-    return 1 / J
+def glorot_normal(rng, K, J):
+    """N(0, 2 / (K + J)). Glorot and Bengio 2010."""
+    return _normal(rng, K, J, math.sqrt(2 / (K + J)))
+
+
+def he_uniform(rng, K, J):
+    """U(-l, l) of variance 2 / J. He et al. 2015."""
+    return _uniform(rng, K, J, 2 / J)
+
+
+def he_normal(rng, K, J):
+    """N(0, 2 / J). He et al. 2015."""
+    return _normal(rng, K, J, math.sqrt(2 / J))
+
+
+def lecun_uniform(rng, K, J):
+    """U(-l, l) of variance 1 / J. LeCun et al. 1998."""
+    return _uniform(rng, K, J, 1 / J)
+
+
+def lecun_normal(rng, K, J):
+    """N(0, 1 / J). LeCun et al. 1998."""
+    return _normal(rng, K, J, math.sqrt(1 / J))
+
+
+def zeros(rng, K, J):
+    """0 throughout."""
+    return np.zeros((K, J))
+
+
+def torch_default(rng, K, J):
+    """U(-1/sqrt(J), 1/sqrt(J)), as PyTorch's Linear; the biases are drawn from it as well."""
+    return _uniform(rng, K, J, 1 / (3 * J))
+
+
+def _uniform(rng, K, J, variance):
+    limit = math.sqrt(3 * variance)
+    return rng.uniform(-limit, limit, (K, J))
+
+
+def _normal(rng, K, J, std):
+    return rng.normal(0.0, std, (K, J))
 
 
 INITIALIZERS = {
-    "glorot_uniform": _uniform(_glorot),
-    "glorot_normal": _normal(_glorot),
-    "he_uniform": _uniform(_he),
-    "he_normal": _normal(_he),
-    "lecun_uniform": _uniform(_lecun),
-    "lecun_normal": _normal(_lecun),
-    "zeros": lambda rng, K, J: np.zeros((K, J)),
-    "torch_default": _uniform(lambda K, J: 1 / (3 * J)),  # W and b ~ U(-1/sqrt(J), 1/sqrt(J))
+    draw.__name__: draw
+    for draw in (
+        glorot_uniform,
+        glorot_normal,
+        he_uniform,
+        he_normal,
+        lecun_uniform,
+        lecun_normal,
+        zeros,
+        torch_default,
+    )
 }
 
 
@@ -60,5 +91,5 @@ def initialize(init, rng, K, J, dtype):
     weight = np.ascontiguousarray(draw(rng, K, J), dtype)
     if weight.shape != (K, J):
         raise ValueError(f"init returned shape {weight.shape}, expected {(K, J)}")
-    bias = rng.uniform(-1, 1, K) / math.sqrt(J) if init == "torch_default" else np.zeros(K)
+    bias = rng.uniform(-1, 1, K) / math.sqrt(J) if draw is torch_default else np.zeros(K)
     return aligned(weight), aligned(bias.astype(dtype))

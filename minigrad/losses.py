@@ -33,6 +33,9 @@ class Loss:
         """d c_n / d output_n, (N, K): per sample, without the 1/N."""
         return self.value_and_delta(output, y)[1]
 
+    def largest_curvature(self, K):
+        """The largest that an eigenvalue of the second derivatives of c_n in its K outputs can be; None: not known."""
+
     def targets(self, y, shape, dtype):
         """y as an array fit for outputs of this shape; a ValueError or TypeError where it is not."""
         return values(y, shape, dtype)
@@ -76,6 +79,10 @@ class MSELoss(Loss):
         output = as_output(output)
         return core.mse(output, self.targets(y, output.shape, output.dtype))
 
+    def largest_curvature(self, K):
+        """2 / K, everywhere."""
+        return 2 / K
+
 
 class BCELoss(Loss):
     """Binary cross-entropy of probabilities: c_n = -mean_k [y log a + (1 - y) log(1 - a)], y (N, K) in [0, 1].
@@ -110,6 +117,10 @@ class BCEWithLogitsLoss(Loss):
         output = as_output(output)
         return core.bce_with_logits(output, self.targets(y, output.shape, output.dtype))
 
+    def largest_curvature(self, K):
+        """sigma' / K at z = 0."""
+        return 0.25 / K
+
     def targets(self, y, shape, dtype):
         return probabilities(y, shape, dtype)
 
@@ -128,6 +139,10 @@ class CrossEntropyLoss(Loss):
         output = as_output(output)
         y = self.targets(y, output.shape, output.dtype)
         return (core.cross_entropy if y.ndim == 1 else core.soft_cross_entropy)(output, y)
+
+    def largest_curvature(self, K):
+        """1/2, of diag(p) - p p^T where two classes have probability 1/2 each; 0 for a single class."""
+        return 0.5 if K > 1 else 0.0
 
     def targets(self, y, shape, dtype):
         if shape[1] == 1:

@@ -147,7 +147,51 @@ def test_moments_agree_with_another_quadrature(f):
     weights = 6 * np.concatenate([weights, weights]) * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     a = twin.activation(f.kind, z, f.alpha)
     mean = weights @ a
-    assert f.moments() == pytest.approx((mean, math.sqrt(weights @ (a - mean) ** 2)), abs=1e-6)
+    assert f.moments() == pytest.approx((mean, math.sqrt(weights @ (a - mean) ** 2)), rel=1e-12, abs=1e-13)
+
+
+def below(t):
+    """Phi(t), the normal distribution function."""
+    return math.erfc(-t / math.sqrt(2)) / 2
+
+
+MEAN_OF_RELU, ROOT_E = 1 / math.sqrt(2 * math.pi), math.exp(0.5)
+
+
+def relu_like(slope):
+    """E f and E f^2 of the function that is z above 0 and slope z below."""
+    return (1 - slope) * MEAN_OF_RELU, (1 + slope**2) / 2
+
+
+def elu_like(alpha, scale=1.0):
+    """E f and E f^2 of scale times ELU, from E[e^tz; z < 0] = e^(t^2/2) Phi(-t)."""
+    mean = MEAN_OF_RELU + alpha * (ROOT_E * below(-1) - 0.5)
+    square = 0.5 + alpha**2 * (math.exp(2) * below(-2) - 2 * ROOT_E * below(-1) + 0.5)
+    return scale * mean, scale**2 * square
+
+
+@pytest.mark.parametrize(
+    ("f", "mean", "square"),
+    [
+        (mg.Identity(), 0, 1),
+        (mg.Sigmoid(), 0.5, None),
+        (mg.ReLU(), *relu_like(0)),
+        (mg.LeakyReLU(), *relu_like(0.01)),
+        (mg.LeakyReLU(0.3), *relu_like(0.3)),
+        (mg.LeakyReLU(50), *relu_like(50)),
+        (mg.ELU(), *elu_like(1)),
+        (mg.ELU(0.1), *elu_like(0.1)),
+        (mg.ELU(7), *elu_like(7)),
+        (mg.SELU(), 0, 1),  # its fixed point is what it was made for
+        (mg.SELU(), *elu_like(1.6732632423543772, 1.0507009873554805)),
+    ],
+    ids=repr,
+)
+def test_moments_are_the_closed_forms_to_rounding(f, mean, square):
+    found, spread = f.moments()
+    assert found == pytest.approx(mean, rel=1e-14, abs=1e-15)
+    if square is not None:
+        assert spread == pytest.approx(math.sqrt(square - mean**2), rel=1e-14)
 
 
 KNOWN_RATIO = {  # r^2 = mean^2 / variance

@@ -124,35 +124,37 @@ def test_the_scaling_is_that_of_the_training_data_alone(run, tmp_path, monkeypat
         assert float(line.split()[4]) == pytest.approx(np.mean(output.argmax(axis=1) == targets), abs=1e-4)
 
 
-def by_hand(net, x, y, batch_size):
-    """{layer: |delta|, mean of a, % of rows of one sign in one sample, and in a batch}, sample by sample."""
-    columns = {}
-    for path, g in mg.backprop(net, mg.CrossEntropyLoss(), x, y).gradients.items():
-        sizes, singles, batches = [], [], []
-        for delta, a in zip(g.delta, g.a, strict=True):
-            sizes.append(sum(d * d for d in delta) ** 0.5)
-            singles += [min(d * a) >= 0 or max(d * a) <= 0 for d in delta]
-        for start in range(0, len(x), batch_size):  # the last one may be short
-            part = slice(start, start + batch_size)
-            batches += [min(row) >= 0 or max(row) <= 0 for row in g.delta[part].T @ g.a[part]]
-        columns[path] = np.mean(sizes), g.a.mean(), 100 * np.mean(singles), 100 * np.mean(batches)
-    return columns
+def counted(updates):
+    """Of the rows of updates (..., K, J) that are not zero: percent without two signs; row by row."""
+    rows = [row for row in updates.reshape(-1, updates.shape[-1]) if any(row)]
+    return f"{100 * sum(not (max(row) > 0 > min(row)) for row in rows) / len(rows):.1f}%" if rows else "all zero"
 
 
-@pytest.mark.parametrize(("N", "batch_size"), [(7, 4), (13, 6), (12, 5), (8, 4), (5, 9)])
-def test_the_table_is_that_of_its_definitions(rng, capsys, N, batch_size):
-    """Every batch has one gradient, so the short last one counts as the others do."""
-    x, y = rng.standard_normal((N, 3)), rng.integers(0, 3, N)
-    net = mg.mlp([3, 6, 5, 3], rng=4)
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+@pytest.mark.parametrize("batch_size", [1, 4, 10, 99])
+def test_the_numbers_of_the_last_table(capsys, rng, activation, batch_size):
+    """Silent units and a last batch of two samples included."""
+    net, x, y = mg.mlp([5, 4, 3], activation, rng=3), rng.standard_normal((10, 5)), rng.integers(0, 3, 10)
+    net[0].bias[:2] = -100  # silent, or saturated
     cli.print_layers(net, mg.CrossEntropyLoss(), x, y, batch_size)
-    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if re.match(r"\d ", line)}
-    expected = by_hand(net, x, y, batch_size)
-    assert list(lines) == list(expected) == ["0", "2", "4"]
-    for path, (size, mean, single, batch) in expected.items():
-        shown = [float(text.rstrip("%")) for text in lines[path][-5:]]
-        assert shown[0] == pytest.approx(size, rel=6e-3)
-        assert shown[1] == pytest.approx(mean, abs=6e-4)
-        assert shown[3:] == pytest.approx([single, batch], abs=0.06)
+    lines = capsys.readouterr().out.splitlines()[-2:]
+    for line, (path, g) in zip(lines, mg.backprop(net, mg.CrossEntropyLoss(), x, y).gradients.items(), strict=True):
+        one = g.per_sample()
+        batches = [one[i : i + batch_size].sum(axis=0) for i in range(0, 10, batch_size)]
+        size = sum(np.sqrt(sum(d**2)) for d in g.delta) / 10
+        spread = np.sqrt(np.mean([np.mean((unit - unit.mean()) ** 2) for unit in g.a.T]))
+        expected = [f"{size:.3g}", f"{g.a.mean():.3f}", f"{spread:.3g}", counted(one), counted(np.array(batches))]
+        assert line.split(")")[1].split() == expected
+        assert line.startswith(f"{path} Linear(")
+
+
+def test_a_layer_without_a_gradient_says_so_in_the_last_table(capsys):
+    net = mg.mlp([2, 3, 2], "relu", rng=0)
+    net[0].bias[...] = -100
+    cli.print_layers(net, mg.MSELoss(), np.ones((5, 2)), np.zeros((5, 2)), 2)
+    first, second = capsys.readouterr().out.splitlines()[-2:]
+    assert first.endswith("    all zero  all zero")
+    assert second.endswith("    all zero  all zero")  # delta is not zero, but a is
 
 
 def test_hidden_layers_can_be_given_in_any_way(run):
@@ -387,6 +389,10 @@ def test_the_example_of_the_readme(capsys):
     assert any(line.startswith("a      (5, 32)") for line in lines)
     assert any(line.startswith("weight (10, 32)") for line in lines)
     assert "single-signed rows, per sample: 1.0" in lines
+    rates = [float(line.split()[-1]) for line in lines if line.startswith("learning rate")]
+    for rate, said in zip(rates, re.search(r"are ([\d.]+)\s+and ([\d.]+) here", text).groups(), strict=True):
+        assert rate == pytest.approx(float(said), rel=0.02)
+    assert rates[0] < 0.5 < rates[1], "README trains at 0.5 and says that it lies between"
 
 
 def test_the_readme_names_files_that_are_there():

@@ -1,12 +1,14 @@
 """The conditioning instruments against their definitions: eigenvalues, means and pairs written out."""
 
+import itertools
 import time
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import DTYPES, arrays, finite
+from oracles import numeric_gradient, snapshot
+from strategies import DTYPES, LOSSES, arrays, finite, outputs_and_targets, problems
 
 import minigrad as mg
 from minigrad.diagnostics import (
@@ -15,14 +17,17 @@ from minigrad.diagnostics import (
     critical_batch,
     gram_signs,
     max_stable_lr,
+    rank,
     second_moment,
+    sharpness,
     spectrum,
 )
 
-SIX = (
+OF_INPUTS = (
     second_moment,
     spectrum,
     condition_number,
+    rank,
     coherence,
     critical_batch,
     max_stable_lr,
@@ -60,6 +65,45 @@ def test_condition_number_of_known_inputs():
     assert condition_number(constant, bias=True) == np.inf, "two constants are one direction"
     assert condition_number(np.zeros((2, 2))) == np.inf
     assert condition_number(np.array([[3.0]])) == 1
+
+
+def test_without_the_null_space_the_condition_number_is_that_of_the_directions_seen():
+    rng = np.random.default_rng(0)
+    few = rng.standard_normal((5, 12))
+    assert condition_number(few) == condition_number(few[:, :5], bias=True) == np.inf
+    assert (rank(few), rank(few, bias=True), rank(few[:, :5], bias=True), rank(few[:, :4], bias=True)) == (5, 5, 5, 5)
+    for bias in (False, True):
+        wide = np.column_stack([few, np.ones(5)]) if bias else few
+        seen = np.linalg.eigvalsh(wide @ wide.T / 5)  # what is not 0 is what the Gram matrix of the samples has
+        assert condition_number(few, bias, null_space=False) == pytest.approx(seen[-1] / seen[0], rel=1e-9)
+    a = np.diag([1.0, 2.0, 4.0])
+    assert condition_number(a, null_space=False) == condition_number(a) == pytest.approx(16)
+    assert condition_number(np.hstack([a, np.zeros((3, 2))]), null_space=False) == pytest.approx(16)
+    assert condition_number(np.zeros((2, 2)), null_space=False) == np.inf
+    assert (rank(np.zeros((2, 2))), rank(np.zeros((2, 2)), bias=True), rank(np.array([[3.0]]))) == (0, 1, 1)
+
+
+def test_rank_does_not_count_rounding():
+    rng = np.random.default_rng(0)
+    for N, J, R in ((50, 20, 3), (10, 400, 4), (300, 30, 29)):
+        a = rng.standard_normal((N, R)) @ rng.standard_normal((R, J))
+        assert rank(a) == R == np.linalg.matrix_rank(a)
+        assert rank(a * 1e-200) == R
+        assert np.isfinite(condition_number(a, null_space=False))
+
+
+def test_gradient_descent_takes_the_pace_of_the_condition_number_without_the_null_space():
+    """Fewer samples than inputs: C4's rate holds with the kappa of the directions seen."""
+    rng = np.random.default_rng(1)
+    a = rng.standard_normal((4, 9))
+    scales = np.sort(spectrum(a))[-4:]
+    kappa, lr, w = condition_number(a, null_space=False), 2 / (scales[0] + scales[-1]), rng.standard_normal(9)
+    losses = []
+    for _ in range(400):
+        w = w - lr * a.T @ (a @ w) / 4
+        losses.append(np.sqrt(np.square(a @ w).mean()))
+    measured = (losses[-1] / losses[199]) ** (1 / 200)
+    assert measured == pytest.approx((kappa - 1) / (kappa + 1), abs=1e-3)
 
 
 def test_coherence_of_known_inputs():
@@ -131,12 +175,12 @@ def test_pure_numbers_do_not_depend_on_the_unit(a, exponent):
 def test_inputs_are_left_as_they_are(a):
     a.flags.writeable = False
     before = a.tobytes()
-    for instrument in SIX:
+    for instrument in OF_INPUTS:
         instrument(a)
     assert a.tobytes() == before
 
 
-@pytest.mark.parametrize("instrument", SIX)
+@pytest.mark.parametrize("instrument", OF_INPUTS)
 def test_refusals(instrument):
     with pytest.raises(ValueError, match=r"^a has shape \(3,\)"):
         instrument(np.ones(3))
@@ -151,8 +195,237 @@ def test_refusals(instrument):
 def test_more_refusals():
     with pytest.raises(ValueError, match="one sample has no pairs"):
         gram_signs(np.ones((1, 3)))
+    for instrument in set(OF_INPUTS) - {coherence}:
+        with pytest.raises(TypeError, match="^bias must be True or False, not 'yes'"):
+            instrument(np.ones((3, 2)), bias="yes")
+    with pytest.raises(TypeError, match="^null_space must be True or False, not array"):
+        condition_number(np.ones((3, 2)), null_space=np.ones(3))
     with pytest.raises(ValueError, match="^curvature is 0"):
         max_stable_lr(np.ones((1, 3)), curvature=0)
+    with pytest.raises(ValueError, match="^curvature and loss are both given"):
+        max_stable_lr(np.ones((1, 3)), curvature=1, loss=mg.MSELoss())
+    with pytest.raises(TypeError, match="^loss is 'mse', expected a Loss"):
+        max_stable_lr(np.ones((1, 3)), loss="mse")
+    for loss in (mg.MSELoss(), mg.BCEWithLogitsLoss()):
+        with pytest.raises(ValueError, match="depends on the number of outputs.*give the WeightGradient"):
+            max_stable_lr(np.ones((1, 3)), loss=loss)
+    with pytest.raises(ValueError, match=r"BCELoss\(\) does not say.*use BCEWithLogitsLoss"):
+        max_stable_lr(pair(3), loss=mg.BCELoss())
+    with pytest.raises(ValueError, match="does not say its largest curvature: give curvature= instead$"):
+        max_stable_lr(pair(3), loss=mg.Loss())
+    with pytest.raises(ValueError, match="^a holds NaN"):
+        max_stable_lr(mg.WeightGradient(np.ones((1, 2)), np.array([[np.nan]])), loss=mg.MSELoss())
+
+
+# ---- the loss's own curvature ----------------------------------------------------------------------------
+
+
+def pair(K, N=30, J=4):
+    rng = np.random.default_rng(K)
+    return mg.WeightGradient(rng.standard_normal((N, K)), rng.standard_normal((N, J)) + 1)
+
+
+def hessian_in_outputs(loss, z, y):
+    """d^2 c / dz^2 of one sample with K outputs, by differences of its loss."""
+    K, h = len(z), 1e-3
+    eye = h * np.eye(K)
+
+    def c(point):
+        return loss(point[None, :], y)
+
+    return np.array([
+        [(c(z + u + v) - c(z + u - v) - c(z - u + v) + c(z - u - v)) / (4 * h * h) for u in eye] for v in eye
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["mse", "bce_with_logits", "cross_entropy", "soft_cross_entropy"])
+@pytest.mark.parametrize("K", [1, 2, 3, 6])
+def test_no_output_curves_more_than_the_loss_says_and_some_do_so_much(name, K):
+    loss, rng, found = LOSSES[name], np.random.default_rng(0), []
+    undecided = np.full(K, -40.0)
+    undecided[:2] = 0
+    points = [np.zeros(K), undecided, *(s * rng.standard_normal(K) for s in (0.1, 1, 3, 10))]
+    for z in points:
+        y = outputs_and_targets(name, 1, K, rng)[1]
+        found.append(np.linalg.eigvalsh(hessian_in_outputs(loss, z, y))[-1])
+    assert max(found) == pytest.approx(loss.largest_curvature(K), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mse", "bce_with_logits", "cross_entropy"])
+@pytest.mark.parametrize("K", [2, 5])
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_limit_of_a_last_layer_by_its_loss(name, K, bias):
+    """Below it the loss only falls; at undecided outputs (MSELoss: everywhere) a step of more than it goes too far."""
+    loss, rng, g = LOSSES[name], np.random.default_rng(K), pair(K)
+    limit = max_stable_lr(g, bias, loss=loss)
+    y = outputs_and_targets(name, len(g.a), K, rng)[1]
+    for lr, seed in itertools.product((0.999 * limit, 0.5 * limit), range(3)):
+        net = mg.Sequential(mg.Linear(4, K, bias=bias, rng=seed))
+        losses = mg.fit(net, loss, mg.SGD(lr), g.a, y, epochs=60, batch_size=99, shuffle=False, progress=False).loss
+        assert (np.diff(losses) <= 1e-12).all()
+    assert max_stable_lr(g.a, bias, curvature=loss.largest_curvature(K)) == limit
+
+
+def test_a_limit_of_mse_is_exact():
+    g, y = pair(3), np.random.default_rng(5).standard_normal((30, 3))
+    limit, ends = max_stable_lr(g, bias=True, loss=mg.MSELoss()), []
+    for lr in (0.98 * limit, 1.02 * limit):
+        net = mg.Sequential(mg.Linear(4, 3, rng=0))
+        ends.append(mg.fit(net, mg.MSELoss(), mg.SGD(lr), g.a, y, epochs=900, batch_size=30, progress=False).loss[-1])
+    assert ends[0] < 1.1
+    assert ends[1] > 1e6
+
+
+def test_one_class_bends_nowhere():
+    assert max_stable_lr(pair(1), loss=mg.CrossEntropyLoss()) == np.inf
+
+
+# ---- the curvature of a whole net ------------------------------------------------------------------------
+
+
+def hessian(net, loss, x, y):
+    """All second derivatives, (P, P), by central differences of backprop's gradient along every parameter."""
+    arrays = net.parameters()
+
+    def gradient():
+        found = mg.backprop(net, loss, x, y).parameter_gradients()
+        return np.concatenate([np.ravel(found[name]) for name in arrays])
+
+    rows = [numeric_gradient(gradient, array, 1e-5) for array in arrays.values()]
+    return np.concatenate([row.reshape(-1, row.shape[-1]) for row in rows])
+
+
+@given(problems(kinds=("identity", "sigmoid", "tanh", "gelu", "silu", "softplus")), st.integers(0, 5))
+def test_sharpness_is_the_largest_eigenvalue_of_the_hessian(problem, seed):
+    net, loss, x, y = problem
+    if not net.parameters():
+        with pytest.raises(ValueError, match=r"^net .* has no parameters"):
+            sharpness(net, loss, x, y)
+        return
+    before = snapshot(net)
+    H = hessian(net, loss, x, y)
+    values = np.linalg.eigvalsh((H + H.T) / 2)
+    assert abs(sharpness(net, loss, x, y, tolerance=1e-6, rng=seed) - values[-1]) < 1e-5 * (1 + abs(values).max())
+    assert snapshot(net) == before
+
+
+@pytest.mark.parametrize("kind", ["relu", "leaky_relu", "selu"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sharpness_away_from_the_kinks_and_in_float32(kind, dtype):
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal((7, 4)).astype(dtype), rng.integers(0, 3, 7)
+    net, wide = (mg.mlp([4, 6, 3], kind, rng=1, dtype=kind_of) for kind_of in (dtype, np.float64))
+    wide.load_state_dict(net.state_dict())
+    H = hessian(wide, mg.CrossEntropyLoss(), x.astype(float), y)
+    expected = np.linalg.eigvalsh((H + H.T) / 2)[-1]
+    assert sharpness(net, mg.CrossEntropyLoss(), x, y) == pytest.approx(expected, rel=1e-3)
+    assert net.dtype == dtype
+
+
+def test_the_tolerance_bounds_the_error_and_the_start_does_not_matter():
+    rng = np.random.default_rng(0)
+    net, x, y = mg.mlp([8, 20, 20, 5], "tanh", rng=0), rng.standard_normal((60, 8)), rng.integers(0, 5, 60)
+    best = sharpness(net, mg.CrossEntropyLoss(), x, y, tolerance=1e-7)
+    for seed in range(5):
+        for tolerance in (0.1, 1e-3):
+            found = sharpness(net, mg.CrossEntropyLoss(), x, y, tolerance=tolerance, rng=seed)
+            assert 0 <= best - found < tolerance * best + 1e-6
+    assert sharpness(net, mg.CrossEntropyLoss(), x, y, rng=3) == sharpness(
+        net, mg.CrossEntropyLoss(), x, y, rng=np.random.default_rng(3)
+    )
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.6])
+def test_gradient_descent_converges_below_the_measured_limit_and_diverges_above(momentum):
+    """A quadratic loss in a net of one layer, where the limit is exact."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((20, 4)) + 1, rng.standard_normal((20, 3))
+    start = mg.Sequential(mg.Linear(4, 3, rng=0))
+    limit = 2 * (1 + momentum) / sharpness(start, mg.MSELoss(), x, y)
+    assert limit == pytest.approx((1 + momentum) * max_stable_lr(pair_of(x, 3), bias=True, loss=mg.MSELoss()), rel=1e-5)
+    best = np.linalg.lstsq(np.column_stack([x, np.ones(20)]), y, rcond=None)[1].sum() / y.size
+    ends = []
+    for share, epochs in ((0.97, 2000), (1.03, 1000)):
+        net = mg.Sequential(mg.Linear(4, 3, rng=0))
+        opt = mg.SGD(share * limit, momentum=momentum)
+        ends.append(mg.fit(net, mg.MSELoss(), opt, x, y, epochs=epochs, batch_size=20, progress=False).loss[-1])
+    assert ends[0] == pytest.approx(best, rel=1e-6)
+    assert ends[1] > 1e6
+
+
+def pair_of(x, K):
+    return mg.WeightGradient(np.ones((len(x), K)), x)
+
+
+def test_a_deep_net_leaves_its_valley_above_the_limit_only():
+    """Near the bottom of a valley a small push is forgotten below 2 / sharpness and grows above it."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((12, 3))
+    y = np.tanh(x @ rng.standard_normal((3, 2)))
+    net = mg.mlp([3, 4, 2], "tanh", rng=0)
+    mg.fit(net, mg.MSELoss(), mg.SGD(0.2, momentum=0.9), x, y, epochs=20_000, batch_size=12, progress=False)
+    limit, weights, ends = 2 / sharpness(net, mg.MSELoss(), x, y), net.state_dict(), []
+    for share in (0.95, 1.05):
+        reached = []
+        for push in (0, 1e-7):
+            net.load_state_dict({name: array + push for name, array in weights.items()})
+            mg.fit(net, mg.MSELoss(), mg.SGD(share * limit), x, y, epochs=100, batch_size=12, progress=False)
+            reached.append(np.concatenate([array.ravel() for array in net.parameters().values()]))
+        ends.append(np.linalg.norm(reached[1] - reached[0]))
+    assert ends[0] < 1e-6
+    assert ends[1] > 1e-4
+
+
+def test_sharpness_in_the_mode_that_the_net_is_in():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((9, 3)), rng.standard_normal((9, 2))
+    layers = mg.Linear(3, 5, rng=0), mg.BatchNorm(5), mg.Tanh(), mg.Dropout(0.5, rng=7), mg.Linear(5, 2, rng=1)
+    net = mg.Sequential(*layers)
+    before = snapshot(net)
+    training = sharpness(net, mg.MSELoss(), x, y)
+    assert training == sharpness(net, mg.MSELoss(), x, y), "the same mask each time"
+    assert snapshot(net) == before
+    net.eval()
+    H = hessian(net, mg.MSELoss(), x, y)
+    evaluated = sharpness(net, mg.MSELoss(), x, y)
+    assert evaluated == pytest.approx(np.linalg.eigvalsh((H + H.T) / 2)[-1], rel=1e-5)
+    assert evaluated != pytest.approx(training, rel=0.01)
+
+
+def test_sharpness_of_a_valley_without_slope_or_bend():
+    net = mg.Sequential(mg.Linear(2, 1, init="zeros"))
+    assert sharpness(net, mg.CrossEntropyLoss(), np.ones((3, 2)), [0, 0, 0]) == 0  # one class
+    H = np.array([[1.0, 1, 1], [1, 1, 1], [1, 1, 1]])
+    assert sharpness(net, mg.MSELoss(), np.ones((3, 2)), np.ones((3, 1))) == pytest.approx(2 * np.linalg.norm(H, 2))
+
+
+def test_refusals_of_sharpness():
+    net, x, y = mg.mlp([3, 4, 2], "relu", rng=0), np.random.default_rng(0).standard_normal((5, 3)), [0, 1, 0, 1, 1]
+    loss = mg.CrossEntropyLoss()
+    with pytest.raises(TypeError, match="^net is a Linear, expected a Sequential"):
+        sharpness(mg.Linear(3, 2), loss, x, y)
+    with pytest.raises(TypeError, match="^loss is a int"):
+        sharpness(net, 3, x, y)
+    with pytest.raises(ValueError, match=r"^x has shape \(0, 3\)"):
+        sharpness(net, loss, x[:0], y[:0])
+    for tolerance in (0, 2, np.nan):
+        with pytest.raises(ValueError, match="^tolerance is"):
+            sharpness(net, loss, x, y, tolerance=tolerance)
+    with pytest.raises(ArithmeticError, match="NaN or infinity"):
+        sharpness(net, loss, x * np.nan, y)
+    x[2] = 0
+    with pytest.raises(ValueError, match="^the gradient jumps at these weights"):
+        sharpness(net, loss, x, y)
+    net[0].bias[...] = 0.1
+    assert sharpness(net, loss, x, y) > 0
+
+
+def test_an_iteration_that_does_not_converge_says_how_far_it_came(monkeypatch):
+    monkeypatch.setattr("minigrad.diagnostics.conditioning.PRODUCTS", 2)
+    rng = np.random.default_rng(0)
+    net, x = mg.mlp([8, 20, 5], "tanh", rng=0), rng.standard_normal((60, 8))
+    with pytest.raises(ArithmeticError, match=r"^the sharpness is [\d.]+ to within [\d.]+ after 2 products"):
+        sharpness(net, mg.CrossEntropyLoss(), x, rng.integers(0, 5, 60), tolerance=1e-6)
 
 
 def test_on_a_net_of_a_million_weights():

@@ -1,8 +1,5 @@
 """Measuring instruments: what can be read off delta and a, of any net, without hidden state."""
 
-from types import FunctionType as _Function
-
-from .._checks import quiet as _quiet
 from .conditioning import (
     GramSigns,
     coherence,
@@ -10,7 +7,9 @@ from .conditioning import (
     critical_batch,
     gram_signs,
     max_stable_lr,
+    rank,
     second_moment,
+    sharpness,
     spectrum,
 )
 from .paths import (
@@ -47,12 +46,9 @@ from .signs import (
     sign_entropy_bits,
     sign_pattern,
     single_signed_rows,
+    single_signed_share,
     survival_limit,
     survival_probability,
+    zero_rows,
 )
 from .transformations import gauge_flip, precondition, tanh_twin, twin_preconditioner
-
-# What overflows or is 0/0 shows in the result; the caller's np.errstate is neither asked nor changed.
-for _name, _value in list(globals().items()):
-    if isinstance(_value, _Function) and not _name.startswith("_"):
-        globals()[_name] = _quiet(_value)

@@ -1,10 +1,10 @@
 """Conditioning: what the inputs of a layer, by their mean and their spread, make of the speed of gradient
-descent.
+descent; and what it is for a whole net.
 
-Every function takes a sample of activations a (N, J), such as bp.gradients["2"].a, and works on the uncentred
-second moment H = E[a a^T] = S + mu mu^T: the curvature of half the squared error in one row of weights. With
-bias=True the input has one more entry, the constant 1 that a bias is a weight of. Cost: one singular value
-decomposition of (N, J).
+Every function but `sharpness` takes a sample of activations a (N, J), such as bp.gradients["2"].a, and works on
+the uncentred second moment H = E[a a^T] = S + mu mu^T: the curvature of half the squared error in one row of
+weights. With bias=True the input has one more entry, the constant 1 that a bias is a weight of. Cost: one
+singular value decomposition of (N, J). `sharpness` takes the net, and knows no more of it than its gradients.
 
 Index legend: n sample (N), j input (J); H (J, J), or (J+1, J+1) with the bias.
 """
@@ -13,11 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._checks import as_batch, real_number
+from .._checks import as_batch, generator, instance, quiet, real_number
+from ..backprop import backprop
+from ..gradcheck import repeatable
+from ..layers import WeightGradient
+from ..losses import BCELoss, Loss
+from .signs import checked_flag, checked_pair
 
 BLOCK = 2**22  # entries of the Gram matrix that are looked at in one go
 
 
+@quiet
 def second_moment(a, bias=False):
     """H = a^T a / N, (J, J); with bias (J+1, J+1), the constant input last.
 
@@ -27,6 +33,7 @@ def second_moment(a, bias=False):
     return a.T @ a / len(a)
 
 
+@quiet
 def spectrum(a, bias=False):
     """The eigenvalues of the second moment, largest first, (J,) or (J+1,); from the singular values of a /
     sqrt(N).
@@ -37,21 +44,40 @@ def spectrum(a, bias=False):
     return _scales(a, bias) ** 2
 
 
-def condition_number(a, bias=False):
+@quiet
+def condition_number(a, bias=False, null_space=True):
     """kappa = largest / smallest eigenvalue of the second moment: 1 or more, inf where a direction is never
     seen.
+
+    N samples show N directions at most, so that kappa is inf for every batch smaller than the number of inputs,
+    the bias's constant included: see `rank`. null_space=False leaves the unseen directions out: gradient descent
+    does not move in them, so that this kappa is the one that sets its speed on these samples. inf for a = 0.
 
     Gradient descent at its best lr needs about (kappa / 2) ln(1 / tolerance) steps in the worst case (theorem
     C4). iid inputs of mean mu and standard deviation s: 1 + J mu^2 / s^2, and with the bias lambda_+^2 / s^2
     (C6). A constant input is such a direction only next to a bias; an input that is always 0 is one by
     itself.
     """
+    null_space = checked_flag(null_space, "null_space")
     scales = _scales(a, bias)
-    # What is below it may be 0 as well: the rounding error of a singular value.
-    noise = scales[0] * (max(len(a), len(scales)) * np.finfo(np.float64).eps)
-    return float((scales[0] / scales[-1]) ** 2) if scales[-1] > noise else np.inf
+    seen = _seen(scales, len(a))
+    if seen == 0 or (null_space and seen < len(scales)):
+        return np.inf
+    return float((scales[0] / scales[seen - 1]) ** 2)
 
 
+@quiet
+def rank(a, bias=False):
+    """How many independent directions the samples show: an int from 0 to min(N, J), with bias min(N, J + 1).
+
+    The numerical rank of a, with its column of ones where there is a bias: singular values that rounding alone
+    can make, up to max(N, J) eps times the largest, count as 0. Not tr H / lambda_1, the "effective rank" that
+    weighs directions by their power: that is `critical_batch`.
+    """
+    return _seen(_scales(a, bias), len(a))
+
+
+@quiet
 def coherence(a):
     """c = |E a|^2 / E|a|^2, from 0 (centred) to 1 (constant): the share of the second moment that the mean
     makes.
@@ -64,6 +90,7 @@ def coherence(a):
     return float(np.square(a.mean(axis=0)).sum() / power) if power > 0 else 0.0
 
 
+@quiet
 def critical_batch(a, bias=False):
     """B* = tr H / lambda_1, from 1 to J: the batch size from which more samples hardly save steps (theorem
     C8).
@@ -75,17 +102,129 @@ def critical_batch(a, bias=False):
     return float(np.square(scales / scales[0]).sum()) if scales[0] > 0 else 1.0
 
 
-def max_stable_lr(a, bias=False, curvature=1.0):
-    """2 / (curvature * lambda_1): gradient descent on this layer converges below it and diverges above.
+@quiet
+def max_stable_lr(a, bias=False, curvature=None, *, loss=None):
+    """2 / (curvature * lambda_1): gradient descent on this layer alone converges below it and diverges above.
 
-    curvature: d^2 c / dz^2 of one output. 1 for half the squared error, 2 / K for MSELoss; with the other
-    losses it varies along the way and is at most 1/4 / K for BCEWithLogitsLoss and 1/2 for CrossEntropyLoss:
-    their bound from below. inf for a = 0. The best lr is 2 / (lambda_1 + lambda_J), not 1 / lambda_1 (theorem
-    C4).
+    a (N, J), or the WeightGradient that holds it. curvature: d^2 c / dz^2 of one of the layer's outputs z; 1, that
+    of half the squared error, where neither it nor the loss is given.
+    loss: that of the net, if the layer is its last and no activation follows: the curvature is then the largest that
+    this loss can have. 2/K for MSELoss, which has it everywhere; 1/4/K for BCEWithLogitsLoss and 1/2 for
+    CrossEntropyLoss, which have it at undecided outputs only: for them the result is what is safe, and larger
+    rates may work. Losses that divide by K need a WeightGradient, since a does not tell K.
+
+    inf for a = 0. SGD with momentum (not Nesterov's) bears 1 + momentum times as much. The best lr is
+    2 / (lambda_1 + lambda_J), not 1 / lambda_1 (theorem C4). All layers together bear less than each alone: the
+    limit of a whole net, at the weights it has, is 2 / `sharpness`.
     """
-    curvature = real_number(curvature, "curvature", 0, open_low=True)
+    K = None
+    if isinstance(a, WeightGradient):
+        delta, a = checked_pair(a)
+        K = delta.shape[1]
+    if loss is not None:
+        if curvature is not None:
+            raise ValueError("curvature and loss are both given, and each sets the curvature: leave one out")
+        curvature = _curvature_of(instance(loss, Loss, "loss"), K)
+    elif curvature is None:
+        curvature = 1.0
+    else:
+        curvature = real_number(curvature, "curvature", 0, open_low=True)
     largest = float(spectrum(a, bias)[0])
-    return 2 / curvature / largest if largest > 0 else np.inf
+    return 2 / curvature / largest if curvature > 0 and largest > 0 else np.inf
+
+
+def _curvature_of(loss, K):
+    """The largest curvature of the loss in its K outputs; K None where they are not known."""
+    found = loss.largest_curvature(K or 2)  # without K: any two numbers of outputs tell whether it matters
+    if found is None:
+        remedy = "; for logits use BCEWithLogitsLoss()" if isinstance(loss, BCELoss) else ""
+        raise ValueError(f"loss {loss!r} does not say its largest curvature: give curvature= instead{remedy}")
+    if K is None and found != loss.largest_curvature(3):
+        raise ValueError(
+            f"the curvature of loss {loss!r} depends on the number of outputs, which the array a does not tell: give "
+            "the WeightGradient, as bp.gradients[...], instead of its a"
+        )
+    return found
+
+
+# ---- the curvature of a whole net ------------------------------------------------------------------------
+
+PRODUCTS = 200  # of the Hessian with a vector, before the iteration is given up
+
+
+@quiet
+def sharpness(net, loss, x, y, *, tolerance=1e-3, rng=0):
+    """lambda_1, the largest eigenvalue of the second derivatives of C in all parameters of net at once, a float.
+
+    At the weights that net has, on x (N, J) and y; any net, any loss. Gradient descent with an lr above 2 / lambda_1
+    is thrown back and forth along that direction, with momentum (not Nesterov's) above 2 (1 + momentum) / lambda_1:
+    where C is quadratic it diverges; of a net it is the limit while the weights are near these (Cohen et al. 2021,
+    who gave it the name; Polyak 1964). 0 or less where C bends upwards in no direction.
+
+    Lanczos iterations from a random vector (rng), each with one product H v = (grad(w + h v) - grad(w - h v)) / 2h,
+    two backprops. They end when |H v - lambda_1 v| <= tolerance * |lambda_1|; ArithmeticError if that takes more than
+    200. Works on a copy in float64 and in net's mode: BatchNorm in training uses the statistics of x, Dropout the same
+    mask each time. ValueError where the gradient jumps at these weights, so that it has no derivative: a z lies at the
+    kink of a ReLU, as on a row of x that is all zero while the biases are.
+    """
+    tolerance = real_number(tolerance, "tolerance", 0, 1, open_low=True)
+    net, run = repeatable(net)
+    arrays = net.parameters()
+    start = np.concatenate([array.ravel() for array in arrays.values()] or [np.zeros(0)])
+    if len(start) == 0:
+        raise ValueError(f"net {net!r} has no parameters: there is no direction to look along")
+    h = 1e-9 * max(1.0, float(np.linalg.norm(start)))  # so small that hardly ever a z crosses a kink in between
+
+    def gradient(point):
+        for array, part in zip(arrays.values(), np.split(point, ends[:-1]), strict=True):
+            array[...] = part.reshape(array.shape)
+        found = run(lambda: backprop(net, loss, x, y)).parameter_gradients()
+        return np.concatenate([np.ravel(found[name]) for name in arrays])
+
+    def product(v, h=h):
+        return (gradient(start + h * v) - gradient(start - h * v)) / (2 * h)
+
+    ends = np.cumsum([array.size for array in arrays.values()])
+    value, v = _largest_eigenpair(product, generator(rng).standard_normal(len(start)), tolerance)
+    again = float(v @ product(v, 4 * h))  # what a jump adds is divided by h
+    if not abs(again - value) <= 10 * max(tolerance, 1e-4) * abs(value) + 1e-6 * np.linalg.norm(gradient(start)):
+        raise ValueError(
+            "the gradient jumps at these weights, as where x puts a z at the kink of a ReLU: there is no curvature to "
+            "measure. Leave out rows of x that are all zero, or move the biases off zero"
+        )
+    return value
+
+
+def _largest_eigenpair(product, v, tolerance):
+    """(lambda, unit vector) of the largest eigenvalue of a symmetric matrix that is known by its products with vectors.
+
+    Lanczos: in the basis of v, Hv, HHv, ..., made orthonormal, the matrix is tridiagonal, and the largest eigenvalue
+    of that small matrix soon is the large one's. Source: Golub, Van Loan, Matrix Computations, 10.1.
+    """
+    basis = [v / np.linalg.norm(v)]
+    diagonal, beside = [], []
+    while True:
+        w = product(basis[-1])
+        if not np.isfinite(w).all():
+            raise ArithmeticError("the gradients of net hold NaN or infinity: there is no curvature to measure")
+        diagonal.append(float(basis[-1] @ w))
+        for _ in range(2):  # once leaves rounding errors that grow
+            for u in basis:
+                w = w - (u @ w) * u
+        beside.append(float(np.linalg.norm(w)))
+        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1))
+        error = beside[-1] * abs(vectors[-1, -1])
+        if error <= tolerance * abs(values[-1]) or len(basis) == len(v):
+            return float(values[-1]), np.array(basis).T @ vectors[:, -1]
+        if len(basis) == PRODUCTS:
+            raise ArithmeticError(
+                f"the sharpness is {values[-1]:.6g} to within {error:.2g} after {PRODUCTS} products: that is more than "
+                f"tolerance {tolerance:g} times it"
+            )
+        basis.append(w / beside[-1])
+
+
+# ---- pairs of samples ------------------------------------------------------------------------------------
 
 
 class GramSigns(NamedTuple):
@@ -97,6 +236,7 @@ class GramSigns(NamedTuple):
     mean_cosine: float
 
 
+@quiet
 def gram_signs(a, bias=False):
     """Do two samples pull an output the same way? GramSigns of the N (N-1) / 2 pairs a_m . a_n (theorem C3).
 
@@ -129,7 +269,12 @@ def _inputs(a, bias=False):
         raise ValueError(f"a has shape {a.shape}: there is nothing to measure")
     if not np.isfinite(a).all():
         raise ValueError("a holds NaN or infinity")
-    return np.column_stack([a, np.ones(len(a))]) if bias else a
+    return np.column_stack([a, np.ones(len(a))]) if checked_flag(bias, "bias") else a
+
+
+def _seen(scales, N):
+    """How many of the descending scales are not 0: larger than the rounding error of a singular value."""
+    return int((scales > scales[0] * (max(N, len(scales)) * np.finfo(np.float64).eps)).sum())
 
 
 def _scales(a, bias):

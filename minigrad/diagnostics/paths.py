@@ -50,6 +50,7 @@ class Reachability:
         return bool(self.rows.all())
 
 
+@quiet
 def is_reachable(pattern, a, tolerance=1e-9):
     """Can a batch with inputs a give the update this sign pattern, for some delta? A linear program for each
     row.
@@ -106,6 +107,7 @@ class Nearest:
     cosine: float
 
 
+@quiet
 def nearest_reachable(update, a, signs=None):
     """The update nearest to the one wanted, among those that one batch with inputs a can make: theorem B4.
 
@@ -158,11 +160,12 @@ class SignDetour:
     cosine: np.ndarray
 
 
+@quiet
 def sign_detour(d):
     """The shortest way to d (..., J) made of steps that are all >= 0 or all <= 0, row by row: theorem B1."""
     d = as_float(d, "d", np.float64)
-    if d.ndim == 0 or not np.isfinite(d).all():
-        raise ValueError(f"d of shape {d.shape} must be finite, (..., J)")
+    if d.ndim == 0 or d.shape[-1] == 0 or not np.isfinite(d).all():
+        raise ValueError(f"d of shape {d.shape} must be finite, (..., J) with J at least 1")
     legs = np.stack([np.maximum(d, 0), np.minimum(d, 0)])
     scale = np.abs(d).max(axis=-1, keepdims=True)  # so that neither huge nor tiny entries leave the floats
     plus, minus = np.linalg.norm(legs / scale, axis=-1)
@@ -181,6 +184,7 @@ def _parts(u, name="u"):
     return u, np.linalg.norm(np.maximum(u, 0)), np.linalg.norm(np.minimum(u, 0))
 
 
+@quiet
 def fewest_reversals(u, length, eps):
     """How often a path must reverse to follow a line for this length, turning only within eps of it: theorem
     B2.
@@ -198,6 +202,7 @@ def fewest_reversals(u, length, eps):
     return max(1, math.ceil(length / eps * plus * minus * (1 - 1e-12)))  # 5.000000000000001 is 5
 
 
+@quiet
 def tube_legs(u, length, eps):
     """The legs (reversals + 1, J) of a path along u with no more reversals than fewest_reversals asks for.
 
@@ -237,6 +242,7 @@ class NarrowCone:
         return float(across * self.price) if across > 0 else 0.0
 
 
+@quiet
 def narrow_cone(a, axis=None):
     """How narrow a double cone holds all inputs a (N, J), and what that costs across its axis: theorem B3.
 
@@ -288,8 +294,8 @@ class ZigZag:
         """updates (T, J) of one neuron or (T, K, J); target: a direction, shaped like an update, else where
         the path led. Updates of a neuron up to floor times its longest one do not count as reversals."""
         u, floor = as_float(updates, "updates", np.float64), real_number(floor, "floor", 0)
-        if u.ndim not in (2, 3) or len(u) == 0 or not np.isfinite(u).all():
-            raise ValueError(f"updates of shape {u.shape} must be finite, (T, J) or (T, K, J), T at least 1")
+        if u.ndim not in (2, 3) or u.size == 0 or not np.isfinite(u).all():
+            raise ValueError(f"updates of shape {u.shape} must be finite, (T, J) or (T, K, J), T at least 1, J too")
         u = u[:, None, :] if u.ndim == 2 else u
         net = u.sum(axis=0)
         d = net if target is None else as_float(target, "target", np.float64)
@@ -317,8 +323,8 @@ class ZigZag:
     def of_weights(cls, weights, target=None, floor=0.0):
         """weights (T+1, J) or (T+1, K, J): the points of the path; target: the point to be reached."""
         w = as_float(weights, "weights", np.float64)
-        if w.ndim not in (2, 3) or len(w) < 2 or not np.isfinite(w).all():
-            raise ValueError(f"weights of shape {w.shape} must be finite, (T+1, J) or (T+1, K, J), with T at least 1")
+        if w.ndim not in (2, 3) or len(w) < 2 or w.size == 0 or not np.isfinite(w).all():
+            raise ValueError(f"weights of shape {w.shape} must be finite, (T+1, J) or (T+1, K, J), T at least 1, J too")
         if target is not None:
             target = as_float(target, "target", np.float64)
             if target.shape != w[0].shape:
@@ -332,8 +338,8 @@ class ZigZag:
 
 def _inputs(a):
     a = as_float(a, "a", np.float64)
-    if a.ndim != 2 or len(a) == 0 or not np.isfinite(a).all():
-        raise ValueError(f"a of shape {a.shape} must be finite, (N, J) with N at least 1")
+    if a.ndim != 2 or a.size == 0 or not np.isfinite(a).all():
+        raise ValueError(f"a of shape {a.shape} must be finite, (N, J) with N and J at least 1")
     return a
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._checks import as_batch, instance, real_number
+from .._checks import as_batch, instance, quiet, real_number
 from ..activations import Activation
 from ..activations import activation as activation_named
 from ..backprop import Backprop
@@ -35,6 +35,7 @@ class Saturation(NamedTuple):
     zero: float
 
 
+@quiet
 def saturation(net, x, threshold=0.01):
     """How much of each activation layer is saturated on x (N, J): {layer path: Saturation}, in forward order.
 
@@ -54,6 +55,7 @@ def saturation(net, x, threshold=0.01):
     return found
 
 
+@quiet
 def dead_units(net, x):
     """Units whose slope in training is exactly 0 on every sample of x (N, J): {layer path: bool (K,)}.
 
@@ -110,6 +112,7 @@ class Attenuation(NamedTuple):
     decades: np.ndarray
 
 
+@quiet
 def attenuation(bp):
     """Norms of delta per layer, and decades per layer: Attenuation. bp: what mg.backprop returned.
 
@@ -147,6 +150,7 @@ class MeanField(NamedTuple):
     decades: float
 
 
+@quiet
 def mean_field_rate(activation, gain, bias_std=0.0):
     """What a very wide random net does to delta: MeanField.
 
@@ -165,6 +169,7 @@ def mean_field_rate(activation, gain, bias_std=0.0):
     return MeanField(0.0 if q <= _TINY else math.inf if q >= _HUGE else q, chi, decades)
 
 
+@quiet
 def critical_gain(activation):
     """The gain at which chi passes 1, so that delta neither vanishes nor explodes; nan where there is none.
 

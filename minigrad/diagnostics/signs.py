@@ -3,8 +3,9 @@
 Most functions take the pair a layer's gradient is made of, g = bp.gradients["0"] with g.delta (N, K) and g.a
 (N, J); none forms the N x K x J outer products. Signs are pure numbers, probabilities lie in 0..1, entropies
 are in bits. "Single-signed" means: no two entries of opposite sign. Zeros agree with everybody, which keeps
-the statements true for saturated units and for ReLU. Theorems A1 ... A5 are stated and proved in
-docs/theory.md.
+the statements true for saturated units and for ReLU; so a row of nothing but zeros is single-signed, although
+nothing moves there. Shares are therefore of the rows (or samples, or draws) that are not zero throughout, and NaN
+where there is none. Theorems A1 ... A5 are stated and proved in docs/theory.md.
 
 Index legend: n sample (N), k output neuron (K), j input (J).
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._checks import as_float, generator, instance, quiet, real_number, whole_number
+from .._checks import as_float, generator, instance, quiet, real_number, shown, whole_number
 from ..backprop import Backprop
 from ..layers import WeightGradient
 
@@ -29,13 +30,16 @@ __all__ = [
     "sign_entropy_bits",
     "sign_pattern",
     "single_signed_rows",
+    "single_signed_share",
     "survival_limit",
     "survival_probability",
+    "zero_rows",
 ]
 
 # ---- the signs of one gradient ----------------------------------------------------------------------------
 
 
+@quiet
 def sign_pattern(g):
     """The signs of a gradient, int8 (K, J), each -1, 0 or 1.
 
@@ -43,33 +47,68 @@ def sign_pattern(g):
     taken from the factors (theorem A1), so that a product too small for a float still shows its sign; for a
     batch they are those of dC/dW = delta^T a / N. ValueError for NaN, which has no sign.
     """
-    if isinstance(g, WeightGradient) and len(g.delta) == 1:
-        return _signs(g.delta, "g.delta").T * _signs(g.a, "g.a")
-    return _signs(_matrix(g), "g")
+    if isinstance(g, WeightGradient):
+        delta, a = checked_pair(g)
+        return _signs(delta, "g.delta").T * _signs(a, "g.a") if len(delta) == 1 else _signs(g.weight, "g")
+    g = as_float(g, "g")
+    if g.ndim != 2 or g.size == 0:
+        raise ValueError(f"g has shape {g.shape}, expected (K, J) with K and J at least 1")
+    return _signs(g, "g")
 
 
+@quiet
 def single_signed_rows(g, per_sample=False):
     """Which neurons have an update without two entries of opposite sign: bool (K,), per_sample (N, K).
 
     g: WeightGradient, or an array (K, J) when per_sample is False. Row k of one sample is delta_k a^T: where
-    a >= 0 it has the sign of delta_k throughout (A1); a batch adds such rows, and may mix them (A4, A5).
+    a >= 0 it has the sign of delta_k throughout (A1); a batch adds such rows, and may mix them (A4, A5). A row of
+    zeros is among them: see `zero_rows`, and `single_signed_share` for the share of the others.
     ValueError for NaN, TypeError for per_sample of a plain array.
     """
-    if per_sample:
-        if not isinstance(g, WeightGradient):
-            raise TypeError(f"per_sample needs a WeightGradient, got a {type(g).__name__}")
-        return (_signs(g.delta, "g.delta") == 0) | _agree(_signs(g.a, "g.a"))[:, None]
+    if checked_flag(per_sample, "per_sample"):
+        delta, a = _sample_signs(g)
+        return (delta == 0) | _agree(a)[:, None]
     return _agree(sign_pattern(g))
 
 
+@quiet
+def zero_rows(g, per_sample=False):
+    """Which neurons have an update of nothing but zeros: bool (K,), per_sample (N, K).
+
+    g: as in `single_signed_rows`. Row k of one sample is zero where delta_k or all of a is: behind a ReLU that is
+    silent, say. ValueError for NaN, TypeError for per_sample of a plain array.
+    """
+    if checked_flag(per_sample, "per_sample"):
+        delta, a = _sample_signs(g)
+        return (delta == 0) | ~a.any(axis=1)[:, None]
+    return ~sign_pattern(g).any(axis=1)
+
+
+@quiet
+def single_signed_share(g, per_sample=False):
+    """Of the rows that are not zero throughout, the share that is single-signed: a float, 0..1; NaN if all are zero.
+
+    g: as in `single_signed_rows`. Over the K rows of the gradient, per_sample over the N K rows of the samples'.
+    """
+    moved = ~zero_rows(g, per_sample)
+    return _share(single_signed_rows(g, per_sample)[moved].sum(), moved.sum())
+
+
+@quiet
 def delta_agreement(bp):
     """How often all delta_k of a layer share one sign: {layer path: share of the samples}, in forward order.
 
     bp: what mg.backprop returned; delta = dc/dz of each layer with a weight. A sample counts when no two of
-    its K entries are of opposite sign. K fair coins would give 2^(1-K); A2 says why delta is not that free.
+    its K entries are of opposite sign; those whose delta is zero throughout are left out (NaN if all are). K fair
+    coins would give 2^(1-K); A2 says why delta is not that free.
     """
     instance(bp, Backprop, "bp")
-    return {path: float(_agree(_signs(g.delta, f"delta {path}")).mean()) for path, g in bp.gradients.items()}
+    found = {}
+    for path, g in bp.gradients.items():
+        delta = _signs(checked_pair(g, path)[0], f"delta {path}")
+        delta = delta[delta.any(axis=1)]
+        found[path] = _share(_agree(delta).sum(), len(delta))
+    return found
 
 
 # ---- counting patterns: A1, A2, A4 ------------------------------------------------------------------------
@@ -121,6 +160,7 @@ class SignPatterns:
         return bool((pattern == pattern[:, :1] * a).all() and (not self.positive or (a == 1).all()))
 
 
+@quiet
 def reachable_patterns(K, J, positive=True):
     """The sign patterns one sample can give the (K, J) gradient: theorem A1.
 
@@ -131,6 +171,7 @@ def reachable_patterns(K, J, positive=True):
     return SignPatterns(whole_number(K, "K", 1), whole_number(J, "J", 1), bool(positive))
 
 
+@quiet
 def pattern_count(J, r):
     """How many sign patterns without zeros a generic r-dimensional subspace of R^J meets: 2 sum_{i<r} C(J-1,
     i).
@@ -144,6 +185,7 @@ def pattern_count(J, r):
     return 2 * sum(math.comb(J - 1, i) for i in range(min(r, J)))
 
 
+@quiet
 def sign_entropy_bits(g):
     """Shannon entropy, in bits, of the sign patterns that were seen.
 
@@ -152,15 +194,15 @@ def sign_entropy_bits(g):
     the result beside that number and beside reachable_patterns(...).bits.
     """
     if isinstance(g, WeightGradient):
-        delta, a = _signs(g.delta, "g.delta"), _signs(g.a, "g.a")
+        delta, a = _sample_signs(g)
         first = np.take_along_axis(a, (a != 0).argmax(axis=1)[:, None], axis=1)  # 0 only where a is all zero
         both = np.concatenate([delta * first, a * first], axis=1)  # (delta, a), (-delta, -a) are one pattern
         both[~delta.any(axis=1)] = 0
         seen = both
     else:
         g = as_float(g, "g")
-        if g.ndim < 2 or len(g) == 0:
-            raise ValueError(f"g has shape {g.shape}, expected (T, ...) with T at least 1")
+        if g.ndim < 2 or g.size == 0:
+            raise ValueError(f"g has shape {g.shape}, expected (T, ...) with T and all others at least 1")
         seen = _signs(g, "g").reshape(len(g), -1)
     counts = np.unique(seen, axis=0, return_counts=True)[1]
     share = counts / counts.sum()
@@ -185,6 +227,7 @@ class MeanFluctuation:
         return mean / (mean + rest)
 
 
+@quiet
 def mean_fluctuation_split(g):
     """A3: G_k = dC/db_k mean(a) + (1/N) sum_n delta_nk (a_n - mean(a)).
 
@@ -192,16 +235,15 @@ def mean_fluctuation_split(g):
     mean(a) is. The second does not change when a constant is added to delta or to a. Their sum is g.weight,
     to rounding.
     """
-    instance(g, WeightGradient, "g")
-    if len(g.a) == 0:
-        raise ValueError("g has no samples to take the mean of")
-    mean = g.a.mean(axis=0)
-    return MeanFluctuation(np.outer(g.bias, mean), WeightGradient(g.delta, g.a - mean).weight)
+    delta, a = checked_pair(g)
+    mean = a.mean(axis=0)
+    return MeanFluctuation(np.outer(g.bias, mean), WeightGradient(delta, a - mean).weight)
 
 
 # ---- what a batch leaves of it: A5 ------------------------------------------------------------------------
 
 
+@quiet
 def survival_probability(J, r):
     """The chance that a large batch leaves a row single-signed, for J units of equal mean/spread r = mu/s:
     theorem A5.
@@ -225,15 +267,19 @@ def survival_probability(J, r):
     return float(min(1.0, 2 * (inside + 0.5 * math.erfc(high / (r * math.sqrt(2))) * (high == flat))))
 
 
+@quiet
 def survival_limit(a, draws=2000, rng=None):
     """A5 for activations as they are, a (N, J): 2 P(N(0, H) in the positive orthant), H = a^T a / N, by
     sampling.
 
-    Standard error sqrt(p (1 - p) / draws). N(0, H) is drawn as the sum of the samples with normal weights.
+    Standard error sqrt(p (1 - p) / draws). N(0, H) is drawn as the sum of the samples with normal weights. Units that
+    are always 0 agree with all others; NaN where a is all 0, as there is no row to survive.
     """
     a, rng, draws = as_float(a, "a"), generator(rng), whole_number(draws, "draws", 1)
-    if a.ndim != 2 or len(a) == 0:
-        raise ValueError(f"a has shape {a.shape}, expected (N, J) with N at least 1")
+    if a.ndim != 2 or a.size == 0:
+        raise ValueError(f"a has shape {a.shape}, expected (N, J) with N and J at least 1")
+    if not _signs(a, "a").any():
+        return math.nan
     hits = 0
     for start in range(0, draws, 1024):
         weights = rng.standard_normal((min(1024, draws - start), len(a)))
@@ -241,33 +287,50 @@ def survival_limit(a, draws=2000, rng=None):
     return hits / draws
 
 
+@quiet
 def batch_survival(g, batch_size, draws=100, rng=None):
-    """The share of single-signed rows among the gradients of random batches drawn from the samples of g.
+    """The share of single-signed rows among the gradients of random batches drawn from the samples of g, 0..1.
 
     g: WeightGradient with at least batch_size samples; batches are drawn without replacement. Compare with
-    survival_limit(g.a), which assumes that delta knows nothing of a.
-    Rows that are zero throughout count: for ReLU, whose silent units make many, see (g.delta == 0).all(axis=0).
+    survival_limit(g.a), which assumes that delta knows nothing of a. The share is of all rows of all the batches'
+    gradients that are not zero throughout (silent units of a ReLU make many that are); NaN if all are zero.
     """
-    instance(g, WeightGradient, "g")
+    delta, a = checked_pair(g)
     B, rng = whole_number(batch_size, "batch_size", 1), generator(rng)
-    if len(g.delta) < B:
-        raise ValueError(f"batch_size is {B}, but g has {len(g.delta)} samples")
-    share = 0.0
+    if len(delta) < B:
+        raise ValueError(f"batch_size is {B}, but g has {len(delta)} samples")
+    single = moved = 0
     for _ in range(whole_number(draws, "draws", 1)):
-        n = rng.choice(len(g.delta), B, replace=False)
-        share += single_signed_rows(WeightGradient(g.delta[n], g.a[n])).mean()
-    return float(share / draws)
+        n = rng.choice(len(delta), B, replace=False)
+        batch = WeightGradient(delta[n], a[n])
+        alive = ~zero_rows(batch)
+        moved += alive.sum()
+        single += single_signed_rows(batch)[alive].sum()
+    return _share(single, moved)
 
 
 # ---- shared -----------------------------------------------------------------------------------------------
 
 
-def _matrix(g):
-    """A WeightGradient's weight, or the array given, as (K, J)."""
-    g = as_float(g.weight if isinstance(g, WeightGradient) else g, "g")
-    if g.ndim != 2:
-        raise ValueError(f"g has shape {g.shape}, expected (K, J)")
-    return g
+def checked_flag(value, name):
+    """True or False; a TypeError where it is neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, not {shown(value)}")
+    return bool(value)
+
+
+def checked_pair(g, name="g"):
+    """delta (N, K) and a (N, J) of a WeightGradient, as float arrays; an error where they are not that, or empty."""
+    instance(g, WeightGradient, name)
+    delta, a = as_float(g.delta, f"{name}.delta"), as_float(g.a, f"{name}.a")
+    shapes = f"{name} has delta of shape {delta.shape} and a of shape {a.shape}"
+    if delta.ndim != 2 or a.ndim != 2 or len(delta) != len(a):
+        raise ValueError(f"{shapes}, expected (N, K) and (N, J)")
+    if len(a) == 0:
+        raise ValueError(f"{name} has no samples to take the mean of")
+    if delta.size == 0 or a.size == 0:
+        raise ValueError(f"{shapes}: there are no weights")
+    return delta, a
 
 
 def _signs(array, name):
@@ -275,6 +338,19 @@ def _signs(array, name):
     if np.isnan(array).any():
         raise ValueError(f"{name} holds NaN, which has no sign")
     return (array > 0).astype(np.int8) - (array < 0)
+
+
+def _sample_signs(g):
+    """The signs of delta (N, K) and of a (N, J)."""
+    if not isinstance(g, WeightGradient):
+        raise TypeError(f"per_sample needs a WeightGradient, got a {type(g).__name__}")
+    delta, a = checked_pair(g)
+    return _signs(delta, "g.delta"), _signs(a, "g.a")
+
+
+def _share(part, whole):
+    """part / whole as a float, NaN where there is no whole."""
+    return float(part / whole) if whole else math.nan
 
 
 def _agree(signs):

@@ -12,7 +12,7 @@ import copy
 
 import numpy as np
 
-from .._checks import MOST, as_batch, as_float, instance, whole_number
+from .._checks import MOST, as_batch, as_float, instance, quiet, whole_number
 from ..activations import Activation, CenteredSigmoid, Identity, Sigmoid, Tanh
 from ..backprop import Backprop
 from ..layers import Dropout, Linear
@@ -23,6 +23,7 @@ ODD = (Identity, Tanh, CenteredSigmoid)  # f(-z) = -f(z), to the last bit
 # ---- C1: signs -------------------------------------------------------------------------------------------
 
 
+@quiet
 def gauge_flip(net, x, signs, layer=0):
     """The same net with the signs of some inputs of one Linear layer turned: (flipped net, flipped x), both
     new.
@@ -70,6 +71,7 @@ def _need_odd(layers):
 # ---- C9: a net of sigmoids is a net of tanhs ------------------------------------------------------------
 
 
+@quiet
 def tanh_twin(net):
     """A net with the same outputs as a net of sigmoids, made of tanh (theorem C9): Sigmoid layers become Tanh
     layers.
@@ -98,6 +100,7 @@ def tanh_twin(net):
     return twin
 
 
+@quiet
 def twin_preconditioner(net):
     """For each Linear layer of a net of sigmoids, the matrix M that stands between the two gradient descents
     (C9).
@@ -120,6 +123,7 @@ def twin_preconditioner(net):
     return matrices
 
 
+@quiet
 def precondition(bp, matrices):
     """The gradients of a Backprop with each row (w_k, b_k) multiplied by its layer's M: a dict for
     opt.step(net, ...).

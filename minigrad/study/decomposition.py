@@ -3,7 +3,7 @@
 import numpy as np
 
 import minigrad as mg
-from minigrad.diagnostics import single_signed_rows
+from minigrad.diagnostics import single_signed_share
 
 from . import style
 from .finding import Number
@@ -132,9 +132,9 @@ def epochs_needed(net, x, y, lr, seed, most):
 
 
 def rows_per_sample(net, x, y):
-    """Percent of single-signed rows per sample, in all layers but the first."""
+    """Percent of single-signed rows per sample, of those that are not zero, in all layers but the first."""
     gradients = list(mg.backprop(net, LOSS, x[:200], y[:200]).gradients.values())[1:]
-    return 100 * float(np.mean([single_signed_rows(g, per_sample=True).mean() for g in gradients]))
+    return 100 * float(np.mean([single_signed_share(g, per_sample=True) for g in gradients]))
 
 
 def run(config):

@@ -3,7 +3,7 @@
 import numpy as np
 
 import minigrad as mg
-from minigrad.diagnostics import delta_agreement, single_signed_rows
+from minigrad.diagnostics import delta_agreement, single_signed_share
 
 from . import style
 from .finding import Finding, Number
@@ -38,7 +38,7 @@ def signs_of_run(job):
     """One net, before training and after each epoch: shares of the first samples, each (epochs + 1, layers).
 
     agree: all delta_k of a layer have one sign. rarer: the share of the rarer sign among them. rows:
-    single-signed rows.
+    single-signed rows. Samples and rows that are zero throughout are left out.
     """
     config, activation, hidden, seed = job
     found: dict[str, list] = {"agree": [], "rarer": [], "rows": []}
@@ -48,16 +48,18 @@ def signs_of_run(job):
         found["agree"].append([100 * share for share in delta_agreement(bp).values()])
         for g in bp.gradients.values():
             found["rarer"].append(100 * float(rarer_sign(g.delta).mean()))
-            found["rows"].append(100 * float(single_signed_rows(g, per_sample=True).mean()))
+            found["rows"].append(100 * single_signed_share(g, per_sample=True))
 
     train(config, activation, hidden, seed, look)
     return {name: np.reshape(values, (-1, len(hidden) + 1)) for name, values in found.items()}
 
 
 def rarer_sign(delta):
-    """(N, K) -> (N,): of the delta_k of a sample that are not 0, the share with the rarer sign, 0 to 1/2."""
+    """(N, K) -> of the delta_k of a sample that are not 0, the share with the rarer sign, 0 to 1/2; for each
+    sample that has any."""
     plus, minus = (delta > 0).sum(axis=1), (delta < 0).sum(axis=1)
-    return np.minimum(plus, minus) / np.maximum(plus + minus, 1)
+    some = plus + minus > 0
+    return np.minimum(plus, minus)[some] / (plus + minus)[some]
 
 
 def longest(net, x, y):
@@ -304,7 +306,7 @@ def draw_two(data):
         on_top, beside, square = table(fig, data[act], 0.65 + i * 3.95, K * cell + 0.95, cell)
         on_top.set_title(f"a of the {act} net", pad=4)
         beside.set_ylabel("δ", labelpad=4, rotation=0)
-        rows = 100 * single_signed_rows(data[act]).mean()
+        rows = 100 * single_signed_share(data[act])
         square.set_xlabel(f"{rows:.0f} % of the rows have one colour", labelpad=6)
     style.sign_key(fig)
     return fig

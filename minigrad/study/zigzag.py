@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 import minigrad as mg
-from minigrad.diagnostics import ZigZag, condition_number, gauge_flip, single_signed_rows, spectrum
+from minigrad.diagnostics import ZigZag, condition_number, gauge_flip, single_signed_share, spectrum
 
 from . import decomposition, style
 from .decomposition import Shifted
@@ -100,7 +100,7 @@ def gauge(job):
         losses, rows, opt = [], [], OPTIMIZERS[name]()
         for n in range(len(x)):
             bp = mg.backprop(twin, mg.CrossEntropyLoss(), inputs[n : n + 1], y[n : n + 1])
-            rows.append(np.mean([single_signed_rows(g).mean() for g in bp.gradients.values()]))
+            rows.append(np.mean([single_signed_share(g) for g in bp.gradients.values()]))
             losses.append(bp.loss)
             opt.step(twin, bp)
         seen.append((np.array(losses), 100 * float(np.mean(rows))))
@@ -291,7 +291,7 @@ def draw_rates(data):
 CODE = """\
 import minigrad as mg
 import numpy as np
-from minigrad.diagnostics import gauge_flip, single_signed_rows
+from minigrad.diagnostics import gauge_flip, single_signed_share
 
 x, y, _, _ = mg.datasets.load("digits")
 x = (x[:500] + 1) / 17                                      # all pixels positive
@@ -300,5 +300,5 @@ turned, turned_x = gauge_flip(net, x, np.tile([1, -1], 32)) # every other pixel,
 for net, x in ((net, x), (turned, turned_x)):
     g = mg.backprop(net, mg.CrossEntropyLoss(), x[:1], y[:1]).gradients["0"]
     history = mg.fit(net, mg.CrossEntropyLoss(), mg.SGD(lr=0.1), x, y[:500], epochs=3, batch_size=1, rng=0)
-    print(single_signed_rows(g).mean(), "of the rows single-signed; losses", history.loss)
+    print(single_signed_share(g), "of the rows single-signed; losses", history.loss)
 """

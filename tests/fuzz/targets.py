@@ -181,10 +181,18 @@ TARGETS = {
     "coherence": (dg.coherence, {"a": normal("NJ")}, 1),
     "critical_batch": (dg.critical_batch, {"a": normal("NJ"), "bias": flag}, 1),
     "max_stable_lr": (dg.max_stable_lr, {"a": normal("NJ"), "bias": flag, "curvature": rate}, 1),
+    "rank": (dg.rank, {"a": normal("NJ"), "bias": flag}, 1),
+    "condition_number, seen": (dg.condition_number, {"a": normal("NJ"), "bias": flag, "null_space": flag}, 1),
+    "max_stable_lr, loss": (dg.max_stable_lr, {"a": pair, "bias": flag, "loss": loss}, 1),
+    "sharpness": (
+        lambda net, loss, x, y, tolerance: dg.sharpness(net, loss, x, y, tolerance=tolerance),
+        {"net": linear, "loss": loss, "x": normal("NJ"), "y": target_of, "tolerance": OneOf(0.1, 1e-3)}, 30),
     "gram_signs": (dg.gram_signs, {"a": normal("NJ"), "bias": flag}, 2),
     "sign_pattern": (dg.sign_pattern, {"g": normal("KJ")}, 1),
     "single_signed_rows": (dg.single_signed_rows, {"g": normal("KJ")}, 1),
     "single_signed_rows, g": (dg.single_signed_rows, {"g": pair, "per_sample": flag}, 1),
+    "zero_rows": (dg.zero_rows, {"g": pair, "per_sample": flag}, 1),
+    "single_signed_share": (dg.single_signed_share, {"g": pair, "per_sample": flag}, 1),
     "delta_agreement": (dg.delta_agreement, {"bp": pass_}, 4),
     "reachable_patterns": (
         lambda K, J, pattern: pattern in dg.reachable_patterns(K, J),

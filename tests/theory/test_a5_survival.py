@@ -135,6 +135,7 @@ def test_the_instrument_for_activations_as_they_are_agrees_with_the_formula():
 @given(unit_pairs())
 def test_a_batch_of_one_is_single_signed_where_a_is(pair):
     delta, a = pair
+    assume(delta.any(axis=1).all() and a.any(axis=1).all())  # a row of nothing but zeros is not counted
     g = mg.WeightGradient(delta, abs(a))
     assert batch_survival(g, 1, draws=3, rng=0) == 1.0
 
