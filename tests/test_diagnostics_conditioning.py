@@ -241,6 +241,7 @@ def hessian_in_outputs(loss, z, y):
 @pytest.mark.parametrize("name", ["mse", "bce_with_logits", "cross_entropy", "soft_cross_entropy"])
 @pytest.mark.parametrize("K", [1, 2, 3, 6])
 def test_no_output_curves_more_than_the_loss_says_and_some_do_so_much(name, K):
+    K = max(K, 2) if "cross_entropy" in name else K  # the cross-entropy of one output is refused
     loss, rng, found = LOSSES[name], np.random.default_rng(0), []
     undecided = np.full(K, -40.0)
     undecided[:2] = 0
@@ -335,6 +336,7 @@ def test_the_tolerance_bounds_the_error_and_the_start_does_not_matter():
     )
 
 
+@pytest.mark.filterwarnings("ignore:training diverged")
 @pytest.mark.parametrize("momentum", [0.0, 0.6])
 def test_gradient_descent_converges_below_the_measured_limit_and_diverges_above(momentum):
     """A quadratic loss in a net of one layer, where the limit is exact."""
@@ -394,7 +396,8 @@ def test_sharpness_in_the_mode_that_the_net_is_in():
 
 def test_sharpness_of_a_valley_without_slope_or_bend():
     net = mg.Sequential(mg.Linear(2, 1, init="zeros"))
-    assert sharpness(net, mg.CrossEntropyLoss(), np.ones((3, 2)), [0, 0, 0]) == 0  # one class
+    flat = mg.Sequential(mg.Linear(2, 1, bias=False, rng=0))
+    assert sharpness(flat, mg.MSELoss(), np.zeros((3, 2)), np.ones((3, 1))) == 0
     H = np.array([[1.0, 1, 1], [1, 1, 1], [1, 1, 1]])
     assert sharpness(net, mg.MSELoss(), np.ones((3, 2)), np.ones((3, 1))) == pytest.approx(2 * np.linalg.norm(H, 2))
 
@@ -404,7 +407,7 @@ def test_refusals_of_sharpness():
     loss = mg.CrossEntropyLoss()
     with pytest.raises(TypeError, match="^net is a Linear, expected a Sequential"):
         sharpness(mg.Linear(3, 2), loss, x, y)
-    with pytest.raises(TypeError, match="^loss is a int"):
+    with pytest.raises(TypeError, match="^loss is an int"):
         sharpness(net, 3, x, y)
     with pytest.raises(ValueError, match=r"^x has shape \(0, 3\)"):
         sharpness(net, loss, x[:0], y[:0])
