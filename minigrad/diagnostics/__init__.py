@@ -13,6 +13,7 @@ from .conditioning import (
     second_moment,
     spectrum,
 )
+from .curvature import best_diagonal_condition, curvature_outlier
 from .paths import (
     NarrowCone,
     Nearest,
@@ -42,6 +43,7 @@ from .signs import (
     batch_survival,
     delta_agreement,
     mean_fluctuation_split,
+    orthant_pairs,
     pattern_count,
     reachable_patterns,
     sign_entropy_bits,
@@ -50,9 +52,9 @@ from .signs import (
     survival_limit,
     survival_probability,
 )
-from .transformations import gauge_flip, precondition, tanh_twin, twin_preconditioner
+from .transformations import gauge_flip, precondition, rotate, tanh_twin, twin_preconditioner
 
 # What overflows or is 0/0 shows in the result; the caller's np.errstate is neither asked nor changed.
 for _name, _value in list(globals().items()):
-    if isinstance(_value, _Function) and not _name.startswith("_"):
+    if isinstance(_value, _Function) and not _name.startswith("_") and not hasattr(_value, "__wrapped__"):
         globals()[_name] = _quiet(_value)
