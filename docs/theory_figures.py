@@ -7,8 +7,14 @@ A section is a function, registered under the name its section has in theory.md.
 and a list of values, one for each seed (or a text). Figures in closed form are not here: the tests assert them.
 """
 
+import math
 import sys
 import time
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import diagnostics as dg
 
 SEEDS = range(5)
 SECTIONS = {}  # name -> function, in the order of the page
@@ -32,6 +38,150 @@ def shown(values):
     middle = ordered[len(ordered) // 2]
     same = ordered[0] == ordered[-1]
     return f"{middle:.4g}" if same else f"{middle:.4g} ({ordered[0]:.4g} to {ordered[-1]:.4g})"
+
+
+# ---- C10 to C12: rotations, diagonal methods, the curvature of the whole net -------------------------------
+
+
+def to_first_axis(direction):
+    """The Householder reflection Q with Q direction = |direction| e_1."""
+    normal = direction / np.linalg.norm(direction) - np.eye(len(direction))[0]
+    return np.eye(len(direction)) - 2 * np.outer(normal, normal) / (normal @ normal)
+
+
+@section("C10")
+def rotation():
+    """digits in (0, 1], 64-30-10 sigmoid, one sample at a time, 800 steps: as it is, flipped, rotated"""
+    x, y, _, _ = mg.datasets.load("digits")
+    x = x / 16 + 0.02
+    signs, Q = np.resize([1, -1], 64), to_first_axis(x.mean(axis=0))
+    optimizers = {
+        "SGD": lambda: mg.SGD(0.1),
+        "momentum": lambda: mg.SGD(0.02, momentum=0.9),
+        "Nesterov, L2": lambda: mg.SGD(0.02, momentum=0.9, nesterov=True, weight_decay=0.01),
+        "RMSprop": lambda: mg.RMSprop(0.002),
+        "Adam": lambda: mg.Adam(0.005),
+    }
+
+    def losses(net, x, opt, seed):
+        found = []
+        for n in np.random.default_rng(seed).permutation(len(x))[:800]:
+            bp = mg.backprop(net, mg.CrossEntropyLoss(), x[n : n + 1], y[n : n + 1])
+            found.append(bp.loss)
+            opt.step(net, bp)
+        return np.array(found)
+
+    def three(seed):
+        net = mg.mlp([64, 30, 10], "sigmoid", rng=seed)
+        return {"as it is": (net, x), "flipped": dg.gauge_flip(net, x, signs), "rotated": dg.rotate(net, x, Q)}
+
+    starts = [mg.backprop(*(net, mg.CrossEntropyLoss(), a), y).gradients["0"] for net, a in three(0).values()]
+    for name, g in zip(three(0), starts, strict=True):
+        rows = dg.single_signed_rows(g, per_sample=True).mean()
+        yield f"{name}: single-signed rows, one sample; pairs that share their orthants", f"{rows:.4f}; {dg.orthant_pairs(g):.6f}"
+    for name, make in optimizers.items():
+        runs = [[losses(net, a, make(), seed) for net, a in three(seed).values()] for seed in SEEDS]
+        yield f"{name}: largest difference of a loss, flipped", [abs(run[1] - run[0]).max() for run in runs]
+        yield f"{name}: largest difference of a loss, rotated", [abs(run[2] - run[0]).max() for run in runs]
+
+
+def regression(kind, opt, seed, batch, J=30, r=2.4):
+    """Steps until the loss of a linear neuron is at 1 % of its beginning; inputs of spread 1 and mean r, or 0."""
+    rng = np.random.default_rng(seed)
+    error, Q = rng.standard_normal(J), to_first_axis(np.ones(J)) if kind == "one axis" else np.eye(J)
+    mean, error = Q @ np.full(J, 0.0 if kind == "no mean" else r), Q @ error
+    net = mg.Sequential(mg.Linear(J, 1, bias=False))
+    net[0].weight[...] = error
+    loss = first = error @ error + (mean @ error) ** 2
+    for step in range(1, 2001):
+        a = rng.standard_normal((batch, J)) @ Q.T + mean
+        opt.step(net, {"0.weight": (a @ net[0].weight.T).T @ a / batch})
+        error = net[0].weight[0]
+        loss = error @ error + (mean @ error) ** 2
+        if loss <= 0.01 * first:
+            return step
+        if not loss < 1e9 * first:
+            break
+    return math.inf
+
+
+@section("C11")
+def diagonal():
+    """linear neuron, 30 inputs, r = 2.4, steps to 1 % of the loss at the best of 12 rates (median of the seeds)"""
+    rates = {"SGD": 2.0 ** np.arange(-8, -0.4, 0.5), "Adam": 2.0 ** np.arange(-6, -0.4, 0.5)}
+    for batch in (1, 64):
+        for name, make in (("SGD", mg.SGD), ("Adam", mg.Adam)):
+            for kind in ("along 1", "one axis", "no mean"):
+                runs = [[regression(kind, make(lr), seed, batch) for seed in SEEDS] for lr in rates[name]]
+                yield f"batch {batch:>2}, {name}, mean {kind}", min(runs, key=np.median)
+    mean, spread = mg.Sigmoid().moments()
+    J = 100
+    for what, momentum in (("gradient descent", False), ("momentum", True)):
+        yield f"sigmoid, J = 100, all samples at once, to 1e-3: {what}, error (1, ..., 1, 0, ...)", [quadratic(J, mean, spread, momentum)]
+
+
+def quadratic(J, mean, spread, momentum):
+    """Steps of the best gradient descent, or heavy ball, from an error with equal parts on both eigenspaces."""
+    curvature = np.array([spread**2 + J * mean**2, spread**2])
+    low, high = np.sqrt(curvature[1]), np.sqrt(curvature[0])
+    opt = mg.SGD(4 / (low + high) ** 2, ((high - low) / (high + low)) ** 2) if momentum else mg.SGD(2 / curvature.sum())
+    net = mg.Sequential(mg.Linear(2, 1, bias=False))
+    net[0].weight[...] = 1
+    for step in range(1, 10_000):
+        opt.step(net, {"0.weight": net[0].weight * curvature})
+        if np.linalg.norm(net[0].weight) <= 1e-3 * math.sqrt(2):
+            return step
+    return math.inf
+
+
+def same_start(H, seed):
+    """{name: net 64-H-H-10} of sigmoids and of centred ones that are one function at the start, with one delta."""
+    centred = mg.mlp([64, H, H, 10], "centered_sigmoid", rng=seed)
+    plain = mg.mlp([64, H, H, 10], "sigmoid", rng=seed)
+    for i in (2, 4):
+        plain[i].bias[...] = -plain[i].weight.sum(axis=1) / 2
+    return {"sigmoid": plain, "centred": centred}
+
+
+def hessian_top(net, x, y, steps=30, eps=1e-4):
+    """The largest curvature of the loss itself, by power iteration on differences of gradients."""
+    start, rng = net.state_dict(), np.random.default_rng(0)
+    v = {name: rng.standard_normal(array.shape) for name, array in start.items()}
+    size = 0.0
+    for _ in range(steps):
+        length = math.sqrt(sum((array**2).sum() for array in v.values()))
+        found = []
+        for sign in (1, -1):
+            net.load_state_dict({name: start[name] + sign * eps * v[name] / length for name in start})
+            found.append(mg.backprop(net, mg.CrossEntropyLoss(), x, y).parameter_gradients())
+        v = {name: (found[0][name] - found[1][name]) / (2 * eps) for name in start}
+        size = math.sqrt(sum((array**2).sum() for array in v.values()))
+    net.load_state_dict(start)
+    return size
+
+
+@section("C12")
+def outlier():
+    """digits in [0, 1], 64-H-H-10 at the start, sigmoid and sigmoid - 1/2 as the same function, softmax"""
+    x, y, _, _ = mg.datasets.load("digits")
+    x = x / 16
+    for H in (50, 100, 200, 400):
+        found: dict = {"sigmoid": [], "centred": []}
+        for seed in SEEDS:
+            for name, net in same_start(H, seed).items():
+                bp = mg.backprop(net, mg.CrossEntropyLoss(), x, y)
+                gram = sum((g.delta @ g.delta.T) * (g.a @ g.a.T + 1) for g in bp.gradients.values()) / len(x)
+                top = hessian_top(net, x, y) if H <= 100 else math.nan
+                found[name].append((dg.curvature_outlier(bp), np.linalg.eigvalsh(gram)[-1], top))
+        for path, layer in (("2", "second hidden layer"), ("4", "output layer")):
+            for name, runs in found.items():
+                yield f"H = {H}, {layer}, {name}: lambda_1", [run[0][path][0] for run in runs]
+                yield f"H = {H}, {layer}, {name}: lambda_1 / bound", [run[0][path][0] / run[0][path][1] for run in runs]
+        for i, what in ((1, "whole Fisher matrix"), (2, "Hessian")):
+            if i == 1 or H <= 100:
+                pairs = list(zip(found["sigmoid"], found["centred"], strict=True))
+                yield f"H = {H}, {what}: lambda_1, sigmoid", [a[i] for a, _ in pairs]
+                yield f"H = {H}, {what}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in pairs]
 
 
 def main(names):
