@@ -161,7 +161,8 @@ def outlier():
                 yield f"H = {H}, {layer}, {name}: lambda_1", [run[0][path][0] for run in runs]
                 yield f"H = {H}, {layer}, {name}: lambda_1 / bound", [run[0][path][0] / run[0][path][1] for run in runs]
             both = list(zip(*found.values(), strict=True))
-            yield f"H = {H}, {layer}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[0][path][0] / b[0][path][0] for a, b in both]
+            ratios = [plain[0][path][0] / centred[0][path][0] for plain, centred in both]
+            yield f"H = {H}, {layer}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", ratios
         for i, what in ((1, "whole Fisher matrix"), (2, "Hessian")):
             if i == 1 or H <= 100:
                 yield f"H = {H}, {what}: lambda_1, sigmoid", [a[i] for a, _ in both]

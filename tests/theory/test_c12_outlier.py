@@ -102,8 +102,8 @@ def test_converse_a_delta_that_follows_a(size):
 @pytest.mark.parametrize("H", [30, 90])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_figure_of_a_net(H, seed):
-    """Centred digits, 64-H-H-10, sigmoid and sigmoid - 1/2 as one function with one delta: the mean's factor is 1 + H/4, and
-    the bound holds to a few percent though delta comes from a.
+    """Centred digits, 64-H-H-10, sigmoid and sigmoid - 1/2 as one function with one delta: the mean's factor is
+    1 + H/4, and the bound holds to a few percent though delta comes from a.
     """
     x, y, _, _ = mg.datasets.load("digits")
     x, y = (x[:300] - x[:300].mean(axis=0)) / 16, y[:300]
