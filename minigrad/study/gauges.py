@@ -17,11 +17,11 @@ from .decomposition import Shifted
 from .finding import Number
 
 OPTIMIZERS: dict[str, Callable[[], mg.Optimizer]] = {
-    "SGD": lambda: mg.SGD(lr=0.1),
+    "SGD": lambda: mg.SGD(lr=0.2),
     "momentum": lambda: mg.SGD(lr=0.02, momentum=0.9),
     "Adam": lambda: mg.Adam(lr=0.005),
 }
-HIDDEN, STEPS = (32, 16), 500
+HIDDEN, STEPS = (32,), 300
 R = 2.4006  # mean / standard deviation of a sigmoid of z ~ N(0, 1)
 INPUTS, BATCH, MOST = 30, 64, 500  # of the linear neuron that SGD and Adam train
 RATES = {"SGD": (0.0055, 0.0078, 0.011, 0.25, 0.5, 0.7), "Adam": (0.06, 0.09, 0.125, 0.18, 0.25)}
@@ -130,6 +130,15 @@ def steps_by_axes(job):
     return np.inf
 
 
+def by_axes(config, seeds):
+    """{(optimiser, where the mean lies): steps of each seed at the best rate} of `steps_by_axes`."""
+    tries = [(name, mean, lr, s) for name, rates in RATES.items() for mean in MEANS for lr in rates for s in seeds]
+    tried: dict[tuple, dict] = {}
+    for (name, mean, lr, _), steps in zip(tries, config.sweep(steps_by_axes, tries, "axes"), strict=True):
+        tried.setdefault((name, mean), {}).setdefault(lr, []).append(steps)
+    return {key: min(by_rate.values(), key=np.mean) for key, by_rate in tried.items()}
+
+
 # ---- one sample at a time, or all ------------------------------------------------------------------------
 
 
@@ -159,6 +168,29 @@ def one_or_all(seed):
     return {"one": one[0] / one[1], "all": every[0] / every[1], "path": (1 - coherence(a)) ** -0.5}
 
 
+def valley_steps(seed):
+    """{"plain", "momentum": steps of all samples at once, each at its best rates, to |error| = 1/1000; "root"}.
+
+    Best for momentum are lr = 4 / (l + m)^2 and momentum ((l - m) / (l + m))^2, l and m the roots of the largest and
+    the smallest curvature (Polyak 1964); root is l / m, the root of the condition number.
+    """
+    rng = np.random.default_rng(seed)
+    a = mg.Sigmoid()(rng.standard_normal((SAMPLES, UNITS)))
+    H, error = a.T @ a / SAMPLES, rng.standard_normal(UNITS)
+    low, high = np.sqrt(np.linalg.eigvalsh(H)[[0, -1]])
+    plain, best = mg.SGD(2 / (low**2 + high**2)), mg.SGD(4 / (low + high) ** 2, ((high - low) / (high + low)) ** 2)
+    found = {"root": float(high / low)}
+    for name, opt in (("plain", plain), ("momentum", best)):
+        net = mg.Sequential(mg.Linear(UNITS, 1, bias=False))
+        w, steps = net[0].weight, 0
+        w[0] = error
+        while w[0] @ w[0] > 1e-6 * (error @ error):
+            opt.step(net, {"0.weight": w @ H})
+            steps += 1
+        found[name] = steps
+    return found
+
+
 def outlier(job):
     """The output layer's largest curvature, sigmoid / sigmoid - 1/2, both the same function at the start."""
     config, seed = job
@@ -182,14 +214,9 @@ def run(config, seeds):
     three: dict[str, list] = {}
     for (_, name, _), result in zip(jobs, config.sweep(three_runs, jobs, "flipped, rotated"), strict=True):
         three.setdefault(name, []).append(result)
-    tries = [(name, mean, lr, s) for name, rates in RATES.items() for mean in MEANS for lr in rates for s in seeds]
-    tried: dict[tuple, list] = {}
-    for (name, mean, lr, _), steps in zip(tries, config.sweep(steps_by_axes, tries, "axes"), strict=True):
-        tried.setdefault((name, mean), {}).setdefault(lr, []).append(steps)
-    axes = {key: min(by_rate.values(), key=np.mean) for key, by_rate in tried.items()}
     prices = config.sweep(one_or_all, seeds, "one sample or all")
     factors = config.sweep(outlier, [(config, seed) for seed in seeds], "curvature")
-    return {"three": three, "axes": axes, "prices": prices, "outlier": factors}
+    return {"three": three, "axes": by_axes(config, seeds), "prices": prices, "outlier": factors}
 
 
 def numbers(found):
