@@ -169,6 +169,23 @@ def outlier():
                 yield f"H = {H}, {what}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in both]
 
 
+@section("C12, LayerNorm")
+def norms():
+    """centred digits, 64-200-200-10 of sigmoids at the start: coherence of a hidden layer's outputs, and behind a norm"""
+    x, y, _, _ = mg.datasets.load("digits")
+    x = (x - x.mean(axis=0)) / 16
+    for init in ("glorot_uniform", "tanh_equivalent"):
+        nets = [mg.mlp([64, 200, 200, 10], "sigmoid", init, rng=seed) for seed in SEEDS]
+        for path, layer in (("2", "first"), ("4", "second")):
+            outputs = [mg.backprop(net, mg.CrossEntropyLoss(), x, y).gradients[path].a for net in nets]
+            for what, axis in (("as it is", None), ("LayerNorm", 1), ("BatchNorm", 0)):
+                found = [
+                    a if axis is None else (a - a.mean(axis, keepdims=True)) / a.std(axis, keepdims=True)
+                    for a in outputs
+                ]
+                yield f"{init}, {layer} hidden layer, {what}", [dg.coherence(a) for a in found]
+
+
 def main(names):
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:

@@ -187,9 +187,9 @@ def run(config):
         "and b = c - W 1/2 between hidden layers. The usual start, W as small as V, is a tanh net with weights four "
         "times too small and with a large bias. With the start put right there remains what the mean of the "
         "activations costs: the curvature along it is larger by up to kappa = 1 + J (mean / spread)^2. Of that "
-        "gradient descent pays kappa in steps, momentum its root. A fixed step size for each weight, which is what Adam has "
-        "when its means have settled, makes kappa 1 if the mean lies along one input, and leaves all of it if the mean lies "
-        "along all inputs alike, as it does behind sigmoids.",
+        "gradient descent pays kappa in steps, momentum its root. A fixed step size for each weight, which is what "
+        "Adam has when its means have settled, makes kappa 1 if the mean lies along one input, and leaves all of it if "
+        "the mean lies along all inputs alike, as it does behind sigmoids.",
         test="tests/theory/test_c9_tanh_twin.py tests/theory/test_c4_conditioning.py tests/theory/test_c11_diagonal.py",
         code=CODE,
         pictures={
