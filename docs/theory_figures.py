@@ -169,9 +169,9 @@ def outlier():
                 yield f"H = {H}, {what}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in both]
 
 
-@section("C12, LayerNorm")
+@section("C12-norms")
 def norms():
-    """centred digits, 64-200-200-10 of sigmoids at the start: coherence of a hidden layer's outputs, and behind a norm"""
+    """centred digits, 64-200-200-10 sigmoid at the start: coherence of a hidden layer's outputs, and behind a norm"""
     x, y, _, _ = mg.datasets.load("digits")
     x = (x - x.mean(axis=0)) / 16
     for init in ("glorot_uniform", "tanh_equivalent"):
