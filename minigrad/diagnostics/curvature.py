@@ -172,17 +172,18 @@ def _largest_fisher(delta, a):
     N = len(delta)
     basis = np.random.default_rng(0).standard_normal((1, N))
     basis /= np.linalg.norm(basis)
-    diagonal, beside = [], []
+    diagonal: list[float] = []
+    beside: list[float] = []
     for _ in range(N):
         v = basis[-1]
         w = np.einsum("nk,nk->n", delta, a @ ((v[:, None] * a).T @ delta)) / N
-        diagonal.append(v @ w)
+        diagonal.append(float(v @ w))
         for _ in range(2):  # twice is enough: rounding must not bring back what was removed
             w = w - (w @ basis.T) @ basis
         values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
         left = np.linalg.norm(w)
-        if left * abs(vectors[-1, -1]) <= 1e-10 * values[-1] or not left > 0:
+        if left * abs(vectors[-1, -1]) <= 1e-7 * values[-1] or not left > 0:
             break
-        beside.append(left)
+        beside.append(float(left))
         basis = np.vstack([basis, w / left])
     return float(max(values[-1], 0.0))
