@@ -23,12 +23,12 @@ FIGURES := outer_product zigzag decomposition
 CORE := $(if $(filter numpy,$(MINIGRAD_CORE)),,$(VENV)/.core)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test proofs oracles fuzz mutants sanitize checked levels soak bench figures lint build dist clean FORCE
+.PHONY: help report test proofs oracles fuzz mutants sanitize checked levels soak bench figures theory-figures lint build dist clean FORCE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 report: $(VENV)/.extras-report,theory $(CORE) ## measure every claim and write report/
 	$(BIN)/minigrad report --out report
@@ -73,6 +73,9 @@ mutants: ## break the Python in 3,100 ways and the core in 300, and count what t
 bench: ## time a training step, a whole run and backprop against other frameworks (half an hour, own environment)
 	$(MAKE) $(VENV)-bench/.extras-report,oracles $(VENV)-bench/.core VENV=$(VENV)-bench
 	$(VENV)-bench/bin/python benchmarks/run_all.py $(BENCH_ARGS)
+
+theory-figures: $(VENV)/.extras-$(EXTRAS) $(CORE) ## print the simulated figures of docs/theory.md, with seeds and ranges (minutes)
+	$(BIN)/python docs/theory_figures.py $(FIGURE_ARGS)
 
 figures: $(VENV)/.extras-report,theory $(CORE) ## draw the pictures in docs/img/ again
 	$(BIN)/minigrad report --only Q1,Q7 --out build/figures

@@ -12,6 +12,7 @@ from .conditioning import (
     sharpness,
     spectrum,
 )
+from .curvature import best_diagonal_condition, curvature_outlier
 from .paths import (
     NarrowCone,
     Nearest,
@@ -41,6 +42,7 @@ from .signs import (
     batch_survival,
     delta_agreement,
     mean_fluctuation_split,
+    orthant_pairs,
     pattern_count,
     reachable_patterns,
     sign_entropy_bits,
@@ -51,4 +53,4 @@ from .signs import (
     survival_probability,
     zero_rows,
 )
-from .transformations import gauge_flip, precondition, tanh_twin, twin_preconditioner
+from .transformations import gauge_flip, precondition, rotate, tanh_twin, twin_preconditioner

@@ -25,6 +25,7 @@ __all__ = [
     "batch_survival",
     "delta_agreement",
     "mean_fluctuation_split",
+    "orthant_pairs",
     "pattern_count",
     "reachable_patterns",
     "sign_entropy_bits",
@@ -109,6 +110,37 @@ def delta_agreement(bp):
         delta = delta[delta.any(axis=1)]
         found[path] = _share(_agree(delta).sum(), len(delta))
     return found
+
+
+PAIRS = 2**22  # pairs of samples that are looked at in one go
+
+
+@quiet
+def orthant_pairs(g):
+    """How often two samples push a neuron's weights into one pair of opposite orthants: 0..1, the mean over the
+    rows.
+
+    g: WeightGradient. Two row gradients delta_mk a_m and delta_nk a_n lie in one pair of opposite (closed) orthants
+    when the signs of a_m and a_n, zeros left out, agree in all entries or differ in all; whatever the two deltas,
+    if neither is 0. Counted for each row k: the pairs of different samples whose row gradients are both not zero.
+    nan where no row has such a pair. ValueError for NaN.
+
+    This is what the sign rule says of an update, and more than that each of them is single-signed: with a > 0 it is
+    1, and it stays 1 when signs are turned (`gauge_flip`); a rotation of the inputs ends it (`rotate`, theorem C10).
+    Cost: N^2 (J + K), in blocks.
+    """
+    instance(g, WeightGradient, "g")
+    signs = _signs(g.a, "g.a").astype(np.float32)  # sums of up to 2^24 signs are exact
+    alive = ((_signs(g.delta, "g.delta") != 0) & signs.any(axis=1)[:, None]).astype(np.float64)
+    N, counts = len(signs), alive.sum(axis=0)
+    shared = -counts  # a sample with itself is no pair
+    rows = max(1, PAIRS // max(N, 1))
+    for start in range(0, N, rows):
+        block = signs[start : start + rows]
+        agree = np.abs(block @ signs.T) == np.abs(block) @ np.abs(signs).T
+        shared += np.einsum("nk,nk->k", alive[start : start + rows], agree @ alive)
+    pairs = counts * (counts - 1)
+    return float((shared[pairs > 0] / pairs[pairs > 0]).mean()) if (pairs > 0).any() else float("nan")
 
 
 # ---- counting patterns: A1, A2, A4 ------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """Transformations: nets that compute the same function and yet are trained, or not trained, in the same way.
 
 gauge_flip turns the signs of some inputs and of the weights they meet: training goes on bit for bit as
-before, though the sign patterns of the updates are others (theorem C1). tanh_twin writes a net of sigmoids as
+before, though the sign patterns of the updates are others (theorem C1). rotate turns the inputs and the
+weights they meet by any rotation: plain gradient descent goes on as before, to rounding, though the inputs
+lie in no orthant any more (C10). tanh_twin writes a net of sigmoids as
 a net of tanhs, and twin_preconditioner says which gradient descent on the twin is the same as plain gradient
 descent on the original (C9).
 
@@ -66,6 +68,45 @@ def _need_odd(layers):
     for layer in layers:
         if not isinstance(layer, (*ODD, Dropout)):
             raise ValueError(f"{layer!r} is not odd: signs cannot be moved through it")
+
+
+# ---- C10: rotations --------------------------------------------------------------------------------------
+
+
+@quiet
+def rotate(net, x, Q):
+    """The same net with its inputs rotated: (rotated net, rotated x), both new.
+
+    x (N, J); Q (J, J) orthogonal, a reflection or another; net: a Sequential whose first layer is Linear. x_n -> Q x_n
+    and W -> W Q^T in that layer; everything else stays. Outputs are the same, to rounding and not to the bit, and stay
+    so under SGD with momentum, Nesterov's or none, and with weight_decay, in any batches: the gradient of W turns into
+    G Q^T (theorem C10). Not so under Adam, AdamW and RMSprop, which take the axes one by one; gauge_flip is for these.
+
+    ValueError where Q does not fit or Q Q^T is not the identity to a thousand roundings of Q's float type, TypeError
+    where the first layer is no Linear.
+    """
+    if not isinstance(net, Sequential) or not isinstance(net[0], Linear):
+        raise TypeError("the first layer of net is not a Linear layer of a Sequential")
+    x, rotated = as_batch(x, "x", net.dtype, net.in_features), copy.deepcopy(net)
+    Q = _orthogonal(Q, net.in_features)
+    weight = rotated[0].weight
+    weight[...] = weight.astype(np.float64) @ Q.T
+    return rotated, (x.astype(np.float64) @ Q.T).astype(x.dtype)
+
+
+def _orthogonal(Q, J):
+    """Q as float64 (J, J)."""
+    Q = as_float(Q, "Q")
+    if Q.shape != (J, J):
+        raise ValueError(f"Q has shape {Q.shape}, expected ({J}, {J}), the width of the first layer")
+    limit, Q = 1000 * np.finfo(Q.dtype).eps, Q.astype(np.float64)
+    defect = np.abs(Q @ Q.T - np.eye(J)).max()
+    if not defect <= limit:
+        raise ValueError(
+            f"Q is not orthogonal: Q Q^T differs from the identity by {defect:.2g}, expected at most {limit:.2g}; "
+            "use np.linalg.qr(Q)[0]"
+        )
+    return Q
 
 
 # ---- C9: a net of sigmoids is a net of tanhs ------------------------------------------------------------

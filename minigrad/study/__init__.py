@@ -67,7 +67,7 @@ _IN_CLAIM_ORDER = [
     Study("outer_product", ("Q1", "Q2", "Q3"), "delta, a and their outer product"),
     Study("patterns", ("Q4", "Q5"), "reachable sign patterns and their bits"),
     Study("batch", ("Q6",), "what a batch does to the signs"),
-    Study("zigzag", ("Q7",), "zig-zag, turned signs, and what costs in deep nets"),
+    Study("zigzag", ("Q7",), "zig-zag, flipped signs, rotated axes, and what costs in deep nets"),
     Study("saturation", ("Q8",), "saturation at both tails"),
     Study("depth", ("Q9", "Q10"), "vanishing with depth"),
     Study("pairing", ("Q11",), "sigmoid outputs and their loss"),

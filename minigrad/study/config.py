@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import datasets
+from ..divergence import DivergenceError
+from ..training import fit
 from .sweep import sweep
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 SCALES = ("none", "unit", "standard")
+
+
+def try_rate(net, loss, opt, x, y, **settings):
+    """The History of a run whose learning rate may be too high, without a warning; None where it left the floats."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training diverged", RuntimeWarning)
+        try:
+            return fit(net, loss, opt, x, y, progress=False, **settings)
+        except DivergenceError:
+            return None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import minigrad as mg
 from minigrad.diagnostics import single_signed_share
 
 from . import style
+from .config import try_rate
 from .finding import Number
 
 HIDDEN_LAYERS = 4  # five layers of weights
@@ -26,7 +27,7 @@ NETS = {
 OFFSETS, OFFSETS_FULL = (0.0, 0.5, 0.9, 1.1, 1.5), (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
 
 
-class Shifted(mg.Layer):
+class Shifted(mg.Layer, abstract=True):
     """a = scale f(z) + shift, for an activation f; scale and shift are numbers or one per unit (J,)."""
 
     def __init__(self, f, shift=0.0, scale=1.0):
@@ -123,12 +124,9 @@ def epochs_needed(net, x, y, lr, seed, most):
     def done(epoch, net, history):
         return history.loss[-1] < TARGET or (epoch > 2 and history.loss[-1] > hopeless)
 
-    how = {"epochs": int(most), "batch_size": BATCH, "rng": seed, "callbacks": [done], "progress": False}
-    try:
-        history = mg.fit(net, LOSS, mg.SGD(lr), x, y, **how)
-    except mg.DivergenceError:
-        return np.inf
-    return len(history) if history.loss[-1] < TARGET else np.inf
+    how = {"epochs": int(most), "batch_size": BATCH, "rng": seed, "callbacks": [done]}
+    history = try_rate(net, LOSS, mg.SGD(lr), x, y, **how)
+    return len(history) if history is not None and history.loss[-1] < TARGET else np.inf
 
 
 def rows_per_sample(net, x, y):

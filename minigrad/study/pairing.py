@@ -9,6 +9,7 @@ import minigrad as mg
 from minigrad.diagnostics import attenuation, mean_field_rate
 
 from . import style
+from .config import try_rate
 from .finding import Finding, Number
 
 HIDDEN, BATCH, GOAL, MOST = 30, 32, 0.95, 100  # epochs until that share of the training answers is right
@@ -64,12 +65,9 @@ def epochs_needed(job):
             return float(np.mean(net(x).argmax(axis=1) == y)) >= GOAL
 
         most = min(MOST, best)  # a slower run need not be finished
-        how = {"epochs": int(most), "batch_size": BATCH, "rng": seed, "callbacks": [learnt], "progress": False}
-        try:
-            history = mg.fit(net, loss, mg.SGD(lr), x, np.eye(classes)[y], **how)
-        except mg.DivergenceError:
-            continue
-        if learnt(0, net, history):
+        how = {"epochs": int(most), "batch_size": BATCH, "rng": seed, "callbacks": [learnt]}
+        history = try_rate(net, loss, mg.SGD(lr), x, np.eye(classes)[y], **how)
+        if history is not None and learnt(0, net, history):
             best = min(best, len(history))
     return best
 

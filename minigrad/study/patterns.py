@@ -254,7 +254,7 @@ def bits_lost(runs, seeds):
             "than twice as many, in both nets.",
         },
         caveat="An entropy measured from 4000 batches cannot exceed 12 bits, so it is measured on a small layer. Bits "
-        "of sign are not speed: the nets with turned signs (Q7) have all their bits and not one step less.",
+        "of sign are not speed: the nets with flipped signs (Q7) have all their bits and not one step less.",
         seeds=seeds,
         data={"entropies": entropies, "bits": [free.all_bits, free.bits, positive.bits, math.log2(classes)]},
     )

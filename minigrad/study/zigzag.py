@@ -1,26 +1,18 @@
 """Q7: does the sign rule make gradient descent zig-zag, and does the zig-zag make it slow?"""
 
 import itertools
-from collections.abc import Callable
 
 import numpy as np
 
 import minigrad as mg
-from minigrad.diagnostics import ZigZag, condition_number, gauge_flip, single_signed_share, spectrum
+from minigrad.diagnostics import ZigZag, condition_number, spectrum
 
-from . import decomposition, style
-from .decomposition import Shifted
+from . import decomposition, gauges, style
 from .finding import Finding, Number
 
 UNITS, SAMPLES, NEAR = 10, 200, 1e-3  # of the lr sweep; a run is done when its error is NEAR of the first one
 SHARES = (0.5, 0.7, 1.0, 1.3, 1.6, 1.8, "best", 1.985, 1.995)  # learning rates, in units of 1 / lambda_1
 WANTED, MOST = np.array([1.5, -0.7]), 20000  # the two weights to be found; steps that a run gets
-OPTIMIZERS: dict[str, Callable[[], mg.Optimizer]] = {
-    "SGD": lambda: mg.SGD(lr=0.1),
-    "momentum": lambda: mg.SGD(lr=0.02, momentum=0.9),
-    "Adam": lambda: mg.Adam(lr=0.005),
-}
-HIDDEN, STEPS = (32, 16), 150
 
 
 # ---- one neuron ------------------------------------------------------------------------------------------
@@ -65,47 +57,11 @@ def valley(job):
 
 
 def two_weights(seed):
-    """The three runs of the picture: {name: (a, wanted, path, losses)}."""
-    a, turn = inputs(2, seed), np.array([1, -1])
-    how = {"best": (a, WANTED, "best"), "calm": (a, WANTED, 1.0), "turned": (a * turn, WANTED * turn, "best")}
-    return {name: (a, wanted, *descend(a, wanted, share)) for name, (a, wanted, share) in how.items()}
-
-
-# ---- a net, and the same net with signs turned -----------------------------------------------------------
-
-
-def turned_net(net, x, rng):
-    """The same function in other signs: half of the inputs and hidden outputs are turned, with their weights."""
-
-    def half(J):
-        return rng.permutation(np.resize([1.0, -1.0], J))
-
-    turned, x = gauge_flip(net, x, half(x.shape[1]))
-    for i in range(1, len(net), 2):  # the activations
-        signs = half(turned[i + 1].in_features)
-        turned[i + 1].weight *= signs
-        turned.layers[i] = Shifted(turned[i], scale=signs)  # its output is s_j sigma(z_j), not sigma(z_j)
-    return turned, x
-
-
-def gauge(job):
-    """One sample at a time, a sigmoid net and its turned twin: percent of single-signed rows of each, of
-    losses equal in every bit."""
-    config, name, seed = job
-    x, y, _, _ = config.load("unit", most=STEPS)
-    x = x + 1 / 16  # strictly positive pixels: a pixel of 0 has no sign to turn
-    net = mg.mlp([x.shape[1], *HIDDEN, int(y.max()) + 1], "sigmoid", rng=seed)
-    seen = []
-    for twin, inputs in ((net, x), turned_net(net, x, np.random.default_rng(seed + 1000))):
-        losses, rows, opt = [], [], OPTIMIZERS[name]()
-        for n in range(len(x)):
-            bp = mg.backprop(twin, mg.CrossEntropyLoss(), inputs[n : n + 1], y[n : n + 1])
-            rows.append(np.mean([single_signed_share(g) for g in bp.gradients.values()]))
-            losses.append(bp.loss)
-            opt.step(twin, bp)
-        seen.append((np.array(losses), 100 * float(np.mean(rows))))
-    (first, before), (second, after) = seen
-    return {"before": before, "after": after, "same": 100 * float((first == second).mean())}
+    """The runs of the picture, and a calm one: {name: (a, wanted, path, losses)}."""
+    a, flip = inputs(2, seed), np.diag([1.0, -1.0])
+    axes = {"as it is": np.eye(2), "flipped": flip, "rotated": gauges.onto_first_axis(a.mean(axis=0))}
+    runs = {name: (a @ Q.T, Q @ WANTED, *descend(a @ Q.T, Q @ WANTED, "best")) for name, Q in axes.items()}
+    return runs | {"calm": (a, WANTED, *descend(a, WANTED, 1.0))}
 
 
 # ---- the finding -----------------------------------------------------------------------------------------
@@ -119,63 +75,53 @@ def run(config):
     runs: dict[tuple, list] = {}
     for (_, share, centred), result in zip(jobs, config.sweep(valley, jobs, "lr sweep"), strict=True):
         runs.setdefault((share, centred), []).append(result)
-    turns = config.sweep(gauge, [(config, name, seed) for name in OPTIMIZERS for seed in seeds], "turned signs")
+    found = gauges.run(config, seeds)
     pairs = two_weights(config.seed)
     steps = {name: len(path) - 1 for name, (_, _, path, _) in pairs.items()}
-    same = 100 * float(pairs["best"][3] == pairs["turned"][3])
+    losses = {name: np.array(run[3]) for name, run in pairs.items()}
+    apart = abs(losses["rotated"] - losses["as it is"]).max() if steps["rotated"] == steps["as it is"] else np.inf
+    same = 100 * float((losses["flipped"] == losses["as it is"]).all())
     kappas = [condition_number(inputs(UNITS, seed)) for seed in seeds]
-    numbers = [*gauge_numbers(turns), *valley_numbers(runs, kappas)]
-    numbers += [
-        Number("two weights: steps at the best learning rate", steps["best"], "steps", descriptive=True),
+    numbers = [
+        *gauges.numbers(found),
+        *valley_numbers(runs, kappas),
+        Number("two weights: steps at the best learning rate", steps["as it is"], "steps", descriptive=True),
         Number("two weights: steps at 1/lambda_1", steps["calm"], "steps", descriptive=True),
-        Number("two weights, signs turned: runs with the same losses in every bit", same, "%", expect=(100, 100)),
+        Number("two weights, flipped: losses equal in every bit", same, "%", expect=(100, 100)),
+        Number("two weights, rotated: largest change of a loss", apart, expect=(0, 1e-10)),
         *decomposition.numbers(deep),
     ]
-    after = {n.name: n.value for n in numbers}
-    slower = after["times the steps of tanh: sigmoid, usual start"]
-    plus = np.median(deep["nets"]["tanh + 1"]["steps"]) / np.median(deep["nets"]["tanh"]["steps"])
+    by_name = {n.name: n.value for n in numbers}
+    slower = by_name["times the steps of tanh: sigmoid, usual start"]
     return Finding(
         id="Q7",
         kind="not the cause",
-        verdict="Turn the signs of inputs and weights: no row is single-signed any more, and every loss stays "
-        "the same to the last bit. What makes sigmoid slow is its small slope at the start and the mean of its "
-        "outputs; zig-zag is a sign of a large learning rate.",
-        deciding=f"signs turned: {numbers[0].value:.0f} → {numbers[1].value:.1f} % single-signed rows, "
-        f"{numbers[2].value:.0f} % of the losses identical; five layers: sigmoid needs {slower:.1f} times the "
-        f"steps of tanh, tanh + 1 (all positive) {plus:.1f} times",
+        verdict="Rotate the inputs of every layer, and its weights with them: the updates lie in no orthant any "
+        "more, and plain gradient descent and momentum have the same losses. So orthants are not what makes them "
+        "slow: the mean of the inputs is, for which single samples pay a constant factor of 4 and batches a factor "
+        "that grows with the width. Adam takes the axes one by one: for it, where the mean points counts as well.",
+        deciding=f"{gauges.deciding(numbers)}; five layers: sigmoid needs {slower:.1f} times the steps of tanh",
         numbers=numbers,
-        theorem="Sign turning: a_j → s_j a_j, w_kj → s_j w_kj leaves z, delta and the loss as they are, and "
-        "commutes with SGD, momentum, RMSprop and Adam, since negation is exact. What counts is H = E[a aᵀ]: "
-        "for J units of mean/spread r its condition number is 1 + J r², whatever the signs. A step lr "
-        "multiplies the error along its steepest axis by 1 − lr λ₁: no zig-zag up to lr = 1/λ₁, one at every "
-        "step at the fastest rate.",
-        test="tests/theory/test_c1_gauge.py tests/theory/test_c4_conditioning.py tests/theory/test_c5_zigzag.py "
-        "tests/theory/test_c9_tanh_twin.py",
+        theorem="Rotation: SGD and momentum know the inputs of a linear layer only through a_m · a_n and the first "
+        "outputs, so a → Q a, W → W Qᵀ leaves every loss as it is, for each orthogonal Q. Sign flip: Q with ±1 on "
+        "its diagonal, exact to the last bit, and for RMSprop and Adam too. What counts is H = E[a aᵀ]: for J units of "
+        "mean/spread r its condition number is 1 + J r², and no step size for each weight makes it smaller; with "
+        "the mean along one axis they make it 1. One sample at a time the price is 1 + r²/2. A step lr multiplies "
+        "the error along the steepest axis by 1 − lr λ₁: no zig-zag up to lr = 1/λ₁, one at every step at the "
+        "fastest rate.",
+        test="tests/theory/test_c10_rotation.py tests/theory/test_c1_gauge.py tests/theory/test_c11_diagonal.py "
+        "tests/theory/test_c12_outlier.py tests/theory/test_c4_conditioning.py tests/theory/test_c5_zigzag.py "
+        "tests/theory/test_c7_single_sample.py tests/theory/test_c9_tanh_twin.py",
         code=CODE,
         pictures=PICTURES,
-        caveat="A positive mean of the activations does cost: tanh + 1 is slower than tanh, and centring "
-        "sigmoid helps. But it costs as much when the offsets have random signs. The signs say which direction "
-        "is the steepest, not how steep it is. Turning signs is exact for optimisers that treat each weight "
-        "alone, as all common ones do. The step counts are of small nets on few data; their order is what "
-        "carries over.",
+        caveat="The lecture speaks of single samples, and there it is right up to a constant: rows are single-signed, "
+        "and alike inputs cost 1 + r²/2 = 3.9 times the samples. But that constant is the mean's as well, for it "
+        "survives the rotation. The signs say which direction is the steepest, not how steep it is: offsets of random "
+        "sign cost as much as positive ones. Flips are exact for all optimisers here, rotations to rounding, and only "
+        "for SGD and momentum. The step counts are of small nets on few data; their order is what carries over.",
         seeds=seeds,
-        data={"pairs": pairs, "runs": runs, "kappa": np.median(kappas)} | deep,
+        data={"pairs": pairs, "runs": runs, "kappa": np.median(kappas)} | found | deep,
     )
-
-
-def gauge_numbers(turns):
-    what = "single-signed rows per sample of a sigmoid net while it learns"
-    return [
-        Number.of(what, [t["before"] for t in turns], "%", theory=100, expect=(100, 100)),
-        Number.of(f"{what}, signs turned", [t["after"] for t in turns], "%", theory=0, expect=(0, 2)),
-        Number.of(
-            "losses equal in every bit, signs turned (SGD, momentum, Adam)",
-            [t["same"] for t in turns],
-            "%",
-            theory=100,
-            expect=(100, 100),
-        ),
-    ]
 
 
 def valley_numbers(runs, kappas):
@@ -196,11 +142,15 @@ def valley_numbers(runs, kappas):
 
 
 PICTURES = {
-    "zigzag": "One neuron with two sigmoid inputs looks for its two weights (the cross), by gradient descent on "
-    "200 samples. Orange steps raise both weights, blue ones lower both, dark ones raise one and lower the other. "
-    "Left: the textbook zig-zag, at the best learning rate. Middle: at 1/λ₁, about half that rate, no zig-zag, and "
-    "almost twice the steps. Right: the left run with the sign of one input and its weight turned. Not one "
-    "step is single-signed, and all losses are the same to the last bit.",
+    "zigzag": "The same run three times: one neuron with two sigmoid inputs (above: 200 samples) looks for its "
+    "two weights (the cross, below) by gradient descent at the best learning rate. Orange steps raise both weights, "
+    "blue ones lower both, dark ones raise one and lower the other. Left: the textbook zig-zag. Middle: the sign of "
+    "one input and its weight flipped; no step is single-signed, but all inputs still lie in one quadrant. Right: "
+    "inputs and weights rotated; they lie in none. The losses are the same, in the middle to the last bit, on the "
+    "right to rounding: what makes it slow is not which quadrant the inputs lie in, but how far their mean is from 0.",
+    "three_runs": "Nets of sigmoids learn digits, a sample at a time: as they are, flipped, and with the inputs of "
+    "every layer rotated so that their mean lies along one axis. SGD and momentum do not notice: three lines are "
+    "one. Adam does not notice the flip, but takes the axes one by one, and so goes another way in rotated ones.",
     "zigzag_lr": "The same neuron with ten inputs, at learning rates from small to almost too large. Up to 1/λ₁ "
     "there is no zig-zag. From there to the best rate the zig-zag grows and the run gets faster. Only beyond it "
     "does more zig-zag mean slower.",
@@ -223,6 +173,7 @@ def plot(finding, picture=None):
     picture = picture or next(iter(finding.pictures))
     return {
         "zigzag": draw_paths,
+        "three_runs": gauges.draw_losses,
         "zigzag_lr": draw_rates,
         "decomposition": decomposition.draw_table,
         "offsets": decomposition.draw_offsets,
@@ -230,33 +181,39 @@ def plot(finding, picture=None):
 
 
 def draw_paths(data):
-    """The two weights of three runs."""
-    fig = style.figure(4.1)
-    titles = {"best": "best learning rate", "calm": "rate 1/λ₁", "turned": "one sign turned"}
-    for ax, (name, title) in zip(fig.subplots(1, 3), titles.items(), strict=True):
+    """The same run in three systems of axes: its inputs above, the way of its two weights below."""
+    fig = style.figure(6.3)
+    titles = {"as it is": "as it is", "flipped": "one sign flipped", "rotated": "rotated"}
+    above, below = fig.subplots(2, 3, height_ratios=(2, 3))
+    for top, ax, (name, title) in zip(above, below, titles.items(), strict=True):
         a, wanted, path, _ = data["pairs"][name]
+        top.plot(*a.T, ".", color=style.GREEN, markersize=3)
+        top.axhline(0, color=style.INK, linewidth=0.8)
+        top.axvline(0, color=style.INK, linewidth=0.8)
+        top.set(xlim=(-1.3, 1.3), ylim=(-1.1, 1.1), aspect="equal", xlabel="input 1", xticks=[-1, 0, 1])
+        top.set(yticks=[-1, 0, 1], title=title)
         middle, half = wanted / 2, 1.35
         grid = np.linspace(-half, half, 80)
         u, v = np.meshgrid(middle[0] + grid, middle[1] + grid)
         error = np.stack([u - wanted[0], v - wanted[1]], axis=-1) @ a.T
         ax.contour(u, v, np.sqrt((error**2).mean(axis=-1)), levels=10, colors="#BBBBBB", linewidths=0.8)
-        shares = {style.PLUS: 0, style.MINUS: 0, style.INK: 0}
+        single = 0
         for start, end in itertools.pairwise(path):
             step = end - start
             colour = style.PLUS if (step > 0).all() else style.MINUS if (step < 0).all() else style.INK
-            shares[colour] += 1
+            single += colour != style.INK
             ax.plot(*np.stack([start, end], axis=1), color=colour, linewidth=1.6)
         ax.plot(*path[0], "o", color="black", markersize=5)
         ax.plot(*wanted, "x", color="black", markersize=9, markeredgewidth=2)
-        single = shares[style.PLUS] + shares[style.MINUS]
-        ax.set_title(f"{title}:\n{len(path) - 1} steps,\n{single} single-signed", fontsize=12)
-        ax.set(xlabel="weight 1", xlim=(u.min(), u.max()), ylim=(v.min(), v.max()), aspect="equal")
-        ax.set(xticks=[0, 1], yticks=[-1, 0, 1])
-    fig.axes[0].set_ylabel("weight 2")
+        ax.set_title(f"{len(path) - 1} steps,\n{single} single-signed", fontsize=12)
+        ax.set(xlabel="weight 1", xticks=[0, 1], yticks=[-1, 0, 1], aspect="equal")
+        ax.set(xlim=(u.min(), u.max()), ylim=(v.min(), v.max()))
+    above[0].set_ylabel("input 2")
+    below[0].set_ylabel("weight 2")
     fig.supxlabel(" ")  # room for the key
     words = {"both weights up": style.PLUS, "both down": style.MINUS, "one up, one down": style.INK}
     for x, (word, colour) in zip((0.13, 0.42, 0.63), words.items(), strict=True):
-        fig.text(x, 0.02, f"■ {word}", color=colour, va="bottom")
+        fig.text(x, 0.015, f"■ {word}", color=colour, va="bottom")
     return fig
 
 
@@ -291,14 +248,15 @@ def draw_rates(data):
 CODE = """\
 import minigrad as mg
 import numpy as np
-from minigrad.diagnostics import gauge_flip, single_signed_share
+from minigrad.diagnostics import gauge_flip, orthant_pairs, rotate, single_signed_share
 
 x, y, _, _ = mg.datasets.load("digits")
-x = (x[:500] + 1) / 17                                      # all pixels positive
+x, y = (x[:500] + 1) / 17, y[:500]                          # all pixels positive
 net = mg.mlp([64, 32, 10], activation="sigmoid", rng=0)
-turned, turned_x = gauge_flip(net, x, np.tile([1, -1], 32)) # every other pixel, and its weights: sign turned
-for net, x in ((net, x), (turned, turned_x)):
-    g = mg.backprop(net, mg.CrossEntropyLoss(), x[:1], y[:1]).gradients["0"]
-    history = mg.fit(net, mg.CrossEntropyLoss(), mg.SGD(lr=0.1), x, y[:500], epochs=3, batch_size=1, rng=0)
-    print(single_signed_share(g), "of the rows single-signed; losses", history.loss)
+v = x.mean(axis=0) / np.linalg.norm(x.mean(axis=0)) - np.eye(64)[0]
+Q = np.eye(64) - 2 * np.outer(v, v) / (v @ v)               # turns the mean onto the first axis
+for net, x in ((net, x), gauge_flip(net, x, np.tile([1, -1], 32)), rotate(net, x, Q)):
+    g = mg.backprop(net, mg.CrossEntropyLoss(), x, y).gradients["0"]
+    print(single_signed_share(g, per_sample=True), "of the rows single-signed,", orthant_pairs(g), "of the pairs")
+    print(mg.fit(net, mg.CrossEntropyLoss(), mg.SGD(lr=0.1), x, y, epochs=3, batch_size=1, rng=0).loss)
 """

@@ -85,6 +85,10 @@ def linear(draw):
     return mg.Sequential(mg.Linear(draw.size("J"), draw.size("K"), rng=draw.getrandbits(32), dtype=draw.dtype))
 
 
+def rotation(draw):
+    return np.linalg.qr(draw.numpy_generator().standard_normal((draw.size("J"), draw.size("J"))))[0]
+
+
 def layer(draw):
     """A layer that takes J numbers."""
     J, seed = draw.size("J"), draw.getrandbits(32)
@@ -219,6 +223,10 @@ TARGETS = {
     "attenuation": (dg.attenuation, {"bp": pass_}, 4),
     "mean_field_rate": (dg.mean_field_rate, {"activation": kind, "gain": rate, "bias_std": share}, 400),
     "critical_gain": (dg.critical_gain, {"activation": OneOf("relu", "identity", "x")}, 1000),
+    "orthant_pairs": (dg.orthant_pairs, {"g": pair}, 2),
+    "best_diagonal_condition": (dg.best_diagonal_condition, {"a": normal("NJ"), "bias": flag}, 30),
+    "curvature_outlier": (dg.curvature_outlier, {"bp": pass_}, 8),
+    "rotate": (dg.rotate, {"net": linear, "x": normal("NJ"), "Q": rotation}, 4),
     "gauge_flip": (dg.gauge_flip, {"net": linear, "x": normal("NJ"), "signs": signs("J"), "layer": OneOf(0)}, 2),
     "tanh_twin": (dg.tanh_twin, {"net": sigmoids}, 4),
     "twin_preconditioner": (dg.twin_preconditioner, {"net": sigmoids}, 2),

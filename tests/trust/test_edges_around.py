@@ -104,6 +104,7 @@ CALLS = {
     "attenuation": lambda x: list(dg.attenuation(mg.backprop(plain(x.dtype), MSE, x, ONE_HOT)))[1:],
     "mean field": lambda x: [dg.mean_field_rate("selu", 1e9), dg.mean_field_rate("gelu", 1e-9)],
     "paths": lambda x: [vars(dg.sign_detour(x)), vars(dg.narrow_cone(x)), vars(dg.ZigZag.of_updates(x))],
+    "curvature": lambda x: [dg.best_diagonal_condition(x), dg.best_diagonal_condition(x, bias=True)],
     "transformations": lambda x: [dg.gauge_flip(plain(x.dtype, "tanh"), x, [1, -1, 1]), dg.tanh_twin(plain(x.dtype))],
 }  # fmt: skip
 

@@ -206,6 +206,8 @@ ANSWERED = {  # call, answer
     "norms in float32": (
         lambda: mg.WeightGradient(np.float32(2**-100) * SINGLE, SINGLE).per_sample_norms(), [2**-98]
     ),
+    "best scaling of the largest": (
+        lambda: round(dg.best_diagonal_condition(1e308 * np.array([[1, -1], [1, 1]])), 9), 1),
     "kappa of the largest": (lambda: round(dg.condition_number(1e308 * np.array([[1, -1], [1, 1]])), 9), 1),
     "a huge std": (lambda: np.isfinite(mg.initializers.normal(1e300)(np.random.default_rng(0), 2, 2)).all(), True),
 }  # fmt: skip

@@ -1,0 +1,189 @@
+"""Curvature: how much of it scaling the inputs can take away, and how much of it the mean of the inputs makes.
+
+best_diagonal_condition asks what a method that gives every weight a step size of its own could make of the
+inputs of a layer (theorem C11). curvature_outlier gives the largest curvature of every layer of a net, beside
+what the mean of that layer's inputs makes it at least (C12).
+
+Index legend: n sample (N), k output neuron (K), j input (J).
+"""
+
+import numpy as np
+
+from .._checks import instance, quiet
+from ..backprop import Backprop
+from .conditioning import _inputs, _moderate, condition_number
+
+EPS = np.finfo(np.float64).eps
+
+# ---- C11: the best scaling of the inputs -----------------------------------------------------------------
+
+GAP = 1e-4  # the search ends when what it attained is so close to its lower bound
+TIGHTER, ROUNDS, STEPS = 8.0, 12, 50
+
+
+@quiet
+def best_diagonal_condition(a, bias=False):
+    """The smallest condition number of D H D over all diagonal D > 0, H = a^T a / N: 1 or more, inf where H is
+    singular.
+
+    a (N, J); with bias=True the input has one more entry, the constant 1, and D too. Gradient descent with a
+    step size D_j^2 of its own for each weight converges as plain descent does on D H D. So this is what the
+    best of all fixed diagonal preconditioners leaves of `condition_number` (theorem C11). Columns of unit
+    length, the usual choice, are at most J times worse (van der Sluis 1969), and can be.
+
+    The value is attained by a D that was found: an upper bound, and less than 0.1 % above a lower bound that
+    the search finds with it, up to condition numbers of about 1e10; beyond, rounding may end the search
+    earlier. ValueError where a is empty or not finite. Cost: some fifty singular value decompositions of
+    (J, J). Source: Boyd, El Ghaoui, Feron, Balakrishnan 1994, section 3.1; the method is `_best_scaling`'s.
+    """
+    columns = _moderate(_inputs(a, bias), axis=0)
+    N, J = columns.shape
+    lengths = np.linalg.norm(columns, axis=0)
+    if N < J or not (lengths > 0).all():
+        return np.inf
+    root = np.linalg.qr(columns / lengths, mode="r")  # root^T root is H scaled to a unit diagonal
+    scales = np.linalg.svd(root, compute_uv=False)
+    if scales[-1] <= scales[0] * max(N, J) * EPS:
+        return np.inf
+    return float(min(condition_number(a, bias), _ratio(scales**2), _best_scaling(root)[0]))
+
+
+def _best_scaling(root):
+    """(attained, bound): the smallest condition number found of D H D, H = root^T root, and one from below.
+
+    kappa(D H D) <= t for some D means: some diagonal E > 0 has E <= H <= t E, as quadratic forms. Write E = e^x,
+    t = e^y, and C = E^(-1/2) H E^(-1/2), whose eigenvalues must lie between 1 and t. They do where
+
+        weight y - log det(1 - 1/C) - log det(1 - C/t)
+
+    is finite. This is convex in (x, y); minimise it by Newton's method, for larger and larger weights.
+    """
+    J = root.shape[1]
+    values = np.linalg.svd(root, compute_uv=False) ** 2
+    z = np.append(np.full(J, np.log(values[-1] / 2)), np.log(4 * _ratio(values)))  # (x, y)
+    weight, attained, bound = float(J), np.inf, 1.0
+    for _ in range(ROUNDS):
+        z = _centre(root, z, weight)
+        values, axes = _scaled(root, z)
+        attained = min(attained, _ratio(values))
+        bound = max(bound, _lower_bound(values, axes, np.exp(z[J])))
+        if attained <= bound * (1 + GAP):
+            break
+        weight *= TIGHTER
+    return attained, bound
+
+
+def _lower_bound(values, axes, t):
+    """tr(CY) / tr(CX) for some X, Y >= 0 of equal diagonals: no diagonal scaling of C has a smaller kappa.
+
+    For E <= C <= t E gives tr(CY) <= t tr(EY) = t tr(EX) <= t tr(CX). At the minimum the two resolvents have
+    nearly equal diagonals; d makes them equal.
+    """
+    X, Y = _resolvents(values, axes, t)
+    d = (np.diag(Y) / np.diag(X)) ** 0.25
+    C = (axes.T * values) @ axes
+    return float((C * (Y / np.outer(d, d))).sum() / (C * (X * np.outer(d, d))).sum())
+
+
+def _centre(root, z, weight):
+    """The minimum, over z = (x, y), of weight y + barrier, from a z inside of its domain."""
+    J = len(z) - 1
+    values, axes = _scaled(root, z)
+    value = _objective(values, z, weight)
+    for _ in range(STEPS):
+        below, above = _resolvents(values, axes, np.exp(z[J]))
+        b, u = np.diag(below), np.diag(above)
+        slope = np.append(b - u + 1, weight + J - u.sum())
+        rest = above**2 - np.diag(u)
+        rows = rest.sum(axis=1, keepdims=True)
+        step = np.linalg.solve(np.block([[below**2 + np.diag(b) + rest, rows], [rows.T, rows.sum()]]), -slope)
+        decrease, size = -(slope @ step), 1.0
+        while decrease > 1e-3 and size > 1e-6:
+            values, axes = _scaled(root, z + size * step)
+            if _objective(values, z + size * step, weight) <= value - 0.1 * size * decrease:
+                break
+            size /= 2
+        else:  # the centre, or as near to it as rounding lets us come
+            return z
+        z = z + size * step
+        value = _objective(values, z, weight)
+    return z
+
+
+def _objective(values, z, weight):
+    t = np.exp(z[-1])
+    if not (1 < values[-1] and values[0] < t):
+        return np.inf
+    return weight * z[-1] - np.log1p(-1 / values).sum() - np.log1p(-values / t).sum()
+
+
+def _scaled(root, z):
+    """The eigenvalues of C, largest first, and its eigenvectors as rows."""
+    scales, axes = np.linalg.svd(root * np.exp(-z[:-1] / 2))[1:]
+    return scales**2, axes
+
+
+def _resolvents(values, axes, t):
+    """(C - 1)^-1 and (1 - C/t)^-1."""
+    return (axes.T / (values - 1)) @ axes, (axes.T / (1 - values / t)) @ axes
+
+
+def _ratio(values):
+    return values[0] / values[-1]
+
+
+# ---- C12: the outlier of a net's curvature ----------------------------------------------------------------
+
+
+@quiet
+def curvature_outlier(bp):
+    """The largest curvature of each layer, and what the mean of its inputs makes it: {layer path: (value,
+    bound)}.
+
+    bp: what mg.backprop returned. value is the largest eigenvalue of the layer's block of the empirical Fisher
+    matrix, E[delta delta^T (x) a a^T] over the samples, with a 1 behind a where the layer has a bias; unit: loss
+    per squared weight. bound = lambda_1(E delta delta^T) (|mean a|^2 + 1), without the 1 where there is no bias.
+
+    Where delta is independent of a, value >= bound (theorem C12), and the whole net's matrix has an eigenvalue
+    at least as large as its blocks have: the mean limits the learning rate of every layer to 2 / bound. delta
+    may follow a, as it does where large inputs silence a unit; then value can lie below. The Fisher matrix is
+    the curvature of the loss in so far as the labels come as the net expects them: about so at the start of
+    training, not at its end, when delta is small.
+
+    Nothing of size (K J)^2 is formed: a step of Lanczos's method costs as much as a backward pass.
+    """
+    instance(bp, Backprop, "bp")
+    found, parameters = {}, bp.parameter_gradients()
+    for path, g in bp.gradients.items():
+        delta, a = g.delta.astype(np.float64), g.a.astype(np.float64)
+        if not (np.isfinite(delta).all() and np.isfinite(a).all()):
+            raise ValueError(f"layer {path!r} has NaN or infinity in delta or a")
+        if f"{path}.bias" in parameters:
+            a = np.column_stack([a, np.ones(len(a))])
+        spread = np.linalg.norm(delta, 2) ** 2 / len(delta)
+        found[path] = (_largest_fisher(delta, a), float(spread * np.square(a.mean(axis=0)).sum()))
+    return found
+
+
+def _largest_fisher(delta, a):
+    """lambda_1 of E[delta delta^T (x) a a^T], by Lanczos's method on the samples: the Gram matrix of the N gradients
+    delta_n a_n^T has the same eigenvalues but zeros, and times a vector it is two products.
+    """
+    N = len(delta)
+    basis = np.random.default_rng(0).standard_normal((1, N))
+    basis /= np.linalg.norm(basis)
+    diagonal: list[float] = []
+    beside: list[float] = []
+    for _ in range(N):
+        v = basis[-1]
+        w = np.einsum("nk,nk->n", delta, a @ ((v[:, None] * a).T @ delta)) / N
+        diagonal.append(float(v @ w))
+        for _ in range(2):  # twice is enough: rounding must not bring back what was removed
+            w = w - (w @ basis.T) @ basis
+        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+        left = np.linalg.norm(w)
+        if left * abs(vectors[-1, -1]) <= 1e-7 * values[-1] or not left > 0:
+            break
+        beside.append(float(left))
+        basis = np.vstack([basis, w / left])
+    return float(max(values[-1], 0.0))
