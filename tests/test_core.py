@@ -242,7 +242,7 @@ def test_losses(compiled, name, dtype, N, K, layouts, seed, scale):
 
 @CORES
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("N", "K"), [(128, 2000), (300, 20), (3, 60000)])
+@pytest.mark.parametrize(("N", "K"), [(128, 2000), (300, 20), (3, 3000)])
 def test_the_sums_of_many_classes_neither_overflow_nor_lose_digits(name, N, K, dtype, request):
     output, y = np.zeros((N, K), dtype), np.arange(N) % K
     for loss, target in (("cross_entropy", y), ("soft_cross_entropy", np.eye(N, K, dtype=dtype))):
