@@ -175,7 +175,7 @@ def test_samples_that_outgrow_the_cache_train_to_the_same_bits(compiled, dtype, 
 
 NETS = {
     "a short cut within a short cut that goes on": lambda linear: [
-        mg.Residual(mg.Residual(linear(), mg.Tanh()), linear(), mg.Sigmoid(), mg.Residual(linear())), linear()
+        linear(), mg.Residual(mg.Residual(linear(), mg.Tanh()), linear(), mg.Sigmoid(), mg.Residual(linear())), linear()
     ],
     "parameters that are not the default": lambda linear: [
         linear(), mg.ELU(0.3), linear(), mg.LeakyReLU(0.4), linear(), mg.ELU(1.7), linear(), mg.LeakyReLU(0.001), linear()
