@@ -124,7 +124,9 @@ def test_a_million_samples_are_summed_without_losing_digits(name, numbers, reque
     core, N = core_of(name, request), 1_000_003
     for K, J in ((1, 1), (3, 2)):
         rng = np.random.default_rng(K)
-        delta, a = [(np.full((N, n), 0.1) if numbers == "equal" else rng.random((N, n))).astype(np.float32) for n in (K, J)]
+        delta, a = [rng.random((N, n)).astype(np.float32) for n in (K, J)]
+        if numbers == "equal":
+            delta[...] = a[...] = 0.1
         exact = delta.astype(float).T @ a.astype(float) / N
         # Equal numbers are the worst: each of up to 512 additions is then rounded the same way.
         np.testing.assert_allclose(core.weight_gradient(delta, a), exact, rtol=1e-5 if numbers == "equal" else 3e-7)
