@@ -386,19 +386,21 @@ cdef inline void strip_sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t
     cdef real part[16]
     cdef double whole[16]
     cdef Py_ssize_t i, q, L = sizeof(vec) // sizeof(real)
+    if m <= DEEP:
+        if width == L:
+            vector_sums(total, a, m, n, lanes)
+        for q in range(width):
+            total[q] = (total[q] if width == L else number_sum(a + q, m, n)) * scale
+        return
     for q in range(width):
         whole[q] = 0
     for i from 0 <= i < m by DEEP:
         if width == L:
             vector_sums(&part[0], a + i * n, min(<Py_ssize_t> DEEP, m - i), n, lanes)
-        else:
-            for q in range(width):
-                part[q] = number_sum(a + i * n + q, min(<Py_ssize_t> DEEP, m - i), n)
-        if m > DEEP:
-            for q in range(width):
-                whole[q] += part[q]
+        for q in range(width):
+            whole[q] += part[q] if width == L else number_sum(a + i * n + q, min(<Py_ssize_t> DEEP, m - i), n)
     for q in range(width):
-        total[q] = <real> (whole[q] * scale) if m > DEEP else (part[q] if m > 0 else <real> 0) * scale
+        total[q] = <real> (whole[q] * scale)
 
 
 cdef inline void sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, real scale, vec* lanes) noexcept nogil:
