@@ -334,7 +334,7 @@ cdef inline real small(real x) noexcept nogil:
 
 
 cdef inline real normal_tail(real z) noexcept nogil:
-    """Phi(-|z|) = erfc(|z| / sqrt 2) / 2, to 2 ulp (2.2 where there is no FMA)."""
+    """Phi(-|z|) = erfc(|z| / sqrt 2) / 2, to 2.01 ulp (2.2 where there is no FMA)."""
     return small(scaled_tail(z, False))
 
 
