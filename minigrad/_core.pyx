@@ -7,13 +7,14 @@ Index legend: n sample (N), k output neuron (K), j input (J).
 
 cimport cython
 cimport numpy as cnp
-from libc.math cimport erfc, isfinite, log, log1p, pow, sqrt
+from libc.math cimport isfinite, log, log1p, pow, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from minigrad._dots cimport BLOCK, dots
-from minigrad._math cimport exp_minus, expm1, log1p_unit, real, sigmoid, sigmoid_of, softplus, tanh
+from minigrad._math cimport (exp_minus, expm1, gelu, gelu_slope, log1p_unit, normal_tail as _normal_tail, real, sigmoid,
+                              sigmoid_of, softplus, tanh)
 from minigrad._products cimport (DEEP, LARGE, SMALL, Ahead, column_sums, double_lanes, float_lanes, multiply,
                                  transpose)
 
@@ -44,7 +45,8 @@ cdef object _view(const real* data, Py_ssize_t rows, Py_ssize_t columns):
 cdef Py_ssize_t _scratch_size(Py_ssize_t N, Py_ssize_t J, Py_ssize_t K) noexcept nogil:
     """Entries of scratch that the three products of one linear layer need at most."""
     cdef Py_ssize_t small = max((J + 1) * (max(N, K) + 15), 16 * max(N, K))
-    return N * K + 16 + max(small, DEEP * (K + 80) if N * J * K >= LARGE else 0)
+    cdef Py_ssize_t long_sums = 3 * J * K + 16 if N > DEEP else 0
+    return N * K + 16 + long_sums + max(small, DEEP * (K + 80) if N * J * K >= LARGE else 0)
 
 
 cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J,
@@ -95,9 +97,29 @@ cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t 
             scratch[i] = delta[i] * scale
         with gil:
             _dot(_view(scratch, N, K).T, _view(a, N, J), _view(g, K, J))
+    elif N > DEEP:
+        _long_weight_gradient(g, delta, a, N, J, K, scale, scratch, ahead)
     else:
         multiply(g, K, J, N, delta, 1, K, a, False, <const real*> NULL, scale, scratch, ahead)
     return 0
+
+
+cdef void _long_weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
+                                real scale, real* scratch, Ahead* ahead) noexcept nogil:
+    """delta^T a / N over so many samples that float32 would lose digits: the products of some at a time, added in double."""
+    cdef Py_ssize_t some = DEEP if J * K * DEEP < LARGE else 8 * DEEP  # multiply adds large ones DEEP at a time itself
+    cdef Py_ssize_t n, i
+    cdef double* whole = <double*> scratch
+    cdef real* part = scratch + J * K * <Py_ssize_t> (sizeof(double) // sizeof(real))
+    for i in range(J * K):
+        whole[i] = 0
+    for n from 0 <= n < N by some:
+        multiply(part, K, J, min(some, N - n), delta + n * K, 1, K, a + n * J, False, <const real*> NULL, <real> 1,
+                 part + J * K, ahead)
+        for i in range(J * K):
+            whole[i] += part[i]
+    for i in range(J * K):
+        g[i] = <real> (whole[i] * scale)
 
 
 cdef void _bias_gradient(real* g, const real* delta, Py_ssize_t N, Py_ssize_t K) noexcept nogil:
@@ -114,6 +136,12 @@ ACTIVATIONS = {
     "identity": IDENTITY, "sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "leaky_relu": LEAKY_RELU, "elu": ELU,
     "selu": SELU, "gelu": GELU, "silu": SILU, "softplus": SOFTPLUS, "centered_sigmoid": CENTERED_SIGMOID,
 }
+
+cdef int _unknown(str table, int number) except -1 with gil:
+    """A kind that was entered in a table and given no branch: an error, never the memory that happened to be there."""
+    raise ValueError(f"number {number} of {table} has no branch in _core.pyx")
+
+
 cdef double SELU_SCALE = 1.0507009873554805
 cdef double SELU_ALPHA = 1.6732632423543772
 
@@ -122,7 +150,7 @@ cdef bint _saves_output(int kind) noexcept nogil:
     return kind == SIGMOID or kind == TANH or kind == RELU or kind == LEAKY_RELU or kind == CENTERED_SIGMOID
 
 
-cdef void _activate(int kind, real* a, const real* z, Py_ssize_t size, real alpha) noexcept nogil:
+cdef int _activate(int kind, real* a, const real* z, Py_ssize_t size, real alpha) except -1 nogil:
     """a = f(z)."""
     cdef Py_ssize_t i
     cdef real scale = 1
@@ -147,7 +175,7 @@ cdef void _activate(int kind, real* a, const real* z, Py_ssize_t size, real alph
             a[i] = scale * (z[i] if z[i] >= 0 else alpha * expm1(<real> -40 if z[i] < -40 else z[i]))
     elif kind == GELU:
         for i in range(size):
-            a[i] = z[i] * <real> (0.5 * erfc(-z[i] * 0.7071067811865476))
+            a[i] = gelu(z[i])
     elif kind == SILU:
         for i in range(size):
             a[i] = z[i] * sigmoid(z[i])
@@ -157,10 +185,13 @@ cdef void _activate(int kind, real* a, const real* z, Py_ssize_t size, real alph
     elif kind == CENTERED_SIGMOID:
         for i in range(size):
             a[i] = <real> 0.5 * tanh(<real> 0.5 * z[i])
+    else:
+        _unknown("ACTIVATIONS", kind)
+    return 0
 
 
-cdef void _activate_backward(int kind, real* below, const real* delta, const real* saved, Py_ssize_t size,
-                             real alpha) noexcept nogil:
+cdef int _activate_backward(int kind, real* below, const real* delta, const real* saved, Py_ssize_t size,
+                            real alpha) except -1 nogil:
     """dc/dz = dc/da f'(z); saved is a for sigmoid, tanh, relu, leaky_relu and centered_sigmoid, else z."""
     cdef Py_ssize_t i
     cdef real scale = 1, s
@@ -185,9 +216,7 @@ cdef void _activate_backward(int kind, real* below, const real* delta, const rea
             below[i] = delta[i] * (scale * (<real> 1 if saved[i] > 0 else alpha * exp_minus(saved[i])))
     elif kind == GELU:
         for i in range(size):
-            s = saved[i]
-            below[i] = delta[i] * (<real> (0.5 * erfc(-s * 0.7071067811865476))
-                                   + s * <real> 0.3989422804014327 * exp_minus(<real> 0.5 * s * s))
+            below[i] = delta[i] * gelu_slope(saved[i])
     elif kind == SILU:
         for i in range(size):
             s = saved[i]
@@ -198,6 +227,9 @@ cdef void _activate_backward(int kind, real* below, const real* delta, const rea
     elif kind == CENTERED_SIGMOID:
         for i in range(size):
             below[i] = delta[i] * ((<real> 0.5 - saved[i]) * (<real> 0.5 + saved[i]))
+    else:
+        _unknown("ACTIVATIONS", kind)
+    return 0
 
 
 # ---- losses: the mean over the samples is returned, delta (N, K) is written ---------------------------------
@@ -212,7 +244,7 @@ LOSSES = {
 
 
 cdef double _entry_losses(int kind, real* delta, const real* output, const real* y, Py_ssize_t size,
-                          real share) noexcept nogil:
+                          real share) except? -1 nogil:
     """The sum over all entries of a loss that treats each by itself; delta is multiplied by share = 1/K."""
     cdef real part[64]  # so that only the sum is done one by one
     cdef Py_ssize_t i, q, end
@@ -230,12 +262,14 @@ cdef double _entry_losses(int kind, real* delta, const real* output, const real*
                 s = output[i + q]
                 part[q] = <real> -(y[i + q] * max(log(s), -100.0) + (1 - y[i + q]) * max(log1p(-s), -100.0))
                 delta[i + q] = (s - y[i + q]) / max(s * (<real> 1 - s), <real> 1e-12) * share
-        else:
+        elif kind == BCE_WITH_LOGITS:
             for q in range(end):
                 s = output[i + q]
                 e = exp_minus(s)
                 part[q] = s * (<real> (s > 0) - y[i + q]) + log1p_unit(e)
                 delta[i + q] = (sigmoid_of(e, s) - y[i + q]) * share
+        else:
+            _unknown("LOSSES", kind)
         for q in range(end):
             total += part[q]
     return total
@@ -260,13 +294,13 @@ cdef inline Py_ssize_t _argmax(const real* z, Py_ssize_t K) noexcept nogil:
 
 
 cdef double _loss(int kind, real* delta, const real* output, const void* target, Py_ssize_t N,
-                  Py_ssize_t K) noexcept nogil:
+                  Py_ssize_t K) except? -1 nogil:
     """target: class numbers (N,) as int64 for CROSS_ENTROPY, else y (N, K) as real."""
     cdef Py_ssize_t n, k
     cdef const real* y = <const real*> target
     cdef real* d
-    cdef real largest, s, inverse, weight
-    cdef double total = 0, sums = 1
+    cdef real largest, inverse, weight
+    cdef double total = 0, sums = 1, s
     if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
         return _entry_losses(kind, delta, output, y, N * K, <real> (1.0 / K)) / (N * K)
     for n in range(N):
@@ -285,7 +319,7 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
         s, d = 0, delta + n * K
         for k in range(K):
             s += d[k]
-        inverse = <real> 1 / s
+        inverse = <real> (1 / s)
         for k in range(K):
             d[k] *= inverse
         if kind == CROSS_ENTROPY:
@@ -305,7 +339,7 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
 
 
 cdef int64_t _count_right(int kind, const real* output, const void* target, Py_ssize_t N, Py_ssize_t K,
-                          real threshold) noexcept nogil:
+                          real threshold) except -1 nogil:
     """How many of the N K entries (of the N samples, for classes) are on the right side; 0 for MSE."""
     cdef Py_ssize_t n, k, wanted, beaten
     cdef const real* y = <const real*> target
@@ -317,6 +351,8 @@ cdef int64_t _count_right(int kind, const real* output, const void* target, Py_s
         for k in range(N * K):
             right += (output[k] > threshold) == (y[k] > 0.5)
         return right
+    if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
+        _unknown("LOSSES", kind)
     for n in range(N):
         z = output + n * K
         wanted = <Py_ssize_t> (<const int64_t*> target)[n] if kind == CROSS_ENTROPY else _argmax(y + n * K, K)
@@ -328,34 +364,36 @@ cdef int64_t _count_right(int kind, const real* output, const void* target, Py_s
 
 
 # ---- optimisers: one step on one parameter, in place ---------------------------------------------------------
+# A rate close to 1, of which something remains, is kept in two parts: rounded to float32 alone, .999999 would let
+# 1.3 % more remain out of a million steps. 1 - rate, and the share that weight decay takes, are rounded by themselves.
 
-cdef void _sgd(real* w, const real* gradient, real* velocity, Py_ssize_t size, real lr, real momentum,
+cdef void _sgd(real* w, const real* gradient, real* velocity, Py_ssize_t size, real lr, double momentum,
                bint nesterov, real weight_decay) noexcept nogil:
     """v = momentum v + g; w -= lr v, or lr (g + momentum v) for Nesterov; velocity NULL: w -= lr g."""
     cdef Py_ssize_t i
-    cdef real g
+    cdef real g, keep = <real> momentum, more = <real> (momentum - keep)
     if velocity is NULL:
         for i in range(size):
             w[i] -= lr * (gradient[i] + weight_decay * w[i])
     elif nesterov:
         for i in range(size):
             g = gradient[i] + weight_decay * w[i]
-            velocity[i] = momentum * velocity[i] + g
-            w[i] -= lr * (g + momentum * velocity[i])
+            velocity[i] = keep * velocity[i] + (more * velocity[i] + g)
+            w[i] -= lr * (g + keep * velocity[i])
     else:
         for i in range(size):
-            velocity[i] = momentum * velocity[i] + (gradient[i] + weight_decay * w[i])
+            velocity[i] = keep * velocity[i] + (more * velocity[i] + (gradient[i] + weight_decay * w[i]))
             w[i] -= lr * velocity[i]
 
 
-cdef void _rmsprop(real* w, const real* gradient, real* square, Py_ssize_t size, real lr, real alpha, real eps,
+cdef void _rmsprop(real* w, const real* gradient, real* square, Py_ssize_t size, real lr, double alpha, real eps,
                    real weight_decay) noexcept nogil:
     """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps)."""
     cdef Py_ssize_t i
-    cdef real g, rest = <real> 1 - alpha
+    cdef real g, keep = <real> alpha, more = <real> (alpha - keep), rest = <real> (1 - alpha)
     for i in range(size):
         g = gradient[i] + weight_decay * w[i]
-        square[i] = alpha * square[i] + rest * g * g
+        square[i] = keep * square[i] + (more * square[i] + rest * g * g)
         w[i] -= lr * g / (<real> sqrt(square[i]) + eps)
 
 
@@ -364,16 +402,17 @@ cdef void _adam(real* w, const real* gradient, real* mean, real* square, Py_ssiz
     """m, v: running means of g and g^2; w -= lr m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps)."""
     cdef Py_ssize_t i
     cdef real g
-    cdef real keep = <real> (1 - lr * weight_decay) if decoupled else 1
+    cdef real shrink = <real> (lr * weight_decay) if decoupled else 0
     cdef real decay = 0 if decoupled else <real> weight_decay
     cdef real b1 = <real> beta1, b2 = <real> beta2, c1 = <real> (1 - beta1), c2 = <real> (1 - beta2)
+    cdef real more1 = <real> (beta1 - b1), more2 = <real> (beta2 - b2)
     cdef real rate = <real> (lr / (1 - pow(beta1, t)))
     cdef real root = <real> (1 / sqrt(1 - pow(beta2, t)))
     for i in range(size):
         g = gradient[i] + decay * w[i]
-        mean[i] = b1 * mean[i] + c1 * g
-        square[i] = b2 * square[i] + c2 * g * g
-        w[i] = w[i] * keep - rate * mean[i] / (<real> sqrt(square[i]) * root + eps)
+        mean[i] = b1 * mean[i] + (more1 * mean[i] + c1 * g)
+        square[i] = b2 * square[i] + (more2 * square[i] + c2 * g * g)
+        w[i] -= shrink * w[i] + rate * mean[i] / (<real> sqrt(square[i]) * root + eps)
 
 
 # ---- what Python calls -----------------------------------------------------------------------------------------
@@ -416,12 +455,29 @@ cdef cnp.ndarray _ready(object array, int type, int ndim, str name):
 cdef cnp.ndarray _target(object array, int type, object weight, str name):
     """An array of the weight's shape, or the weight itself, that is updated in place."""
     _is_array(array, name)
-    if cnp.PyArray_TYPE(<cnp.ndarray> array) != type:
-        raise TypeError(f"{name} must be an array of {cnp.PyArray_DescrFromType(type)}")
-    if not cnp.PyArray_ISCARRAY(<cnp.ndarray> array):
-        raise ValueError(f"{name} must be contiguous and writeable to be updated in place")
-    _same_shape(array, weight, name)
-    return array
+    cdef cnp.ndarray a = array
+    if cnp.PyArray_TYPE(a) != type:
+        raise TypeError(f"{name} must be an array of {cnp.PyArray_DescrFromType(type)}, not {a.dtype}")
+    if not cnp.PyArray_ISCARRAY(a):
+        _refuse_target(a, name)
+    _same_shape(a, weight, name)
+    return a
+
+
+cdef int _refuse_target(cnp.ndarray a, str name) except -1:
+    """Why an array cannot be updated in place, and what can."""
+    faults = [
+        fault
+        for fault, found in (
+            ("is in the byte order of another machine", not cnp.PyArray_ISNOTSWAPPED(a)),
+            ("is not aligned in memory", not cnp.PyArray_ISALIGNED(a)),
+            ("is not C-contiguous", not cnp.PyArray_IS_C_CONTIGUOUS(a)),
+            ("is read-only", not cnp.PyArray_ISWRITEABLE(a)),
+        )
+        if found
+    ]
+    raise ValueError(f"{name} {' and '.join(faults)}, so it cannot be updated in place; "
+                     f"a copy can: np.array(array, dtype=np.{cnp.PyArray_DescrFromType(cnp.PyArray_TYPE(a))}, order='C')")
 
 
 cdef int _same_shape(cnp.ndarray array, cnp.ndarray weight, str name) except -1:
@@ -587,18 +643,31 @@ cdef tuple _loss_and_delta(int kind, object output, object y):
     return loss, delta
 
 
-def exponential(x):
-    """e^-|x|, entry by entry: what the kernels use, here for tests and measurements."""
+cdef object _entry_by_entry(object x, bint tail):
     cdef int type = _float_type(x, "x")
     cdef cnp.ndarray x_ = _ready(x, type, cnp.PyArray_NDIM(x), "x")
     cdef cnp.ndarray out = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(x_), cnp.PyArray_DIMS(x_), type, 0)
     cdef Py_ssize_t i
+    cdef float* single = <float*> cnp.PyArray_DATA(out)
+    cdef double* double_ = <double*> cnp.PyArray_DATA(out)
     for i in range(cnp.PyArray_SIZE(x_)):
         if type == cnp.NPY_FLOAT32:
-            (<float*> cnp.PyArray_DATA(out))[i] = exp_minus((<float*> cnp.PyArray_DATA(x_))[i])
+            single[i] = (<float*> cnp.PyArray_DATA(x_))[i]
+            single[i] = _normal_tail(single[i]) if tail else exp_minus(single[i])
         else:
-            (<double*> cnp.PyArray_DATA(out))[i] = exp_minus((<double*> cnp.PyArray_DATA(x_))[i])
+            double_[i] = (<double*> cnp.PyArray_DATA(x_))[i]
+            double_[i] = _normal_tail(double_[i]) if tail else exp_minus(double_[i])
     return out
+
+
+def exponential(x):
+    """e^-|x|, entry by entry: what the kernels use, here for tests and measurements."""
+    return _entry_by_entry(x, False)
+
+
+def normal_tail(x):
+    """Phi(-|x|) = erfc(|x| / sqrt 2) / 2, entry by entry: likewise."""
+    return _entry_by_entry(x, True)
 
 
 def mse(output, y):
@@ -635,7 +704,7 @@ def sgd(weight, gradient, velocity, double lr, double momentum, bint nesterov, d
     cdef void* v = NULL if velocity is None else cnp.PyArray_DATA(_target(velocity, type, weight, "velocity"))
     _same_shape(g_, weight, "gradient")
     if type == cnp.NPY_FLOAT32:
-        _sgd(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> v, size, <float> lr, <float> momentum, nesterov,
+        _sgd(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> v, size, <float> lr, momentum, nesterov,
              <float> weight_decay)
     else:
         _sgd(<double*> w, <double*> cnp.PyArray_DATA(g_), <double*> v, size, lr, momentum, nesterov, weight_decay)
@@ -650,7 +719,7 @@ def rmsprop(weight, gradient, square, double lr, double alpha, double eps, doubl
     cdef void* s = cnp.PyArray_DATA(_target(square, type, weight, "square"))
     _same_shape(g_, weight, "gradient")
     if type == cnp.NPY_FLOAT32:
-        _rmsprop(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> s, size, <float> lr, <float> alpha, <float> eps,
+        _rmsprop(<float*> w, <float*> cnp.PyArray_DATA(g_), <float*> s, size, <float> lr, alpha, <float> eps,
                  <float> weight_decay)
     else:
         _rmsprop(<double*> w, <double*> cnp.PyArray_DATA(g_), <double*> s, size, lr, alpha, eps, weight_decay)
@@ -726,16 +795,19 @@ cdef struct Epoch:
     int64_t right
 
 
-cdef void _update(Epoch* e, Parameter* p, const real* g) noexcept nogil:
+cdef int _update(Epoch* e, Parameter* p, const real* g) except -1 nogil:
     cdef double* r = e.rates
     cdef real* w = <real*> p.value
     if e.optimizer == SGD:
-        _sgd(w, g, <real*> p.first, p.size, <real> r[0], <real> r[1], r[2] != 0, <real> r[3])
+        _sgd(w, g, <real*> p.first, p.size, <real> r[0], r[1], r[2] != 0, <real> r[3])
     elif e.optimizer == RMSPROP:
-        _rmsprop(w, g, <real*> p.first, p.size, <real> r[0], <real> r[1], <real> r[2], <real> r[3])
-    else:
+        _rmsprop(w, g, <real*> p.first, p.size, <real> r[0], r[1], <real> r[2], <real> r[3])
+    elif e.optimizer == ADAM or e.optimizer == ADAMW:
         _adam(w, g, <real*> p.first, <real*> p.second, p.size, <double> e.steps, r[0], r[1], r[2], <real> r[3], r[4],
               e.optimizer == ADAMW)
+    else:
+        _unknown("OPTIMIZERS", e.optimizer)
+    return 0
 
 
 cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:

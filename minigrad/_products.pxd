@@ -347,32 +347,78 @@ cdef inline void multiply(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, con
         by_size(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, <double_lanes*> NULL)
 
 
-cdef inline void sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, real scale, vec* lanes) noexcept nogil:
-    """total (n,) = scale * the sum of the rows of a (m, n), every fourth row in a register of its own."""
+cdef inline void vector_sums(real* part, const real* a, Py_ssize_t m, Py_ssize_t n, vec* lanes) noexcept nogil:
+    """part = the sum of m vectors that are n numbers apart: every fourth in a register of its own."""
     cdef vec s0, s1, s2, s3
     cdef real zeros[16]
-    cdef Py_ssize_t i, j, L = sizeof(vec) // sizeof(real)
+    cdef Py_ssize_t i
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
-        for j in range(L):
-            zeros[j] = 0
-        for j from 0 <= j <= n - L by L:
-            s0 = s1 = s2 = s3 = (<const vec*> &zeros[0])[0]
-            for i in range(0, m - 3, 4):
-                s0 += (<const vec*> (a + i * n + j))[0]
-                s1 += (<const vec*> (a + (i + 1) * n + j))[0]
-                s2 += (<const vec*> (a + (i + 2) * n + j))[0]
-                s3 += (<const vec*> (a + (i + 3) * n + j))[0]
-            for i in range(m // 4 * 4, m):
-                s0 += (<const vec*> (a + i * n + j))[0]
-            (<vec*> (total + j))[0] = ((s0 + s1) + (s2 + s3)) * scale
-        for j in range(n // L * L, n):
-            total[j] = 0
-            for i in range(m):
-                total[j] += a[i * n + j]
-            total[j] *= scale
+        for i in range(<Py_ssize_t> (sizeof(vec) // sizeof(real))):
+            zeros[i] = 0
+        s0 = s1 = s2 = s3 = (<const vec*> &zeros[0])[0]
+        for i in range(0, m - 3, 4):
+            s0 += (<const vec*> (a + i * n))[0]
+            s1 += (<const vec*> (a + (i + 1) * n))[0]
+            s2 += (<const vec*> (a + (i + 2) * n))[0]
+            s3 += (<const vec*> (a + (i + 3) * n))[0]
+        for i in range(m // 4 * 4, m):
+            s0 += (<const vec*> (a + i * n))[0]
+        (<vec*> part)[0] = (s0 + s1) + (s2 + s3)
+
+
+cdef inline real number_sum(const real* a, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
+    """The same for one column."""
+    cdef real s0 = 0, s1 = 0, s2 = 0, s3 = 0
+    cdef Py_ssize_t i
+    for i in range(0, m - 3, 4):
+        s0 += a[i * n]
+        s1 += a[(i + 1) * n]
+        s2 += a[(i + 2) * n]
+        s3 += a[(i + 3) * n]
+    for i in range(m // 4 * 4, m):
+        s0 += a[i * n]
+    return (s0 + s1) + (s2 + s3)
+
+
+cdef inline void strip_sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t width, real scale,
+                            vec* lanes) noexcept nogil:
+    """scale * the sums of the first columns: of a whole vector of them, or one by one where there are fewer in all."""
+    cdef real part[16]
+    cdef double whole[16]
+    cdef Py_ssize_t i, q, L = sizeof(vec) // sizeof(real)
+    if m <= DEEP:
+        if width == L:
+            vector_sums(total, a, m, n, lanes)
+        for q in range(width):
+            total[q] = (total[q] if width == L else number_sum(a + q, m, n)) * scale
+        return
+    for q in range(width):
+        whole[q] = 0
+    for i from 0 <= i < m by DEEP:
+        if width == L:
+            vector_sums(&part[0], a + i * n, min(<Py_ssize_t> DEEP, m - i), n, lanes)
+        for q in range(width):
+            whole[q] += part[q] if width == L else number_sum(a + i * n + q, min(<Py_ssize_t> DEEP, m - i), n)
+    for q in range(width):
+        total[q] = <real> (whole[q] * scale)
+
+
+cdef inline void sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, real scale, vec* lanes) noexcept nogil:
+    cdef Py_ssize_t strip, j, L = sizeof(vec) // sizeof(real)
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for strip in range(n // L):
+            strip_sums(total + strip * L, a + strip * L, m, n, L, scale, lanes)
+        if n % L:
+            j = max(n - L, 0)  # the last vector overlaps the one before
+            strip_sums(total + j, a + j, m, n, n - j, scale, lanes)
 
 
 cdef inline void column_sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, real scale) noexcept nogil:
+    """total (n,) = scale * the sum of the rows of a (m, n), in one order for all columns and all widths of vectors:
+
+    DEEP rows at a time as ((s0 + s1) + (s2 + s3)), s_i the sum of rows i, i + 4, ...; s0 has the last ones too, where
+    four do not divide. The sums of so many rows are added in double, one after the other.
+    """
     if real is float:
         sums(total, a, m, n, scale, <float_lanes*> NULL)
     else:

@@ -13,6 +13,7 @@ from layouts import LAYOUTS as OTHERS
 from strategies import DTYPES, KINDS, arrays, finite, outputs_and_targets, seeds, shaped
 
 from minigrad import _core_numpy as twin
+from minigrad import _lowering
 
 RELATIVE = {np.float32: 1e-5, np.float64: 1e-11}  # for functions of one entry, or of one row
 ALPHAS = {"leaky_relu": 0.01, "elu": 1.3}
@@ -110,6 +111,53 @@ def test_a_sample_that_is_not_finite_leaves_the_others_as_they_are(compiled, sha
     np.testing.assert_array_equal(compiled.propagate(a, weight.T.copy()), expected)
 
 
+CORES = pytest.mark.parametrize("name", ["compiled", "twin"])
+
+
+def core_of(name, request):
+    return twin if name == "twin" else request.getfixturevalue("compiled")
+
+
+@CORES
+@pytest.mark.parametrize("numbers", ["equal", "random"])
+def test_a_million_samples_are_summed_without_losing_digits(name, numbers, request):
+    core, N = core_of(name, request), 1_000_003
+    for K, J in ((1, 1), (3, 2)):
+        rng = np.random.default_rng(K)
+        delta, a = [rng.random((N, n)).astype(np.float32) for n in (K, J)]
+        if numbers == "equal":
+            delta[...] = a[...] = 0.1
+        exact = delta.astype(float).T @ a.astype(float) / N
+        # Equal numbers are the worst: each of up to 512 additions is then rounded the same way.
+        np.testing.assert_allclose(core.weight_gradient(delta, a), exact, rtol=1e-5 if numbers == "equal" else 3e-7)
+        bound = 2e-6 if numbers == "equal" else 3e-7
+        np.testing.assert_allclose(core.bias_gradient(delta), delta.mean(axis=0, dtype=float), rtol=bound)
+
+
+def in_the_order_written_out(a):
+    """The sum of a column as column_sums promises it, in its own type."""
+    whole = 0.0
+    for start in range(0, len(a), 512):
+        four = [a.dtype.type(0)] * 4
+        block = a[start : start + 512]
+        for i, x in enumerate(block):
+            four[i % 4 if i < len(block) // 4 * 4 else 0] += x
+        part = (four[0] + four[1]) + (four[2] + four[3])
+        whole = part if len(a) <= 512 else whole + float(part)
+    return whole
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("N", [1, 3, 6, 512, 1025, 2048])
+@pytest.mark.parametrize("K", [1, 2, 5, 8, 13, 16, 35])
+def test_column_sums_have_one_order_for_all_columns_and_widths(compiled, K, N, dtype):
+    """The same bits whatever the registers, so `make levels` runs this too."""
+    delta = np.random.default_rng(0).standard_normal((N, K)).astype(dtype)
+    scale = dtype(1 / N)
+    expected = [dtype(in_the_order_written_out(column) * (scale if N <= 512 else float(scale))) for column in delta.T]
+    np.testing.assert_array_equal(compiled.bias_gradient(delta), expected)
+
+
 # ---- the activations -------------------------------------------------------------------------------------
 
 
@@ -151,6 +199,30 @@ def test_a_nan_is_passed_on_so_that_divergence_is_seen(compiled, kind, dtype, n)
         assert np.isnan(core.activation_backward(kind, z, np.ones_like(z), alpha)).all()
 
 
+def test_both_cores_know_the_same_kinds(compiled):
+    assert set(compiled.ACTIVATIONS) == set(twin.ACTIVATIONS) == set(KINDS)
+    assert set(compiled.LOSSES) == {name for name in LOSSES if callable(getattr(twin, name))}
+    assert set(compiled.OPTIMIZERS) == set(_lowering.KERNELS.values())
+
+
+def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypatch):
+    z = np.ones((4, 3))
+    linear = ("linear", np.ones((3, 3)), None, (), ())
+    rest = (0.0, "SGD", (0.0, 0.0, 0.0, 0.0), 0, z, z, np.arange(4), 2)
+    for table in ("ACTIVATIONS", "LOSSES", "OPTIMIZERS"):
+        monkeypatch.setitem(getattr(compiled, table), "new", 99)
+    for call in (
+        lambda: compiled.activation("new", z),
+        lambda: compiled.activation("new", z.astype(np.float32)),
+        lambda: compiled.activation_backward("new", z, z),
+        lambda: compiled.train_epoch([linear, ("new", 0.0)], "mse", *rest),
+        lambda: compiled.train_epoch([linear], "new", *rest),
+        lambda: compiled.train_epoch([linear], "mse", 0.0, "new", (0.0,) * 5, *rest[3:]),
+    ):
+        with pytest.raises(ValueError, match="has no branch|number of arrays"):
+            call()
+
+
 # ---- the losses ------------------------------------------------------------------------------------------
 
 LOSSES = ("mse", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy")
@@ -168,6 +240,18 @@ def test_losses(compiled, name, dtype, N, K, layouts, seed, scale):
     assert isinstance(loss, float)
     assert loss == pytest.approx(expected, rel=RELATIVE[dtype], abs=RELATIVE[dtype])
     close(delta, expected_delta, RELATIVE[dtype], 4 * np.finfo(dtype).eps)
+
+
+@CORES
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("N", "K"), [(128, 2000), (300, 20), (3, 3000)])
+def test_the_sums_of_many_classes_neither_overflow_nor_lose_digits(name, N, K, dtype, request):
+    output, y = np.zeros((N, K), dtype), np.arange(N) % K
+    for loss, target in (("cross_entropy", y), ("soft_cross_entropy", np.eye(N, K, dtype=dtype))):
+        value, delta = getattr(core_of(name, request), loss)(output, target[:N])
+        if loss == "cross_entropy" or N <= K:
+            assert value == pytest.approx(np.log(K), rel=1e-6)
+        np.testing.assert_allclose(delta[0, 1:], 1 / K, rtol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
@@ -233,6 +317,45 @@ def test_updates(compiled, case, dtype, K, J, layout, seed):
         close(mine, other, RELATIVE[dtype], rounding)
 
 
+CLOSE_TO_ONE = {  # what decays where the gradient is 0: function, how many states, its numbers
+    "momentum": ("sgd", 1, (0.1, 0.999999, False, 0.0)),
+    "nesterov": ("sgd", 1, (0.1, 0.999999, True, 0.0)),
+    "rmsprop": ("rmsprop", 1, (0.1, 0.999999, 1e-8, 0.0)),
+    "adam": ("adam", 2, (3, 0.1, 0.999999, 0.999999, 1e-8, 0.0, False)),
+    "adamw's weight": ("adam", 2, (3, 0.001, 0.9, 0.999, 1e-8, 0.001, True)),
+}
+
+
+@CORES
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CLOSE_TO_ONE)
+def test_a_rate_close_to_one_keeps_its_share(name, case, dtype, request):
+    """One step by 1e-6, rounded in each entry, is right in the mean of many."""
+    function, slots, numbers = CLOSE_TO_ONE[case]
+    rng, zero = np.random.default_rng(0), np.zeros(200_000, dtype)
+    weight, *state = [rng.uniform(0.5, 1, zero.size).astype(dtype) for _ in range(1 + slots)]
+    if case == "adamw's weight":
+        state = [zero.copy(), zero.copy()]
+    watched = [weight] if case == "adamw's weight" else state
+    before = [array.astype(float) for array in watched]
+    getattr(core_of(name, request), function)(weight, zero, *state, *numbers)
+    for old, new in zip(before, watched, strict=True):
+        assert (old - new).mean() / old.mean() == pytest.approx(1e-6, rel=2e-3)
+
+
+@CORES
+@pytest.mark.parametrize("rate", [0.99, 0.9999, 0.999999])
+def test_a_first_running_square_is_the_rest_of_the_gradients(name, rate, request):
+    core, one = core_of(name, request), np.ones(1, np.float32)
+    for function, slots, numbers in (
+        ("rmsprop", 1, (0.1, rate, 1e-8, 0.0)),
+        ("adam", 2, (1, 0.1, rate, rate, 1e-8, 0.0, False)),
+    ):
+        state = [np.zeros(1, np.float32) for _ in range(slots)]
+        getattr(core, function)(one.copy(), one, *state, *numbers)
+        assert [float(array[0]) for array in state] == [pytest.approx(1 - rate, rel=1e-6)] * slots
+
+
 # ---- bad arguments ---------------------------------------------------------------------------------------
 
 A = np.ones((3, 2))
@@ -267,6 +390,7 @@ BAD = {
     "no outputs": ("soft_cross_entropy", A[:, :0], A[:, :0]),
     "frozen weight": ("sgd", FROZEN, A, None, 0.1, 0.0, False, 0.0),
     "strided weight": ("sgd", A.T, A.T, None, 0.1, 0.0, False, 0.0),
+    "swapped weight": ("sgd", A.astype(A.dtype.newbyteorder()), A, None, 0.1, 0.0, False, 0.0),
     "frozen velocity": ("sgd", A, A, FROZEN, 0.1, 0.9, False, 0.0),
     "short square": ("rmsprop", A, A, A[:2].copy(), 0.1, 0.9, 1e-8, 0.0),
     "short gradient": ("adam", A, A[:2], A, A, 1, 0.1, 0.9, 0.999, 1e-8, 0.0, False),
@@ -283,3 +407,23 @@ def test_bad_arguments_raise_and_change_nothing(compiled, case):
     with pytest.raises((TypeError, ValueError, KeyError)):
         getattr(compiled, name)(*args)
     assert (A == 1).all()
+
+
+FAULTY = {
+    "byte order": A.astype(A.dtype.newbyteorder()),
+    "aligned": np.frombuffer(bytearray(1) + bytearray(A.tobytes()), np.float64, offset=1).reshape(A.shape),
+    "contiguous": np.asfortranarray(A),
+    "read-only": FROZEN,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_an_array_that_cannot_be_updated_in_place_is_told_why(compiled, fault):
+    array = FAULTY[fault]
+    for weight, velocity, name in ((array, None, "weight"), (A, array, "velocity")):
+        with pytest.raises(ValueError, match=f"^{name} is .*{fault}") as error:
+            compiled.sgd(weight, A, velocity, 0.1, 0.9, False, 0.0)
+        assert [word for word in FAULTY if word in str(error.value).split(", so it")[0]] == [fault]
+        line = str(error.value).split("a copy can: ")[1]
+        compiled.sgd(eval(line, {"np": np, "array": array}), A, None, 0.1, 0.9, False, 0.0)
+    assert (array == 1).all()

@@ -175,6 +175,63 @@ def test_samples_that_outgrow_the_cache_train_to_the_same_bits(compiled, dtype, 
     assert {n: a.tobytes() for n, a in nets[0].state().items()} == {n: a.tobytes() for n, a in nets[1].state().items()}
 
 
+NETS = {
+    "a short cut within a short cut that goes on": lambda linear: [
+        linear(), mg.Residual(mg.Residual(linear(), mg.Tanh()), linear(), mg.Sigmoid(), mg.Residual(linear())), linear()
+    ],
+    "parameters that are not the default": lambda linear: [
+        linear(), mg.ELU(0.3), linear(), mg.LeakyReLU(0.4), linear(), mg.ELU(1.7), linear()
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NETS)
+def test_nets_that_share_nothing_by_mistake(compiled, name, dtype):
+    x = np.random.default_rng(0).standard_normal((40, 6)).astype(dtype)
+    left = []
+    for engine in ("python", "fused"):
+        rng = np.random.default_rng(1)
+        net, opt = mg.Sequential(*NETS[name](lambda rng=rng: mg.Linear(6, 6, dtype=dtype, rng=rng))), mg.SGD(0.05)
+        history = mg.fit(net, mg.MSELoss(), opt, x, x[:, ::-1].copy(), epochs=2, batch_size=8, rng=0, engine=engine)
+        left.append(everything(net, opt, history))
+    assert left[0] == left[1]
+
+
+@pytest.mark.parametrize("wanted", range(4))
+def test_of_equal_outputs_the_first_is_the_answer(engine, wanted):
+    output = np.array([[2.0, 2, 2, 2], [0, 2, 2, 1], [0, 0, 2, 2], [0, 1, 1, 2]])
+    net = mg.Sequential(mg.Linear(4, 4, bias=False))
+    net[0].weight[...] = np.eye(4)
+    for y in (np.full(4, wanted), np.eye(4)[[wanted] * 4]):
+        net[0].weight[...] = np.eye(4)
+        history = mg.fit(net, mg.CrossEntropyLoss(), mg.SGD(1e-12), output, y, epochs=1, batch_size=4, shuffle=False,
+                         engine=engine)  # fmt: skip
+        assert history.accuracy == [1 / 4]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("J", [3, 200])
+def test_batches_of_more_than_512_samples_train_to_the_same_bits(compiled, J, dtype):
+    x = np.random.default_rng(0).standard_normal((2700, J)).astype(dtype)
+    left = []
+    for engine in ("python", "fused"):
+        net, opt = mg.mlp([J, 90 if J > 3 else 5, 2], "gelu", dtype=dtype, rng=0), mg.Adam(0.01)
+        history = mg.fit(net, mg.MSELoss(), opt, x, x[:, :2], epochs=2, batch_size=1300, rng=0, engine=engine)
+        left.append(everything(net, opt, history))
+    assert left[0] == left[1]
+
+
+@pytest.mark.parametrize("loss", [np.inf, np.nan])
+def test_a_loss_that_is_not_finite_ends_the_fused_epoch_before_its_update(compiled, loss):
+    weight = np.full((1, 1), 1e200 if loss == np.inf else np.nan)
+    ops = [("linear", weight, None, (), ())]
+    x = np.full((4, 1), 1e10)
+    rest = "mse", 0.0, "SGD", (0.1, 0.0, 0.0, 0.0), 5, x, x, np.arange(4), 2
+    total, _, steps, finite = compiled.train_epoch(ops, *rest)
+    assert (total, steps, finite) == (0.0, 0, False)
+
+
 # ---- what the compiled core itself refuses ---------------------------------------------------------------
 
 W, S = np.ones((3, 2)), np.ones((3, 2))  # a weight, and a slot of the optimiser for it

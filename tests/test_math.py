@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import finite
+from strategies import DTYPES, finite
+
+from minigrad import _core_numpy as twin
+from minigrad._backend import _reason
 
 
 def exact_sigmoid(x):
@@ -92,3 +95,79 @@ def test_special_values(compiled):
     assert np.isnan(compiled.activation("tanh", x)[6])
     assert compiled.activation("tanh", x)[[0, 5]].tolist() == [-1, 1]
     assert compiled.exponential(np.array([-745.13]))[0] == 5e-324  # the last subnormal
+
+
+# ---- the normal distribution's tail, and GELU ------------------------------------------------------------------
+
+ENDS = {np.float32: 14.4, np.float64: 38.6}  # where z Phi(z) ends
+FUSED = any(level in _reason for level in ("x86-64-v3", "x86-64-v4"))
+TAIL = 2.01 if FUSED else 2.25  # ulp; the worst float32 errs by 2.002, and by 2.157 where there is no FMA
+
+
+def exact_gelu(mpmath, t):
+    """(Phi(-t), -t Phi(-t), f'(-t)) of z Phi(z), for a float t >= 0, to 60 digits."""
+    with mpmath.workdps(60):
+        t = mpmath.mpf(float(t))
+        tail = mpmath.erfc(t / mpmath.sqrt(2)) / 2
+        return tail, -t * tail, tail - t * mpmath.npdf(t)
+
+
+def units(got, exact, dtype):
+    """The distance in units of the last place of the exact value, subnormal ones included."""
+    unit = float(np.spacing(dtype(abs(float(exact)))))
+    return abs(float(exact - float(got)) / unit)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gelu_and_its_tail_are_accurate_down_to_where_they_underflow(compiled, rng, dtype):
+    mpmath = pytest.importorskip("mpmath")
+    end = ENDS[dtype]
+    t = np.concatenate([rng.uniform(0, end, 1500), rng.uniform(0.5, 2, 1000), 10 ** rng.uniform(-30, 0, 300)])
+    t = np.concatenate([t, rng.uniform(end - 1.2, end, 500)]).astype(dtype)
+    tails, gelus = compiled.normal_tail(t), compiled.activation("gelu", -t)
+    slopes = compiled.activation_backward("gelu", np.ones_like(t), -t)
+    for i, size in enumerate(t):
+        tail, gelu, slope = exact_gelu(mpmath, size)
+        assert units(tails[i], tail, dtype) <= TAIL
+        assert units(gelus[i], gelu, dtype) <= TAIL + 1
+        if size > 2:
+            assert units(slopes[i], slope, dtype) <= 6
+        else:
+            assert abs(float(slopes[i] - slope)) <= 2 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gelu_above_zero(compiled, rng, dtype):
+    mpmath = pytest.importorskip("mpmath")
+    z = np.concatenate([rng.uniform(0, 9, 500), 10 ** rng.uniform(-30, 3, 300)]).astype(dtype)
+    a, slope = compiled.activation("gelu", z), compiled.activation_backward("gelu", np.ones_like(z), z)
+    for i, size in enumerate(z):
+        tail, gelu, below = exact_gelu(mpmath, size)
+        assert units(a[i], float(size) + gelu, dtype) <= TAIL + 1
+        assert abs(float(slope[i] - (1 - below))) <= 2 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 3, 40])
+def test_gelu_of_special_values_is_the_twins(compiled, dtype, n):
+    least = np.finfo(dtype).smallest_subnormal
+    for z in (-np.inf, np.inf, np.nan, -0.0, 0.0, least, -least, 3 * least, -50, 50, -1e30, 1e30, np.finfo(dtype).max):
+        z, one = np.full(n, z, dtype), np.ones(n, dtype)
+        for name, args in (("activation", (z,)), ("activation_backward", (one, z))):
+            ours, theirs = [getattr(core, name)("gelu", *args) for core in (compiled, twin)]
+            np.testing.assert_array_equal(ours, theirs)
+            if name == "activation":  # a slope that ends below zero ends at -0, the twin's sum at +0
+                np.testing.assert_array_equal(np.signbit(ours[ours == ours]), np.signbit(theirs[ours == ours]))
+
+
+@pytest.mark.proofs
+def test_gelu_and_its_tail_for_every_float32(compiled):
+    """Every float32 from 2^-24 to 14.4 in size; what is exact here is our float64, which mpmath judges above."""
+    for exponent in range(-24, 4):
+        bits = np.arange(1 << 23, dtype=np.uint32) + np.uint32((exponent + 127) << 23)
+        t = bits.view(np.float32)
+        t = t[t <= ENDS[np.float32]]
+        exact = compiled.normal_tail(t.astype(np.float64))
+        assert ulps(compiled.normal_tail(t), exact).max() <= TAIL
+        assert ulps(compiled.activation("gelu", -t), -t.astype(np.float64) * exact).max() <= TAIL + 1
+        assert ulps(compiled.activation("gelu", t), t.astype(np.float64) * (1 - exact)).max() <= TAIL + 1

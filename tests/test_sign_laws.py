@@ -90,3 +90,11 @@ def test_the_law_in_a_net_on_digits(kind, share):
     g = mg.backprop(net, mg.CrossEntropyLoss(), x[:50], y[:50]).gradients["2"]
     signs = np.sign(g.per_sample())
     assert (signs == np.sign(g.delta)[:, :, None]).all(axis=2).mean() == share
+
+
+def test_per_sample_norms_of_rows_of_mixed_size():
+    """Each row has a scale of its own: one for all would lose the small or the large ones."""
+    sizes = np.array([1e-300, 1e300, 1.0, 0.0, 1e-160, 1e160])
+    delta, a = sizes[:, None] * np.array([3.0, 4.0]), np.ones((6, 4))
+    np.testing.assert_allclose(WeightGradient(delta, a).per_sample_norms(), 10 * sizes, rtol=1e-14)
+    np.testing.assert_allclose(WeightGradient(a, delta).per_sample_norms(), 10 * sizes, rtol=1e-14)
