@@ -189,8 +189,8 @@ def c9():
 
 # ---- the crucial experiments -----------------------------------------------------------------------------
 
-DEEP = [64] * 6 + [10]
-RATES = np.geomspace(0.02, 5, 25)
+DEEP = [64] * 5 + [10]  # five layers with weights
+RATES = np.geomspace(0.03, 10, 30)
 
 
 class Offset(mg.Tanh):
@@ -207,7 +207,7 @@ class Offset(mg.Tanh):
 def offset_net(seed, c, random_signs=False):
     """tanh + c, with biases that make it start as the function of a plain tanh net."""
     net, layers = mg.mlp(DEEP, "tanh", rng=seed), []
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (5, 64)) if random_signs else np.ones((5, 64))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (4, 64)) if random_signs else np.ones((4, 64))
     for i, layer in enumerate(net):
         layers.append(Offset(c * signs[i // 2]) if i % 2 else layer)
         if i % 2 == 0 and i:
@@ -268,7 +268,7 @@ def rows_of(make, seeds=range(4)):
     """The share of single-signed rows in one sample's gradient, above the first layer."""
     x, y = some_digits()
     nets = [mg.backprop(make(seed), LOSS, x, y).gradients for seed in seeds]
-    return [np.mean([dg.single_signed_rows(g, per_sample=True) for g in list(net.values())[1:]]) for net in nets]
+    return [np.mean([dg.single_signed_rows(g, per_sample=True).mean() for g in list(net.values())[1:]]) for net in nets]
 
 
 def crucial():
