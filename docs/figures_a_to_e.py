@@ -46,6 +46,12 @@ def digits_net(seed, kind, epochs=0):
     return mg.backprop(net, LOSS, x / 16, y).gradients
 
 
+def silent(seed, pairs, N):
+    """The share of rows of nothing but zeros in random batches of N."""
+    g, rng = pairs[seed], np.random.default_rng(seed)
+    return np.mean([(g.delta[rng.choice(len(g.delta), N, replace=False)] == 0).all(axis=0).mean() for _ in range(100)])
+
+
 def a5():
     """The survival law: random delta, and real ones."""
     for N in (1, 2, 4, 8, 32, 128):
@@ -62,8 +68,11 @@ def a5():
                 yield f"digits, {kind}, {name}, N = {N}", shares
             yield f"digits, {kind}, {name}, all 1,438", [dg.single_signed_rows(g).mean() for g in pairs]
             yield f"digits, {kind}, {name}, limit of the law", [dg.survival_limit(g.a, rng=0) for g in pairs]
-            errors = [(abs(g.bias) / g.delta.std(axis=0) * math.sqrt(len(g.delta))).max() for g in pairs]
-            yield f"digits, {kind}, {name}, largest |mean delta| in standard errors", errors
+            if kind == "sigmoid":
+                errors = [(abs(g.bias) / g.delta.std(axis=0) * math.sqrt(len(g.delta))).max() for g in pairs]
+                yield f"digits, sigmoid, {name}, largest |mean delta_k| in standard errors", errors
+            if (kind, name) == ("relu", "second hidden"):
+                yield "digits, relu, second hidden, N = 128: rows of nothing but zeros", over(SEEDS, silent, pairs, 128)
     trained = [digits_net(seed, "sigmoid", 30)["4"] for seed in SEEDS]
     for N in (8, 32, 128):
         shares = [dg.batch_survival(g, N, rng=seed) for seed, g in enumerate(trained)]
