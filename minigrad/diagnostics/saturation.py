@@ -193,13 +193,14 @@ def critical_gain(activation):
 
 def _fixed_point(activation, gain, bias_std, q):
     """q = V(q), by iteration from the q given. Near a critical gain V alone takes for ever, so steps are skipped: by Aitken's
-    rule where it contracts, and where it drives q away by going on in proportion.
+    rule where it contracts, and elsewhere by going on in proportion, for twice as many steps each time.
     """
 
     def variance(q):
         new = gain**2 * float(_WEIGHTS @ np.square(activation(math.sqrt(q) * _POINTS))) + bias_std**2
         return min(max(new, _TINY), _HUGE)
 
+    skipped = 20
     for _ in range(200):
         once = variance(q)
         twice = variance(once)
@@ -208,10 +209,9 @@ def _fixed_point(activation, gain, bias_std, q):
         slope = (twice - once) / (once - q)
         if bias_std > 0 and abs(slope - 1) < 1e-9:  # V(q) = q + bias_std^2, as far as rounding tells
             return _HUGE
-        ahead = twice
-        if 0 < slope < 1:
-            ahead = once + (twice - once) / (1 - slope)
-        elif slope >= 1:
-            ahead = min(max(twice * (twice / once) ** 20, _TINY), _HUGE)
+        ahead = once + (twice - once) / (1 - slope) if 0 < slope < 1 else 0.0
+        if slope > 0 >= ahead:
+            far = math.log(twice) + skipped * math.log(twice / once)
+            ahead, skipped = math.exp(min(max(far, math.log(_TINY)), math.log(_HUGE))), 2 * skipped
         q = ahead if ahead > 0 else twice
     return q
