@@ -26,7 +26,6 @@ def anchors(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page):
     links = re.findall(r"\]\(([^)\s]+)\)", prose(page))
-    assert links or page.name == "performance.md"
     for link in links:
         if link.startswith(("http:", "https:")):
             continue

@@ -192,8 +192,8 @@ def critical_gain(activation):
 
 
 def _fixed_point(activation, gain, bias_std, q):
-    """q = V(q), by iteration from the q given. Near a critical gain V alone takes for ever, so steps are skipped: by Aitken's
-    rule where it contracts, and elsewhere by going on in proportion, for twice as many steps each time.
+    """q = V(q), by iteration from the q given. Near a critical gain V alone takes for ever, so steps are skipped:
+    by Aitken's rule where it contracts, and elsewhere by going on in proportion, for twice as many steps each time.
     """
 
     def variance(q):

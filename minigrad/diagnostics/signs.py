@@ -277,7 +277,7 @@ def batch_survival(g, batch_size, draws=100, rng=None):
     """The share of single-signed rows among the gradients of random batches drawn from the samples of g.
 
     g: WeightGradient with at least batch_size samples; batches are drawn without replacement. Compare with
-    survival_limit(g.a), which assumes that delta knows nothing of a.
+    survival_limit(g.a), which assumes that delta knows nothing of a and has mean zero.
     Rows that are zero throughout count: for ReLU, whose silent units make many, see (g.delta == 0).all(axis=0).
     """
     instance(g, WeightGradient, "g")

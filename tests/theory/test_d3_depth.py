@@ -9,13 +9,13 @@ E[sigma'(sqrt(q*) Z)^2], q* the fixed point of q = gain^2 E[sigma(sqrt(q) Z)^2].
 45.6). With the centring bias b = -W 1/2 the critical gain is 4, as 4 (sigma - 1/2) = 2 tanh(z/2); tanh has 1,
 ReLU sqrt 2. GELU and SiLU have none: for a gain between sqrt 2 and 2 the map of q has an unstable fixed point, q =
 gain^2 E[f(sqrt(q) Z)^2], below which signals die out (chi -> gain^2 / 4 < 1) and above which they grow without end
-(chi -> gain^2 / 2 > 1). A residual block x + f(x) adds the identity: delta never shrinks on average. Nielsen's experiment
-(W ~ N(0, 1/fan-in), b ~ N(0, 1)): sqrt(chi) = .205 per layer.
+(chi -> gain^2 / 2 > 1). A residual block x + f(x) adds the identity: delta never shrinks on average. Nielsen's
+experiment (W ~ N(0, 1/fan-in), b ~ N(0, 1)): sqrt(chi) = .205 per layer.
 
 Floats. The bound to rounding; the rates statistically.
 
-Converse. The two fates are found in one net, for small and for large inputs. The bound is found broken for slopes above 1/4 (tanh), "1/4 per layer" is found wrong on both sides:
-gain 1 shrinks delta 4.2-fold, gain 4 only 1.6-fold, gain 12 makes it grow.
+Converse. The two fates are found in one net, for small and for large inputs. The bound is found broken for slopes
+above 1/4 (tanh), "1/4 per layer" is found wrong on both sides: gain 1 shrinks delta 4.2-fold, gain 4 only 1.6-fold, gain 12 makes it grow.
 """
 
 import math
