@@ -15,7 +15,8 @@ experiment (W ~ N(0, 1/fan-in), b ~ N(0, 1)): sqrt(chi) = .205 per layer.
 Floats. The bound to rounding; the rates statistically.
 
 Converse. The two fates are found in one net, for small and for large inputs. The bound is found broken for slopes
-above 1/4 (tanh), "1/4 per layer" is found wrong on both sides: gain 1 shrinks delta 4.2-fold, gain 4 only 1.6-fold, gain 12 makes it grow.
+above 1/4 (tanh), "1/4 per layer" is found wrong on both sides: gain 1 shrinks delta 4.2-fold, gain 4 only
+1.6-fold, gain 12 makes it grow.
 """
 
 import math
