@@ -160,6 +160,10 @@ def test_converse_one_gain_and_both_fates(kind):
         assert fate(np.square(mg.Sequential(*net[:-1])(spread * rng.standard_normal((20, 300)))).mean())
 
 
+def test_figure_how_many_layers_floats_last():
+    assert np.log10(np.finfo(float).tiny) / mean_field_rate("sigmoid", 1).decades == pytest.approx(490, abs=2)
+
+
 def test_the_variance_at_the_sigmoid_s_critical_gain():
     assert mean_field_rate("sigmoid", critical_gain("sigmoid")).q == pytest.approx(45.6, abs=0.05)
 
