@@ -251,7 +251,7 @@ def some_digits(scale=True):
 def steps(net, lr, x, y, most):
     """Full-batch steps to a loss of .01; infinite where it takes more than `most` or the loss runs away."""
     opt = mg.SGD(lr)
-    for step in range(int(min(most, 4000)) + 1):
+    for step in range(int(min(most, 1200)) + 1):
         bp = mg.backprop(net, LOSS, x, y)
         if bp.loss < 0.01:
             return step
@@ -262,9 +262,9 @@ def steps(net, lr, x, y, most):
 
 
 def tuned(make, scale=True, seeds=range(4)):
-    """Steps of each seed at the rate that is best for their median; each side of .3 is left after two worse rates."""
+    """Steps of each seed at the rate that is best for their median; each side of .1 is left after two worse rates."""
     (x, y), best = some_digits(scale), [math.inf] * len(seeds)
-    for side in (RATES[RATES >= 0.3], RATES[RATES < 0.3][::-1]):
+    for side in (RATES[RATES >= 0.1], RATES[RATES < 0.1][::-1]):
         worse = 0
         for lr in side:
             middle = np.median(best)
