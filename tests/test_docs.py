@@ -10,8 +10,8 @@ PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob(
 
 
 def prose(page):
-    """The text without code: no links are meant in it."""
-    return re.sub(r"```.*?```|`[^`\n]*`", "code", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    """The text without code and formulas: no links are meant in them."""
+    return re.sub(r"```.*?```|`[^`\n]*`|\$[^$\n]*\$", "x", page.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 def anchors(page):
