@@ -12,12 +12,13 @@ import sys
 import time
 
 import numpy as np
+from figures_a_to_e import AFTER, BEFORE
 
 import minigrad as mg
 from minigrad import diagnostics as dg
 
 SEEDS = range(5)
-SECTIONS = {}  # name -> function, in the order of the page
+SECTIONS = dict(BEFORE)  # name -> function, in the order of the page
 
 
 def section(name):
@@ -200,6 +201,8 @@ def main(names):
             print(f"    {what:<88} {shown(values)}", flush=True)
         print(f"    ({time.perf_counter() - begin:.0f} s)\n")
 
+
+SECTIONS.update(AFTER)
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -120,6 +120,8 @@ def test_refusals():
         mean_field_rate("sigmoid", 0)
     with pytest.raises(ValueError, match="^bias_std is -1"):
         mean_field_rate("sigmoid", 1, bias_std=-1)
+    with pytest.raises(ValueError, match=r"^q0 is 0, expected a finite number in \(0, 1e\+30\]"):
+        mean_field_rate("sigmoid", 1, q0=0)
     with pytest.raises(ValueError, match="unknown activation"):
         mean_field_rate("sigmoido", 1)
 
@@ -172,16 +174,19 @@ def test_mean_field_without_a_limit():
     assert mean_field_rate("tanh", 0.5).chi == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize(
-    ("kind", "gain"), [("identity", 1), ("elu", 1), ("selu", 0.6905), ("gelu", 1.5335), ("silu", 1.6765)]
-)
+@pytest.mark.parametrize(("kind", "gain"), [("identity", 1), ("elu", 1), ("selu", 0.6905), ("softplus", 2**0.5)])
 def test_critical_gains_of_the_others(kind, gain):
-    """For gelu and silu a jump: below it chi is under 1 by a margin."""
     found = critical_gain(kind)
     assert found == pytest.approx(gain, abs=2e-4)
-    below = mean_field_rate(kind, found * 0.999).chi
-    assert (below < 0.9) == (kind in ("gelu", "silu"))
-    assert mean_field_rate(kind, found * 1.001).chi >= 1
+    assert 0.9 < mean_field_rate(kind, found * 0.999).chi < 1 <= mean_field_rate(kind, found * 1.001).chi
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("gelu", "silu")])
+@pytest.mark.parametrize("gain", [0.5, 1.7, 12])
+def test_the_scale_of_the_inputs_does_not_matter_to_the_others(kind, gain):
+    expected = mean_field_rate(kind, gain)
+    for q0 in (1e-6, 0.1, 25, 1e6):
+        assert mean_field_rate(kind, gain, q0=q0) == pytest.approx(expected, rel=1e-6)
 
 
 def test_no_critical_gain():
@@ -200,9 +205,7 @@ def test_no_critical_gain():
             return np.full_like(z, 1200)
 
     assert math.isnan(critical_gain(Constant()))
-    found = mean_field_rate(Constant(), 1)
-    assert found.q == pytest.approx(1, rel=1e-15)  # a sum of weights, so right to rounding
-    assert (found.chi, found.decades) == (0.0, -math.inf)
+    assert mean_field_rate(Constant(), 1) == pytest.approx((1.0, 0.0, -math.inf), rel=1e-15)
     assert math.isnan(critical_gain(Steep())), "chi is above 1 even at the lowest gain tried, and below 2"
 
 

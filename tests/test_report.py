@@ -187,7 +187,7 @@ def test_a_study_of_several_claims_shows_those_that_were_asked_for(studies, monk
 def test_a_section_holds_what_the_finding_says():
     parts = {"verdict": "V<1", "theorem": "T<2", "caveat": "C<3", "code": "print(4 < 5)", "test": "a.py b.py"}
     shown = dataclasses.replace(finding("Q2"), **parts, seeds=[3, 4], pictures={"one": "I < II", "two": "III"})
-    text = page.section(shown, "command <7>", {"one": b"first", "two": b"second"})
+    text = page.section(shown, "command <7>", {"one": b"first", "two": b"second"}, {})
     for words in ("V&lt;1", "T&lt;2", "C&lt;3", "<pre>print(4 &lt; 5)</pre>", "Tested in a.py b.py.", "Seeds: 3, 4."):
         assert text.count(words) == 1, words
     assert "<pre>command &lt;7&gt;</pre>" in text

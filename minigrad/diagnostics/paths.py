@@ -162,7 +162,7 @@ class SignDetour:
 
 @quiet
 def sign_detour(d):
-    """The shortest way to d (..., J) made of steps that are all >= 0 or all <= 0, row by row: theorem B1."""
+    """A shortest way (Euclidean) to d (..., J) of steps that are all >= 0 or all <= 0, row by row: theorem B1."""
     d = as_float(d, "d", np.float64)
     if d.ndim == 0 or d.shape[-1] == 0 or not np.isfinite(d).all():
         raise ValueError(f"d of shape {d.shape} must be finite, (..., J) with J at least 1")

@@ -60,7 +60,8 @@ def dead_units(net, x):
     """Units whose slope in training is exactly 0 on every sample of x (N, J): {layer path: bool (K,)}.
 
     The gradient of the weights and the bias into such a unit is exactly 0. In the first layer plain gradient
-    descent on the same data leaves it so for ever (theorem D2). Nothing is changed.
+    descent on the same data leaves it so for ever, with weight decay too while lr * weight_decay <= 1; momentum,
+    and weight decay inside Adam or RMSprop, can wake it (theorem D2). Nothing is changed.
     """
     return {
         path: (_trained_slope(layer, z) == 0).all(axis=0) for path, layer, z in _activation_inputs(net, x)
@@ -151,19 +152,21 @@ class MeanField(NamedTuple):
 
 
 @quiet
-def mean_field_rate(activation, gain, bias_std=0.0):
+def mean_field_rate(activation, gain, bias_std=0.0, q0=1.0):
     """What a very wide random net does to delta: MeanField.
 
     activation: a name or an Activation; weights N(0, gain^2 / fan-in), biases N(0, bias_std^2).
+    q0: the variance of z in the first layer, gain^2 times the mean square of its inputs, up to 1e30.
         q = gain^2 E[f(sqrt(q) Z)^2] + bias_std^2        chi = gain^2 E[f'(sqrt(q) Z)^2]        Z ~ N(0, 1)
-    q is the fixed point that iteration from q = 1 finds. chi < 1: delta vanishes with depth; chi > 1: it
-    explodes. Source: Poole et al. 2016, Schoenholz et al. 2017; theorem D3.
+    q is the fixed point that iteration from q0 finds. For gelu and silu there are two where gain is between sqrt 2
+    and 2, and q0 decides which; for the other activations here it does not matter. chi < 1: delta vanishes with
+    depth; chi > 1: it explodes. Source: Poole et al. 2016, Schoenholz et al. 2017; theorem D3.
     """
     if isinstance(activation, str):
         activation = activation_named(activation)
     instance(activation, Activation, "activation")
     gain, bias_std = real_number(gain, "gain", 0, 1e100, open_low=True), real_number(bias_std, "bias_std", 0, 1e100)
-    q = _fixed_point(activation, gain, bias_std)
+    q = _fixed_point(activation, gain, bias_std, real_number(q0, "q0", 0, _HUGE, open_low=True))
     chi = gain**2 * float(_WEIGHTS @ np.square(activation.slope(math.sqrt(q) * _POINTS)))
     decades = 0.5 * math.log10(chi) if chi > 0 else -math.inf
     return MeanField(0.0 if q <= _TINY else math.inf if q >= _HUGE else q, chi, decades)
@@ -173,9 +176,9 @@ def mean_field_rate(activation, gain, bias_std=0.0):
 def critical_gain(activation):
     """The gain at which chi passes 1, so that delta neither vanishes nor explodes; nan where there is none.
 
-    activation: a name or an Activation; biases are 0. sigmoid 10.149, centered_sigmoid 4, tanh 1, relu sqrt 2. For gelu
-    and silu chi jumps past 1 at the gain returned: below it signals die out, above it they grow without end, and there
-    is no gain that keeps both.
+    activation: a name or an Activation; biases are 0. sigmoid 10.149, centered_sigmoid 4, tanh 1, relu sqrt 2. nan for
+    gelu and silu: between sqrt 2 and 2 small signals die out and large ones grow without end, so that the gain
+    depends on the input's scale (`mean_field_rate` with q0; theorem D3).
     """
     low, high = 1e-3, 1e3
     if not mean_field_rate(activation, low).chi < 1 < mean_field_rate(activation, high).chi:
@@ -186,19 +189,23 @@ def critical_gain(activation):
             low = middle
         else:
             high = middle
+    for q0 in (0.01, 100.0):  # small and large inputs must agree with those of q0 = 1, to a hundredth
+        below, above = (mean_field_rate(activation, gain, q0=q0).chi for gain in (0.99 * low, 1.01 * high))
+        if not below < 1 <= above:
+            return math.nan
     return math.sqrt(low * high)
 
 
-def _fixed_point(activation, gain, bias_std):
-    """q = V(q), from q = 1 on. Near a critical gain V alone takes for ever, so steps are skipped: by Aitken's
-    rule where it contracts, and where it drives q away by going on in proportion.
+def _fixed_point(activation, gain, bias_std, q):
+    """q = V(q), by iteration from the q given. Near a critical gain V alone takes for ever, so steps are skipped:
+    by Aitken's rule where it contracts, and elsewhere by going on in proportion, for twice as many steps each time.
     """
 
     def variance(q):
         new = gain**2 * float(_WEIGHTS @ np.square(activation(math.sqrt(q) * _POINTS))) + bias_std**2
         return min(max(new, _TINY), _HUGE)
 
-    q = 1.0
+    skipped = 20
     for _ in range(200):
         once = variance(q)
         twice = variance(once)
@@ -207,10 +214,9 @@ def _fixed_point(activation, gain, bias_std):
         slope = (twice - once) / (once - q)
         if bias_std > 0 and abs(slope - 1) < 1e-9:  # V(q) = q + bias_std^2, as far as rounding tells
             return _HUGE
-        ahead = twice
-        if 0 < slope < 1:
-            ahead = once + (twice - once) / (1 - slope)
-        elif slope >= 1:
-            ahead = min(max(twice * (twice / once) ** 20, _TINY), _HUGE)
+        ahead = once + (twice - once) / (1 - slope) if 0 < slope < 1 else 0.0
+        if slope > 0 >= ahead:
+            far = math.log(twice) + skipped * math.log(twice / once)
+            ahead, skipped = math.exp(min(max(far, math.log(_TINY)), math.log(_HUGE))), 2 * skipped
         q = ahead if ahead > 0 else twice
     return q

@@ -324,8 +324,8 @@ def batch_survival(g, batch_size, draws=100, rng=None):
     """The share of single-signed rows among the gradients of random batches drawn from the samples of g, 0..1.
 
     g: WeightGradient with at least batch_size samples; batches are drawn without replacement. Compare with
-    survival_limit(g.a), which assumes that delta knows nothing of a. The share is of all rows of all the batches'
-    gradients that are not zero throughout (silent units of a ReLU make many that are); NaN if all are zero.
+    survival_limit(g.a), which assumes that delta knows nothing of a and has mean zero. The share is of all rows of all
+    the batches' gradients that are not zero throughout (silent units of a ReLU make many that are); NaN if all are.
     """
     delta, a = checked_pair(g)
     B, rng = whole_number(batch_size, "batch_size", 1), generator(rng)

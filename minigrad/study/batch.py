@@ -96,7 +96,7 @@ def run(config):
         id="Q6",
         kind="partly",
         verdict="Half true: a batch can mix the signs of a row, but behind sigmoid most rows stay single-signed at the "
-        "start, however large the batch, and many after training. ReLU is nearly freed; tanh was never bound.",
+        f"start, in batches of up to {LARGE}, and many after training. ReLU is nearly freed; tanh was never bound.",
         deciding=f"batches of {LARGE} at the start: {numbers[0].value:.0f} % of the rows single-signed behind "
         f"sigmoid, {numbers[1].value:.0f} % behind ReLU, {numbers[2].value:.0f} % behind tanh",
         numbers=numbers,
@@ -114,8 +114,9 @@ def run(config):
             "single-signed rows falls, as its activations spread, but it does not come near tanh.",
         },
         caveat="Which share survives depends on how strongly the mean of the activations stands out against their "
-        "spread, hence on the layer, the start and the data. While a net learns, delta knows much about a, and the "
-        "theorem's limit is too low. A row of mixed signs is not yet a fast one (Q7).",
+        "spread, hence on the layer, the start and the data. Real delta has a mean, small at the start, so that in "
+        "ever larger batches a row ends with one sign or with two for good. While a net learns, delta also knows much "
+        "about a, and the theorem's limit is too low. A row of mixed signs is not yet a fast one (Q7).",
         seeds=seeds,
         data={"runs": runs},
     )

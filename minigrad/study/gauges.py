@@ -248,7 +248,9 @@ def numbers(found):
 def axes_numbers(axes):
     who = f"linear neuron, {INPUTS} inputs"
     lines = [
-        Number.of(f"{who}: steps of {name}, mean {mean}", axes[name, mean], "steps") for name in RATES for mean in MEANS
+        Number.of(f"{who}: steps of {name}, mean {mean}", axes[name, mean], "steps", descriptive=True)
+        for name in RATES
+        for mean in MEANS
     ]
 
     def ratio(name, first, second):

@@ -200,7 +200,7 @@ def mixed(config, runs):
         f"and {HIDDEN[1]})",
         numbers=numbers,
         theorem="If the K signs of delta were fair coins, all would agree with probability 2^(1-K). They "
-        "are not free: softmax with cross-entropy has exactly one negative delta at the output, and one "
+        "are not free: softmax with cross-entropy of two classes or more has one negative delta at the output, and one "
         "single output sends the same signs down, up to a common one, for every sample.",
         test="tests/theory/test_a2_delta.py",
         code=CODE["Q3"],

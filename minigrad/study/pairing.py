@@ -131,9 +131,9 @@ def run(config):
         deciding=f"δ at a confident mistake (z = 8): {wrong[PAIRS[1]]:.3f} with cross-entropy, {wrong[PAIRS[0]]:.1g} "
         f"with squared error; a hidden layer leaves {10 ** numbers[-1].value:.2f} of δ with either",
         numbers=numbers,
-        theorem="Sigmoid with cross-entropy: dc/dz = a − y. Sigmoid with squared error: 2(a − y) a(1 − a), never more "
-        "than 8/27, and next to 0 where a is sure and wrong. Softmax with cross-entropy is a − y as well. For the "
-        "layers below, δ is multiplied by W and σ' as ever, whatever it was at the output.",
+        theorem="Sigmoid with cross-entropy: dc/dz = a − y. Sigmoid with squared error: 2(a − y) a(1 − a), for "
+        "y from 0 to 1 never more than 8/27, and next to 0 where a is sure and wrong. Softmax with cross-entropy is "
+        "a − y as well. For the layers below, δ is multiplied by W and σ' as ever, whatever it was at the output.",
         test="tests/theory/test_d4_pairing.py",
         code=CODE,
         pictures={

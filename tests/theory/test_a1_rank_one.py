@@ -8,12 +8,16 @@ zeros a layer with a > 0 reaches 2^K, with a of free sign 2^(K+J-1), and with on
 Floats. signbit(fl(x y)) = signbit(x) XOR signbit(y) for all finite x, y, through subnormals, underflow and
 overflow. np.sign of a product is wrong exactly where 0 < |x y| <= half the smallest subnormal (2^-1075,
 float32 2^-150): it rounds to zero. So a computed row never has two opposite signs when a >= 0; it may have
-zeros too many.
+zeros too many. Under -ffast-math (x86) there is no such threshold: products below 2^-1022 become 0, and so does
+any product with a subnormal factor, however large.
 
 Converse. With a of both signs the pattern [[+,-],[+,-]] is found; with two samples [[+,+],[+,-]] is.
 """
 
 import itertools
+import platform
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -96,6 +100,36 @@ def test_the_smallest_product_is_not_flushed_to_zero(core, dtype, exponent):
     other = np.full((1, 1), 2.0 ** (exponent - exponent // 2), dtype)
     assert core.weight_gradient(half, other).item() == 2.0**exponent > 0
     assert core.weight_gradient(half, other / 2).item() == 0
+
+
+PRODUCT = """
+#include <stdio.h>
+#include <stdlib.h>
+int main(int count, char **words) {
+    volatile double x = strtod(words[1], 0), y = strtod(words[2], 0), product = x * y;
+    union { double value; unsigned long long bits; } seen = { product };
+    printf("%llu", seen.bits);
+    return 0;
+}
+"""
+SMALL, SUBNORMAL = (2.0**-540, 2.0**-483), (5e-322, 2.0**1000)  # products 2^-1023 and 5.4e-21
+
+
+@pytest.mark.skipif(
+    not shutil.which("gcc") or platform.machine() != "x86_64", reason="needs gcc, and the FTZ and DAZ bits of x86"
+)
+@pytest.mark.parametrize(("flags", "flushes"), [(["-O2"], False), (["-O2", "-ffast-math"], True)])
+def test_fast_math_zeroes_subnormal_factors_and_products(tmp_path, flags, flushes):
+    """In a program of its own: the bits are set for a whole process."""
+    source, program = tmp_path / "product.c", tmp_path / "product"
+    source.write_text(PRODUCT)
+    subprocess.run(["gcc", *flags, "-o", program, source], check=True)
+    for x, y in (SMALL, SUBNORMAL, (2.0**-500, 2.0**-500)):
+        answer = subprocess.run([program, x.hex(), y.hex()], check=True, capture_output=True, text=True).stdout
+        product = np.array(int(answer), np.uint64).view(np.float64)
+        assert product == (0 if flushes and (x, y) != (2.0**-500, 2.0**-500) else x * y)
+    assert SMALL[0] * SMALL[1] > 0 < SUBNORMAL[0]
+    assert SUBNORMAL[0] * SUBNORMAL[1] > 1e-21, "far from small itself"
 
 
 @by_core

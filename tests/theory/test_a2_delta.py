@@ -6,7 +6,7 @@ and exactly that many for M in general position; with sum delta_out = 0 (softmax
 targets the whole gradient takes at most K patterns. One output with sigmoid and BCE, 0 < a < 1: the gradient
 of the whole net is known up to one scalar, and the labels 0 and 1 give opposite signs everywhere. Softmax
 with cross-entropy, a one-hot target and K > 1: delta_out has exactly one negative entry while the right class
-has p < 1.
+has p < 1, so its entries do not share one sign.
 
 Floats. "Opposite everywhere" is exact as long as an entry is one product (one hidden layer); where delta is a
 sum, its sign is right only above the rounding of that sum: deeper nets with the same computed sign for both

@@ -1,14 +1,16 @@
 """B1, the square root of two: the most that the sign rule can cost in length.
 
-Statement. Let d in R^J be where a row of weights has to go, d = d+ - d- with d+, d- >= 0. Among the paths to
-d whose steps are each in the positive or in the negative orthant the shortest has length |d+| + |d-|, with at
-most one reversal, and  |d| <= |d+| + |d-| <= sqrt(2) |d|.  The nearest single-signed direction to d is d+ or
+Statement. Let d in R^J be where a row of weights has to go, d = d+ - d- with d+, d- >= 0. The paths to d whose
+steps are each in the (closed) positive or negative orthant have length |d+| + |d-| or more; one of the shortest has
+one reversal at most, and  |d| <= |d+| + |d-| <= sqrt(2) |d|. The factor belongs to the Euclidean norm: it is 1 in
+the 1-norm and up to 2 in the maximum norm.  The nearest single-signed direction to d is d+ or
 -d-, whichever is longer, and lies within 45 degrees of d. Both bounds are attained at |d+| = |d-|.
 
 Floats. d = d+ + (-d-) is exact; the ratio and the cosine obey their bounds to 4 ulp for all finite d, since
 the instrument scales by max |d_j| first.
 
-Converse. Without the sign rule the way is |d| long; with the positive orthant alone most d cannot be reached.
+Converse. Without the sign rule the way is |d| long; with the positive orthant alone most d cannot be reached. With
+steps inside the open orthants (a > 0) the length is approached and not attained where d has both signs.
 """
 
 import numpy as np
@@ -72,6 +74,26 @@ def test_both_bounds_are_attained_at_opposite_halves():
     detour = sign_detour([3.0, -3.0])
     np.testing.assert_allclose([detour.ratio, detour.cosine], [np.sqrt(2), np.sqrt(0.5)], rtol=1e-15)
     assert np.isnan(sign_detour([0.0, 0.0]).ratio)
+
+
+@given(whole((4,)))
+def test_in_other_norms_the_factor_is_1_and_2(d):
+    assume(d.any())
+    plus, minus = sign_detour(d).legs
+    assert abs(plus).sum() + abs(minus).sum() == abs(d).sum()
+    ratio = (abs(plus).max() + abs(minus).max()) / abs(d).max()
+    assert 1 <= ratio <= 2
+    assert (ratio == 2) == (d.max() == -d.min())
+
+
+@given(whole((3,)), st.floats(1e-6, 1))
+def test_converse_steps_with_no_entry_0_approach_the_length_and_do_not_attain_it(d, extra):
+    """A step up by d+ + extra, and one down by d- + extra."""
+    assume(d.min() < 0 < d.max())
+    plus, minus = sign_detour(d).legs
+    length = np.linalg.norm(plus + extra) + np.linalg.norm(minus - extra)
+    shortest = sign_detour(d).length
+    assert shortest < length <= shortest + 2 * np.sqrt(3) * extra
 
 
 def test_converse_without_the_rule_the_straight_way_is_shorter():

@@ -58,6 +58,11 @@ def test_iid_units_pay_the_square_root_of_one_plus_r_squared(kind):
     assert narrow_cone(a, np.ones(20_000)).price == pytest.approx(np.hypot(1, mean / spread), rel=0.02)
 
 
+def test_figures_of_the_limit():
+    limits = {kind: np.hypot(1, np.divide(*mg.activations.activation(kind).moments())) for kind in ("sigmoid", "relu")}
+    assert (limits["sigmoid"], limits["relu"]) == pytest.approx((2.60, 1.21), abs=5e-3)
+
+
 @given(inputs)
 def test_converse_the_way_along_the_axis_costs_nothing_extra(a):
     cone = narrow_cone(a)

@@ -1,7 +1,8 @@
 """C4, conditioning: the mean of the inputs against their spread sets the speed of gradient descent.
 
 Statement (LeCun, Kanter, Solla 1991). Half the squared error of one linear neuron has the Hessian H = E[a
-a^T]. Gradient descent converges for lr < 2 / lambda_1 and diverges above; in the worst case the error shrinks
+a^T]. Let lambda_J be above 0, or the error in the range of H (no part of it where H is 0, for that part never
+moves). Gradient descent converges for lr < 2 / lambda_1 and diverges above; in the worst case the error shrinks
 by max_i |1 - lr lambda_i| a step, which is least, (kappa - 1) / (kappa + 1), at lr = 2 / (lambda_1 +
 lambda_J): about (kappa / 2) ln(1 / tolerance) steps. For J >= 2 iid units of mean mu and spread s: lambda_1 =
 s^2 + J mu^2, all others s^2, kappa = 1 + J r^2 with r = mu / s. With P samples the bulk fills s^2 (1 +-
@@ -91,6 +92,24 @@ def test_figure_1994_steps(rng):
     start = rng.standard_normal(100)
     assert steps_to(a, 2 / (values[0] + values[-1]), 1e-3, start) == 1994
     assert 3975 <= steps_to(a, 1 / values[0], 1e-3, start) <= 3990
+
+
+def test_figures_of_kappa():
+    found = {kind: 1 + 100 * r_squared(kind) for kind in ACTIVATIONS}
+    for kind, kappa in (("softplus", 240), ("relu", 47.7), ("gelu", 24.0), ("silu", 14.6), ("elu", 5.2)):
+        assert found[kind] == pytest.approx(kappa, abs=0.5 if kappa > 100 else 0.06), kind
+
+
+@given(st.integers(2, 6), seeds)
+def test_converse_what_h_does_not_see_never_moves(J, seed):
+    """A direction across all samples, lambda_J = 0: below 2 / lambda_1, and for ever as far off as at the start."""
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal((J - 1, J))
+    unseen = np.linalg.svd(a)[2][-1]
+    start = rng.standard_normal(J)
+    errors = descend(a, 0.9 * max_stable_lr(a), 200, start)
+    assert errors[-1] @ unseen == pytest.approx(start @ unseen, abs=1e-10)
+    assert condition_number(a) == math.inf
 
 
 def test_figures_of_r_squared():

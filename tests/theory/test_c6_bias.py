@@ -77,6 +77,8 @@ def test_figures():
     kappa = condition_number(iid_inputs(100, mean, spread), bias=True)
     assert kappa == pytest.approx(15634, abs=1)
     assert kappa / 2 * math.log(1e3) == pytest.approx(54000, rel=1e-3)
+    centred = condition_number(iid_inputs(100, 0.0, spread), bias=True)
+    assert centred == pytest.approx(23, abs=0.5)
 
 
 def test_small_figure_of_steps(rng):

@@ -222,8 +222,8 @@ def naive(z):
 def test_converse_the_naive_slope_is_not_even():
     quick = settings(max_examples=500, phases=[Phase.generate], database=None)
     find(st.floats(-5, 5), lambda z: naive(np.float64(z)) != naive(np.float64(-z)), settings=quick)
-    z = np.linspace(0.01, 30, 10001)
-    assert (naive(z) != naive(-z)).mean() > 0.9, "nearly everywhere"
+    z = np.linspace(0, 40, 4001)
+    assert (naive(z) != naive(-z)).mean() == pytest.approx(0.977, abs=3e-3), "nearly everywhere"
     assert naive(np.float64(40.0)) == 0
     assert naive(np.float64(-40.0)) > 4e-18
     assert naive(np.float64(-720.0)) == 0

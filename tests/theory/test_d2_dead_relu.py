@@ -1,24 +1,29 @@
 """D2, the dead ReLU: a unit with z <= 0 on every sample gets no gradient, and plain GD cannot wake it.
 
-Statement. If z_k <= 0 on all samples, row k of the weights' gradient and its bias's gradient are exactly 0.
-In the first layer, whose inputs do not move, plain gradient descent on the same data therefore leaves that
-row as it is for ever, and the unit stays dead. What can still move a dead row: momentum and Adam, which
-remember gradients from before its death, weight decay, and in deeper layers the inputs, which move under it.
+Statement. If z_k <= 0 on all samples (at z = 0 the slope is taken as 0, by convention), row k of the weights'
+gradient and its bias's gradient are exactly 0. In the first layer, whose inputs do not move, plain gradient
+descent on the same data therefore leaves that row as it is for ever, and the unit stays dead.
 
-Imprecise in its usual form: weight decay moves the row but does not wake the unit. Decay multiplies w and b
-by the same factor below 1 and above 0, so z keeps its sign. A unit is woken by decay only where w and b decay
-differently (a bias exempt from decay), or where rounding decides the sign of z.
+Weight decay of weights and bias alike moves the row. In SGD and AdamW, from a state without memory, it multiplies
+w and b by one factor c_t at step t, and so z: the unit stays dead exactly as long as no c_t is negative. Plain SGD
+and AdamW: c_t = (1 - lr wd)^t, never negative for lr wd <= 1. Momentum beta: c_(t+1) = (1 + beta - lr wd) c_t -
+beta c_(t-1), never negative iff lr wd <= (1 - sqrt(beta))^2; Nesterov iff lr wd <= ((1 - beta) / (1 + beta))^2.
+(The ratio c_t / c_(t-1) falls towards the larger root of the recurrence where that is real; where the roots are
+complex, or one is negative, some c_t is below 0.) Inside Adam and RMSprop the decay moves every entry by about
+lr towards 0, whatever its size: that turns the row, and may wake the unit. So may a bias exempt from the decay,
+momentum and Adam that remember gradients from before its death, and in deeper layers inputs that move.
 
-Floats. Exactly 0 and not one bit moved: delta is multiplied by a slope of exactly 0. (Infinite or NaN deltas
-apart.)
+Floats. Without decay exactly 0 and not one bit moved: delta is multiplied by a slope of exactly 0. (Infinite or
+NaN deltas apart.) With it no entry of w changes its sign; z keeps its own unless it is 0 to rounding.
 
-Converse. Found: a dead unit moved by momentum and woken, by Adam's memory and woken, moved by weight decay,
-woken by moving inputs. A leaky unit is never dead.
+Converse. Found: units woken by momentum's and Adam's memory, by momentum beyond its limit, by decay inside Adam and
+RMSprop, by decay with lr wd > 1, by decay of the weights alone, by moving inputs. A leaky unit is never dead.
 """
 
 import contextlib
 
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import DTYPES, LOSSES, arrays, finite, outputs_and_targets, seeds, sizes
@@ -104,15 +109,87 @@ def test_converse_momentum_and_adam_remember_and_wake_it():
         assert woke is None, optimizer
 
 
-@given(st.floats(0.01, 2), st.floats(-3, -0.01), st.floats(0.01, 0.9))
-def test_converse_weight_decay_moves_it_but_does_not_wake_it(w, b, decay):
-    net, x, y = one_unit(-w, b), np.array([[0.5], [2.0]]), np.zeros((2, 1))
-    opt = mg.SGD(0.5, weight_decay=decay)
-    for _ in range(50):
-        opt.step(net, mg.backprop(net, mg.MSELoss(), x, y))
-        assert dead_units(net, x)["1"][0]
-    assert net[0].weight[0, 0] != -w
-    assert -w < net[0].weight[0, 0] <= 0
+# ---- weight decay ---------------------------------------------------------------------------------------
+
+THREE = np.array([[1, 0.1], [1, 0.05], [0.8, 0]])  # on these z = -.5, -.75, -.8 for w = (-1, 5), b = 0
+
+
+def woken(optimizer, most, x=THREE, w=(-1.0, 5.0), b=0.0):
+    """The step after which a dead unit is alive, None for never; and the factors w_t / w_0 (T, J) on the way."""
+    net, w, factors = mg.mlp([x.shape[1], 1, 1], "relu", rng=0), np.array(w), []
+    net[0].weight[...], net[0].bias[...] = w, b
+    for step in range(most + 1):
+        factors.append(net[0].weight[0] / w)
+        if not dead_units(net, x)["1"][0]:
+            return step, np.array(factors)
+        optimizer.step(net, mg.backprop(net, mg.MSELoss(), x, np.ones((len(x), 1))))
+    return None, np.array(factors)
+
+
+@st.composite
+def dead_rows(draw):
+    """(x, w, b): z = x w + b below 0 on all samples, by more than rounding."""
+    rng = np.random.default_rng(draw(seeds))
+    x, w = rng.standard_normal((3, draw(sizes))), None
+    w = rng.standard_normal(x.shape[1])
+    return x, w, -(x @ w).max() - draw(st.floats(1e-6, 2))
+
+
+@given(dead_rows(), st.floats(0.01, 0.99), st.floats(0.01, 10), st.sampled_from((mg.SGD, mg.AdamW)))
+def test_decay_by_one_positive_factor_never_wakes_it(row, share, lr, optimizer):
+    """share = lr wd: every entry is multiplied by 1 - share, so that no sign turns and z keeps its own."""
+    x, w, b = row
+    step, factors = woken(optimizer(lr, weight_decay=share / lr), 40, x, w, b)
+    assert step is None
+    np.testing.assert_allclose(factors, (1 - share) ** np.arange(41)[:, None] * np.ones(len(w)), rtol=1e-11)
+
+
+limits = {False: lambda beta: (1 - beta**0.5) ** 2, True: lambda beta: ((1 - beta) / (1 + beta)) ** 2}
+
+
+@given(dead_rows(), st.floats(0.05, 0.95), st.floats(0.05, 0.999), st.booleans())
+def test_momentum_does_not_wake_it_up_to_its_limit(row, beta, share, nesterov):
+    wd = share * limits[nesterov](beta) / 0.5
+    step, factors = woken(mg.SGD(0.5, momentum=beta, nesterov=nesterov, weight_decay=wd), 60, *row)
+    assert step is None
+    assert (factors > 0).all()
+
+
+@given(dead_rows(), st.floats(0.05, 0.9), st.floats(1.5, 4), st.booleans())
+def test_converse_momentum_beyond_its_limit_wakes_it(row, beta, times, nesterov):
+    wd = times * limits[nesterov](beta) / 0.5
+    step, factors = woken(mg.SGD(0.5, momentum=beta, nesterov=nesterov, weight_decay=wd), 150, *row)
+    assert step is not None
+    assert (factors[-1] < 0).all(), "the whole row has gone through 0"
+    assert (factors[:-1] >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        (mg.SGD(0.1, weight_decay=0.1), None),
+        (mg.AdamW(0.1, weight_decay=0.1), None),
+        (mg.Adam(0.01, weight_decay=1e-4), 64),
+        (mg.RMSprop(0.01, weight_decay=1e-4), 16),
+        (mg.SGD(0.1, momentum=0.9, weight_decay=0.1), 24),
+        (mg.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1), 24),
+        (mg.SGD(0.1, momentum=0.9, weight_decay=0.026), None),
+        (mg.SGD(1.0, weight_decay=1.1), 1),
+        (mg.SGD(1.0, weight_decay=1.0), None),  # w = 0: z = 0 counts as dead
+    ],
+    ids=repr,
+)
+def test_figures_who_wakes_it(optimizer, expected):
+    """The limit of lr wd for momentum .9 is .00263."""
+    assert woken(optimizer, 1000)[0] == expected
+
+
+def test_converse_adam_turns_the_row():
+    """Every entry moves by the same amount, not in proportion: w = (-1, 5) becomes (-.43, 4.37)."""
+    for optimizer in (mg.Adam(0.01, weight_decay=1e-4), mg.RMSprop(0.01, weight_decay=1e-4)):
+        factors = woken(optimizer, 1000)[1]
+        assert factors[-1, 0] < 0.5 < 0.8 < factors[-1, 1]
+        assert (factors > 0).all(), "no entry has turned its sign, and z has"
 
 
 def test_converse_decay_of_the_weights_alone_wakes_it():

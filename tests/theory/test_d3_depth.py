@@ -7,13 +7,16 @@ Statement. delta^(l-1) = ((W^l)^T delta^l) sigma'(z^(l-1)), so |delta^1| <= |del
 E[sigma'(sqrt(q*) Z)^2], q* the fixed point of q = gain^2 E[sigma(sqrt(q) Z)^2]. Decades of |delta| per layer,
 (1/2) log10 chi: sigmoid -.627 at gain 1, -.498 at sqrt 2, -.200 at 4, 0 at the critical gain 10.149 (q* =
 45.6). With the centring bias b = -W 1/2 the critical gain is 4, as 4 (sigma - 1/2) = 2 tanh(z/2); tanh has 1,
-ReLU sqrt 2. A residual block x + f(x) adds the identity: delta never shrinks on average. Nielsen's experiment
-(W ~ N(0, 1/fan-in), b ~ N(0, 1)): sqrt(chi) = .205 per layer.
+ReLU sqrt 2. GELU and SiLU have none: for a gain between sqrt 2 and 2 the map of q has an unstable fixed point, q =
+gain^2 E[f(sqrt(q) Z)^2], below which signals die out (chi -> gain^2 / 4 < 1) and above which they grow without end
+(chi -> gain^2 / 2 > 1). A residual block x + f(x) adds the identity: delta never shrinks on average. Nielsen's
+experiment (W ~ N(0, 1/fan-in), b ~ N(0, 1)): sqrt(chi) = .205 per layer.
 
 Floats. The bound to rounding; the rates statistically.
 
-Converse. The bound is found broken for slopes above 1/4 (tanh), "1/4 per layer" is found wrong on both sides:
-gain 1 shrinks delta 4.2-fold, gain 4 only 1.6-fold, gain 12 makes it grow.
+Converse. The two fates are found in one net, for small and for large inputs. The bound is found broken for slopes
+above 1/4 (tanh), "1/4 per layer" is found wrong on both sides: gain 1 shrinks delta 4.2-fold, gain 4 only
+1.6-fold, gain 12 makes it grow.
 """
 
 import math
@@ -116,6 +119,49 @@ def test_converse_one_quarter_is_not_the_rate():
 )
 def test_critical_gains(kind, gain):
     assert critical_gain(kind) == pytest.approx(gain, rel=1e-5)
+
+
+def balance(kind, q):
+    """The gain at which signals of variance q neither grow nor shrink in a wide net of this activation."""
+    z = np.linspace(-12, 12, 24_001)
+    weights = np.exp(-0.5 * z * z) / np.exp(-0.5 * z * z).sum()
+    return math.sqrt(q / (weights @ ACTIVATIONS[kind]()(math.sqrt(q) * z) ** 2))
+
+
+@pytest.mark.parametrize("kind", ["gelu", "silu"])
+@given(st.floats(-2, 1.5))
+def test_gelu_and_silu_have_no_critical_gain(kind, exponent):
+    """At every scale the balance is another, from 2 down to sqrt 2, and it is not stable."""
+    q0 = 10.0**exponent
+    gain = balance(kind, q0)
+    assert math.sqrt(2) < balance(kind, 1.1 * q0) < gain < 2
+    below, above = (mean_field_rate(kind, gain, q0=q) for q in (0.9 * q0, 1.1 * q0))
+    assert below.q < 1e-20
+    assert above.q > 1e20
+    assert below.chi == pytest.approx(gain**2 / 4, rel=1e-6)
+    assert above.chi == pytest.approx(gain**2 / 2, rel=1e-6)
+    assert below.chi < 1 < above.chi
+
+
+def test_figures_of_gelu_and_silu():
+    assert math.isnan(critical_gain("gelu"))
+    assert math.isnan(critical_gain("silu"))
+    found = [balance("gelu", q) for q in (0.01, 0.1, 1, 4, 25)]
+    np.testing.assert_allclose(found, [1.981, 1.854, 1.534, 1.440, 1.416], atol=6e-4)
+    np.testing.assert_allclose([balance("silu", q) for q in (0.1, 1, 25)], [1.934, 1.677, 1.426], atol=6e-4)
+
+
+@pytest.mark.parametrize("kind", ["gelu", "silu"])
+def test_converse_one_gain_and_both_fates(kind):
+    """Gain 1.5, 25 layers of 300 units: small inputs die out, large ones grow."""
+    for spread, fate in ((0.3, lambda power: power < 1e-5), (5, lambda power: power > 50)):
+        rng = np.random.default_rng(0)
+        net = random_net(kind, 1.5, 25, rng)
+        assert fate(np.square(mg.Sequential(*net[:-1])(spread * rng.standard_normal((20, 300)))).mean())
+
+
+def test_figure_how_many_layers_floats_last():
+    assert np.log10(np.finfo(float).tiny) / mean_field_rate("sigmoid", 1).decades == pytest.approx(490, abs=2)
 
 
 def test_the_variance_at_the_sigmoid_s_critical_gain():

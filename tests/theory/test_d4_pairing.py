@@ -79,6 +79,10 @@ def delta_at_z(loss, z, y):
     return sigmoid.backward(loss.delta(a, y), saved)[0]
 
 
+def test_converse_the_bound_needs_targets_between_0_and_1():
+    assert abs(delta_at_z(mg.MSELoss(), np.zeros((1, 1)), np.full((1, 1), 2.0))).item() > 8 / 27
+
+
 @given(st.data(), st.sampled_from(DTYPES), st.integers(1, 4))
 def test_the_bound_of_the_squared_error(data, dtype, K):
     z = data.draw(arrays(dtype, (2, K), finite(dtype)))
