@@ -272,7 +272,7 @@ def price_numbers(found):
     return [
         Number.of(f"{COST}: samples, one at a time", [p["one"] for p in prices], theory=1 + R**2 / 2, expect=(3, 5)),
         Number.of(f"{COST}: steps of all samples at once", [p["all"] for p in prices], expect=(50, None)),
-        Number.of(way, [p["path"] for p in prices], theory=np.sqrt(1 + R**2)),
+        Number.of(way, [p["path"] for p in prices], theory=np.sqrt(1 + R**2), expect=(2.5, 2.7)),
         Number.of(curvature, found["outlier"], theory=factor, expect=(0.8 * factor, 1.2 * factor)),
     ]
 
