@@ -6,7 +6,7 @@ from ._backend import core
 from .activations import ACTIVATIONS, Sigmoid
 from .layers import Linear
 from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from .networks import Residual, Sequential, first_names
+from .networks import Residual, Sequential
 from .optimizers import SGD, Adam, AdamW, RMSprop
 
 LOSSES = {MSELoss: "mse", BCELoss: "bce", BCEWithLogitsLoss: "bce_with_logits", CrossEntropyLoss: "cross_entropy"}
@@ -23,20 +23,25 @@ def obstacle(net, loss, opt):
         return f"{opt!r} is not one of minigrad's own optimizers"
     if type(loss) is BCELoss and type(net[-1]) is not Sigmoid:
         return "BCELoss checks its input, unless the last layer is a Sigmoid"
-    parameters = net.parameters()
-    if len({array.dtype for array in parameters.values()}) != 1:
+    weights: list[np.ndarray] = []
+    if strange := _strange_layer(net, weights):
+        return strange
+    if len({array.dtype for array in weights}) != 1:
         return "the net has no parameters, or parameters of two float types"
-    if first_names(net):
+    if len(set(map(id, weights))) < len(weights):
         return "a layer is used twice: its weights would be updated before the layers below have seen their delta"
-    return _strange_layer(net)
+    return None
 
 
-def _strange_layer(net):
+def _strange_layer(net, weights):
+    """What the fused epoch cannot train, in words; the arrays that it can are added to weights."""
     for layer in net:
-        if type(layer) in (Sequential, Residual):
-            if inner := _strange_layer(layer):
+        if type(layer) is Linear:
+            weights += [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
+        elif type(layer) in (Sequential, Residual):
+            if inner := _strange_layer(layer, weights):
                 return inner
-        elif type(layer) is not Linear and type(layer) not in ACTIVATIONS.values():
+        elif ACTIVATIONS.get(getattr(layer, "kind", "")) is not type(layer):
             return f"{layer!r} is not a Linear or activation layer"
     return None
 
@@ -47,7 +52,7 @@ def lower(net, slots, path="", ops=None):
     for i, layer in enumerate(net):
         name = f"{path}{i}."
         if isinstance(layer, Linear):
-            kept = (slots.get(name + kind, ()) for kind in ("weight", "bias"))
+            kept = (slots.get(f"{name}{kind}", ()) for kind in layer.parameter_names)
             ops.append(("linear", layer.weight, layer.bias, *kept))
         elif isinstance(layer, Residual):
             fork = len(ops)
@@ -63,9 +68,12 @@ def lower(net, slots, path="", ops=None):
 
 
 def train_epoch(net, loss, opt, x, y, order, batch_size):
-    """One epoch in the compiled core -> (sum of the batch losses, right answers, steps taken, all finite?)."""
+    """One epoch in the compiled core -> (sum of the batch losses, right answers, steps taken, all finite?).
+
+    opt must have adopted net, so that it keeps arrays for every parameter.
+    """
     kind = "soft_cross_entropy" if type(loss) is CrossEntropyLoss and y.ndim == 2 else LOSSES[type(loss)]
-    ops = lower(net, opt.adopt(net, net.parameters()))
+    ops = lower(net, opt.state)
     total, right, steps, finite = core.train_epoch(
         ops, kind, loss.threshold or 0.0, KERNELS[type(opt)], opt.rates, opt.steps, x, y,
         np.ascontiguousarray(order), batch_size,

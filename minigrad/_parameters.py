@@ -27,37 +27,37 @@ def is_usable(array):
 
 
 def settle(net):
-    """Make each parameter and buffer of net an array that the kernels can update in place -> its parameters.
+    """Make each parameter and buffer of net an array that the kernels can update in place.
 
     What other code handed over may be read-only, unaligned, in Fortran order, of another byte order or of integers: it
     is replaced by a copy. ValueError or TypeError that names the parameter, before anything is replaced, where one is
     no array of numbers, has a shape that its layer cannot use, or shares memory with another one.
     """
+    if _fits(net):
+        return
     arrays: dict[int, tuple[Any, str]] = {}  # by id: each array, and its first name
-    strange: dict[int, list[tuple[Any, str]]] = {}  # by id: the places (layer, attribute) of those to be copied
+    places: list[tuple[Any, str, int]] = []  # (layer, attribute, id) of those to be copied
     for path, layer in tree(net):
-        shapes = layer.shapes() if layer.parameter_names else {}
         for name in layer.parameter_names + layer.buffer_names:
             array = getattr(layer, name)
-            if array is None:
-                continue
-            arrays.setdefault(id(array), (array, f"{path}.{name}" if path else name))
-            if not is_usable(array):
-                strange.setdefault(id(array), []).append((layer, name))
-            elif array.shape != shapes.get(name, array.shape):
-                _check_shape(array, arrays[id(array)][1], layer, name)
+            if array is not None:
+                arrays.setdefault(id(array), (array, f"{path}.{name}" if path else name))
+                places += [] if is_usable(array) else [(layer, name, id(array))]
     dtype = net.dtype or np.dtype(np.float64)
-    copies = {i: usable(*arrays[i], dtype=float_of(arrays[i][0]) or dtype) for i in strange}
-    for i, places in strange.items():
-        for layer, name in places:
-            _check_shape(copies[i], arrays[i][1], layer, name)
+    copies = {i: usable(*arrays[i], dtype=float_of(arrays[i][0]) or dtype) for _, _, i in places}
     for path, layer in tree(net):
-        _check_types(layer, path, copies)
+        _check_layer(layer, path, copies)
     _apart(arrays.values())
-    for i, places in strange.items():
-        for layer, name in places:
-            setattr(layer, name, copies[i])
+    for layer, name, i in places:
+        setattr(layer, name, copies[i])
+
+
+def usable_parameters(net):
+    """net.parameters(), settled where they have to be; ValueError or TypeError where that is not enough."""
     parameters = net.parameters()
+    if not all(map(is_usable, parameters.values())):
+        settle(net)
+        parameters = net.parameters()
     for name, array in parameters.items():
         if not is_usable(array):  # of a layer that keeps its parameters elsewhere than in attributes
             usable(array, name)
@@ -65,25 +65,48 @@ def settle(net):
     return parameters
 
 
-def _check_shape(array, full_name, layer, name):
-    expected = layer.shapes().get(name, array.shape)
-    if array.shape != expected:
-        raise ValueError(f"{full_name} has shape {array.shape}, expected {expected} in {layer!r}")
+def _fits(net):
+    """Is every array usable as it is, of its layer's shape and float type, and in memory of its own?"""
+    owners, count = set(), 0
+    for _, layer in tree(net):
+        names = layer.parameter_names + layer.buffer_names
+        shapes, dtypes = layer.shapes() if names else {}, set()
+        for name in names:
+            array = getattr(layer, name)
+            if array is None:
+                continue
+            if not is_usable(array) or array.shape != shapes.get(name, array.shape):
+                return False
+            dtypes.add(array.dtype)
+            owners.add(id(_owner(array)))
+            count += 1
+        if len(dtypes) > 1:
+            return False
+    return len(owners) == count
 
 
-def _check_types(layer, path, copies):
-    """One layer's kernels work in one float type."""
+def _owner(array):
+    """The object that an array's memory belongs to."""
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return array
+
+
+def _check_layer(layer, path, copies):
+    """A ValueError where the layer's arrays, or their copies, are not of its shapes or not of one float type."""
     first = None
-    for name in layer.shapes() if layer.parameter_names else ():
+    for name, shape in layer.shapes().items():
         array = getattr(layer, name)
+        array = copies.get(id(array), array)
         if array is None:
             continue
-        dtype = copies.get(id(array), array).dtype
-        if first is not None and dtype != first[1]:
-            place = f"{path}." if path else ""
-            pair = f"{place}{name} is {dtype} and {place}{first[0]} {first[1]}"
+        place = f"{path}." if path else ""
+        if array.shape != shape:
+            raise ValueError(f"{place}{name} has shape {array.shape}, expected {shape} in {layer!r}")
+        first = first or (name, array.dtype)
+        if array.dtype != first[1]:
+            pair = f"{place}{name} is {array.dtype} and {place}{first[0]} {first[1]}"
             raise ValueError(f"{pair}; convert one of them with .astype")
-        first = first or (name, dtype)
 
 
 def put_back(net, arrays):
@@ -99,12 +122,10 @@ def put_back(net, arrays):
 
 def _apart(named):
     """A ValueError where two of the arrays share memory: copies would part them, one update would move both."""
-    owners: dict[int, list] = {}  # by id of the object that owns the memory: the arrays in it
+    together: dict[int, list] = {}  # by id of the object that owns the memory: the arrays in it
     for array, name in named:
-        owner = array
-        while getattr(owner, "base", None) is not None:
-            owner = owner.base
-        for other, first in owners.setdefault(id(owner), []):
+        others = together.setdefault(id(_owner(array)), [])
+        for other, first in others:
             if np.may_share_memory(array, other, max_work=10**6):  # type: ignore[arg-type]
                 raise ValueError(f"{first} and {name} share memory; give one of them a copy of its own, with .copy()")
-        owners[id(owner)].append((array, name))
+        others.append((array, name))

@@ -7,11 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from ._checks import all_finite, quiet
+from ._checks import quiet
 from .backprop import backprop
 from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 
 ROWS = 1024  # samples that are looked at, at most
+KNOWN = (CrossEntropyLoss, BCELoss, BCEWithLogitsLoss, MSELoss)  # losses whose best constant output has a formula
 
 
 class DivergenceError(ArithmeticError):
@@ -38,15 +39,6 @@ def overflow(net, loss, x, y, lr):
         f"and {loss!r} of it overflows",
         f"try a smaller lr than {lr:g}, or scale x and y",
     )
-
-
-def weight_overflow(net):
-    """The first weight that is not finite, in words; None where all are."""
-    for name, array in net.state().items():
-        if not all_finite(array):
-            layer = name.partition(".")[0]
-            return f"{name} of layer {layer}, {net[int(layer)]!r}"
-    return None
 
 
 @quiet
@@ -82,7 +74,8 @@ def warn_if_risen(run, resumed):
     this call of fit?
     """
     net, loss, x, y, history = run.net, run.loss, run.x, run.y, run.history
-    end, constant = history.loss[-1], float(constant_loss(loss, y, net(x[:1]).shape[-1]))
+    width = None if type(loss) in KNOWN else net(x[:1]).shape[-1]
+    end, constant = history.loss[-1], float(constant_loss(loss, y, width))
     if not end > 1.1 * constant:
         return
     rows = slice(None, None, -(-len(x) // ROWS))

@@ -104,11 +104,14 @@ class Layer:
 
     def parameters(self):
         """{name: array}, the trained arrays themselves: change them in place and the layer changes."""
-        return {name: getattr(self, name) for name in self.parameter_names if getattr(self, name) is not None}
+        return {name: array for name in self.parameter_names if (array := getattr(self, name)) is not None}
 
     def state(self):
         """{name: array}: parameters, then buffers; the arrays themselves."""
-        return self.parameters() | {name: getattr(self, name) for name in self.buffer_names}
+        found = self.parameters()
+        for name in self.buffer_names:
+            found[name] = getattr(self, name)
+        return found
 
     def state_dict(self):
         """{name: copy of the array}: parameters and buffers. Names and shapes are PyTorch's."""

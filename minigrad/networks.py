@@ -51,7 +51,9 @@ class Sequential(Layer):
 
     def parameters(self):
         """{name: array}, the trained arrays themselves; a weight that is used twice once, by its first name."""
-        return _once(nested(layer.parameters() for layer in self.layers))
+        found = nested(layer.parameters() for layer in self.layers)
+        first = {id(array): name for name, array in reversed(found.items())}
+        return found if len(first) == len(found) else {n: a for n, a in found.items() if first[id(a)] == n}
 
     def state(self):
         """{name: array}: parameters and buffers; the arrays themselves, under every name that they have."""
@@ -98,12 +100,6 @@ class Residual(Sequential):
 def nested(dicts):
     """[{"weight": ...}, {}, ...] -> {"0.weight": ..., ...}."""
     return {f"{i}.{name}": value for i, entries in enumerate(dicts) for name, value in entries.items()}
-
-
-def _once(arrays):
-    """The entries of a dict whose array was not there before."""
-    first = {id(array): name for name, array in reversed(arrays.items())}
-    return {name: array for name, array in arrays.items() if first[id(array)] == name}
 
 
 def first_names(net):

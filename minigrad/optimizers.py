@@ -10,7 +10,7 @@ import numpy as np
 
 from ._backend import core
 from ._checks import as_float, instance, real_number, shown, usable
-from ._parameters import is_usable, settle
+from ._parameters import usable_parameters
 from .layers import Layer
 
 
@@ -86,9 +86,7 @@ class Optimizer:
                 "lr is a function of the epoch, which only fit calls; in a loop of your own set the number yourself: "
                 "opt.lr = 0.1"
             )
-        parameters = instance(net, Layer, "net").parameters()
-        if not all(map(is_usable, parameters.values())):
-            parameters = settle(net)
+        parameters = usable_parameters(instance(net, Layer, "net"))
         gradients = dict(bp if isinstance(bp, dict) else bp.parameter_gradients())
         for name, gradient in gradients.items():
             if name not in parameters:
@@ -96,10 +94,10 @@ class Optimizer:
             gradients[name] = gradient = as_float(gradient, f"gradient {name!r}", parameters[name].dtype)
             if gradient.shape != parameters[name].shape:
                 raise ValueError(f"gradient {name!r} has shape {gradient.shape}, expected {parameters[name].shape}")
-        slots = self.adopt(net, {name: parameters[name] for name in gradients})
+        self.adopt(net, gradients)
         self.steps += 1
         for name, gradient in gradients.items():
-            self.update(parameters[name], gradient, slots[name])
+            self.update(parameters[name], gradient, self.state.get(name, ()))
 
     def check_net(self, net):
         """A ValueError where the steps so far were taken on another net."""
@@ -110,13 +108,15 @@ class Optimizer:
                 f"make a new {type(self).__name__} for this net"
             )
 
-    def adopt(self, net, parameters):
-        """From here on this optimiser is net's -> {name: the arrays kept for that parameter}."""
+    def adopt(self, net, names=None):
+        """From here on this optimiser is net's, and keeps arrays for the parameters of these names (None: for all)."""
         self.check_net(net)
-        slots = {name: self.slots_of(name, weight) for name, weight in parameters.items()}
+        kept = {}
+        if self.slots:
+            parameters = net.parameters()
+            kept = {name: self.slots_of(name, parameters[name]) for name in (parameters if names is None else names)}
         self._net = weakref.ref(net)
-        self.state |= slots
-        return slots
+        self.state |= kept
 
     def put_back(self, steps, lr, state):
         """Be as after so many steps."""

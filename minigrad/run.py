@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import checkpoint as files
-from ._checks import shown, whole_number
+from ._checks import all_finite, shown, whole_number
 from ._parameters import put_back, settle, tree
 from .history import History
 from .layers import Dropout
@@ -37,11 +37,14 @@ class Run:
     ended: bool = False  # by a callback
     asked: bool = True  # have the callbacks of the last epoch been called?
 
+    def __post_init__(self):
+        self.dropouts = [layer for _, layer in walk(self.net) if isinstance(layer, Dropout)]
+
     # ---- copies ------------------------------------------------------------------------------------------
 
     def generators(self):
         """The random generators in play: fit's own, then each Dropout's."""
-        return [self.rng] + [layer.rng for _, layer in walk(self.net) if isinstance(layer, Dropout)]
+        return [self.rng] + [layer.rng for layer in self.dropouts]
 
     def arrays(self):
         """Every array that changes, by its name in a file."""
@@ -56,9 +59,16 @@ class Run:
         self.start = self.good["arrays"]
 
     def keep(self):
-        """Take a snapshot of now as the state to go back to. Memory that is no longer needed is used again."""
+        """Take a snapshot of now as the state to go back to. Memory that is no longer needed is used again.
+
+        Returns the name of a weight that is not finite, and then keeps the state that there was; "" where all are.
+        """
         now = self.snapshot(self.spare)
+        for name, array in now["arrays"].items():
+            if name.startswith("net.") and not all_finite(array):
+                return name.removeprefix("net.")
         self.good, self.spare = now, None if self.good["arrays"] is self.start else self.good
+        return ""
 
     def snapshot(self, spare=None):
         """A copy of all that changes; spare: one that is no longer needed, whose memory is used again."""
@@ -83,7 +93,8 @@ class Run:
         """Put a snapshot back."""
         arrays, slots = kept["arrays"], range(len(self.opt.slots))
         put_back(self.net, {n.removeprefix("net."): array for n, array in arrays.items() if n.startswith("net.")})
-        names = [n for n in self.net.parameters() if kept["steps"] and all(f"state.{i}.{n}" in arrays for i in slots)]
+        names = self.net.parameters() if slots and kept["steps"] else ()
+        names = [n for n in names if all(f"state.{i}.{n}" in arrays for i in slots)]
         state = {name: tuple(arrays[f"state.{i}.{name}"].copy() for i in slots) for name in names}
         self.opt.put_back(kept["steps"], kept["lr"], state)
         for rng, state in zip(self.generators(), kept["rng"], strict=True):
@@ -94,7 +105,8 @@ class Run:
 
     def check_callbacks(self):
         """A ValueError where a callback left something that the run cannot go on with."""
-        self.opt.adopt(self.net, settle(self.net))  # with arrays for every parameter, as the next step would have them
+        settle(self.net)
+        self.opt.adopt(self.net)  # with arrays for every parameter, as the next step would have them
         for name, array in self.net.state().items():
             if array.shape != self.start.get(f"net.{name}", array).shape or f"net.{name}" not in self.start:
                 raise ValueError(f"a callback changed the layers of net: {name} is now of shape {array.shape}")

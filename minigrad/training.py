@@ -12,7 +12,7 @@ from ._parameters import settle
 from ._progress import progress as progress_bar
 from ._progress import say
 from .backprop import backprop
-from .divergence import DivergenceError, overflow, warn_if_risen, weight_overflow
+from .divergence import DivergenceError, overflow, warn_if_risen
 from .history import monitor_of
 from .layers import BatchNorm
 from .losses import Loss
@@ -63,7 +63,8 @@ def fit(
     one_of(engine, "engine", ("auto", "fused", "python"))
     callbacks = _callables(callbacks, loss, validation)
     opt.check_net(net)
-    for name, array in settle(net).items():
+    settle(net)
+    for name, array in net.parameters().items() if opt.state else ():
         opt.slots_of(name, array)
     problem = obstacle(net, loss, opt) if engine != "python" else ""
     if engine == "fused" and problem:
@@ -87,14 +88,16 @@ def _train(run, epochs, run_epoch, callbacks, save, every, progress):
     run.begin()
     try:
         _ask_again(run, callbacks)
-        bar = progress_bar(range(done, done if run.ended else epochs), "training", progress)
+        left = range(done, done if run.ended else epochs)
+        if left:
+            opt.adopt(net)
+        bar = progress_bar(left, "training", progress)
         for epoch in bar:
             net.train()
             opt.begin_epoch(epoch + 1)
             run.rates += [opt.lr] if opt.scheduled else []
             run.asked = not callbacks
             _epoch(run, run_epoch, epoch + 1)
-            run.keep()
             done = epoch + 1
             bar.set_postfix_str(f"loss {history.loss[-1]:.4g}", refresh=False)
             if callbacks:
@@ -141,7 +144,7 @@ def _ask_again(run, callbacks):
 
 
 def _epoch(run, run_epoch, number):
-    """One epoch, into the history. DivergenceError, with the last snapshot put back, where something overflows."""
+    """One epoch, into the history and kept. DivergenceError, as after the epoch before, where something overflows."""
     net, loss, opt, x, y, validation = run.net, run.loss, run.opt, run.x, run.y, run.validation
     order = run.rng.permutation(len(x)) if run.shuffle else np.arange(len(x))
     with np.errstate(all="ignore"):  # what overflows is found, and named
@@ -152,19 +155,20 @@ def _epoch(run, run_epoch, number):
             place, remedy = overflow(net, loss, x[batch], y[batch], opt.lr)
             what = f"the loss stopped being finite in epoch {number}, step {step}, beginning in {place}"
             _diverged(run, batch, what, remedy)
-        elif place := weight_overflow(net):  # an epoch can end with finite losses and a last update that overflows
-            what = f"{place}, stopped being finite in the last step of epoch {number}"
-            _diverged(run, batch, what, f"try a smaller lr than {opt.lr:g}")
         history = run.history
         history.loss.append(total / steps)
         if loss.of_classes:
             history.accuracy.append(_share(loss, right, y))
-        net.eval()
         if validation is not None:
+            net.eval()
             output = net(validation[0])
             history.val_loss.append(loss(output, validation[1]))
             if loss.of_classes:
                 history.val_accuracy.append(_share(loss, loss.right(output, validation[1]), validation[1]))
+        if bad := run.keep():  # an epoch can end with finite losses and a last update that overflows
+            layer = bad.partition(".")[0]
+            what = f"{bad} of layer {layer}, {net[int(layer)]!r}, stopped being finite in the last step of epoch "
+            _diverged(run, batch, f"{what}{number}", f"try a smaller lr than {opt.lr:g}")
 
 
 def _diverged(run, batch, what, remedy):
