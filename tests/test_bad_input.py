@@ -19,7 +19,7 @@ def check(call, error, words, *state):
     with pytest.raises(error) as caught:
         call()
     assert type(caught.value) is error
-    message = caught.value.args[0]
+    message = str(caught.value) if isinstance(caught.value, OSError) else caught.value.args[0]
     assert [word for word in words if word not in message] == [], message
     assert before is None or snapshot(*state) == before
 

@@ -34,6 +34,7 @@ def sigmoid_nets(draw, hidden=(0, 3)):
     """(net, x, y): sigmoids between Linear layers, some without bias, random biases; y class numbers."""
     rng = np.random.default_rng(draw(seeds))
     widths = draw(st.lists(st.integers(1, 5), min_size=hidden[0] + 2, max_size=hidden[1] + 2))
+    widths[-1] = max(widths[-1], 2)  # the cross-entropy needs two outputs
     layers = []
     for J, K in itertools.pairwise(widths):
         layers += [mg.Linear(J, K, bias=draw(st.booleans()), rng=rng), mg.Sigmoid()]

@@ -42,7 +42,7 @@ def test_bce_with_logits_is_canonical(z, y):
     assert delta.item() == pytest.approx(h - y, abs=1e-9)
 
 
-@given(st.data(), st.integers(1, 5))
+@given(st.data(), st.integers(2, 5))
 def test_softmax_with_cross_entropy_is_canonical(data, K):
     z = data.draw(arrays(np.float64, (1, K), st.floats(-20, 20)))
     y = data.draw(arrays(np.float64, (1, K), st.floats(0.01, 1)))

@@ -146,7 +146,6 @@ HUGE = {  # logits in units of the size, y, C in units of the size, delta
     "class, wrong": (CE, [[1, 0, 0.5]], [1], 1, [[1, -1, 0]]),
     "class, far wrong": (CE, [[0.5, 0, -0.5]], [2], 1, [[1, 0, -1]]),
     "classes, tied": (CE, [[1, 1, 0]], [1], 0, [[0.5, -0.5, 0]]),
-    "one class": (CE, [[1], [-1]], [0, 0], 0, [[0], [0]]),
     "probabilities": (CE, [[1, 0]], [[0.25, 0.75]], 0.75, [[0.75, -0.75]]),
     "a certain class": (CE, [[1, -1]], [[1, 0]], 0, [[0, 0]]),
     "logits, right": (LOGITS, [[1, -1]], [[1, 0]], 0, [[0, 0]]),
