@@ -192,7 +192,7 @@ class Run:
         """
         done = len(self.history)
         if done < epochs:
-            files.check_target(path)
+            check_checkpoint(path)
         if done > epochs:
             raise ValueError(f"checkpoint {path} is of a run of {done} epochs already, more than epochs={epochs}")
         if len(self.rates) != (done if self.opt.scheduled else 0):
@@ -225,6 +225,14 @@ class Run:
         kept = {"arrays": arrays, "steps": steps, "rng": text["rng"], "epochs": epochs}
         older = {"lr": self.opt.config()["lr"], "ended": False, "asked": True}  # of the older format
         self.restore(kept | {name: text.get(name, value) for name, value in older.items()})
+
+
+def check_checkpoint(path):
+    """An OSError, before any work, where the file could not be written."""
+    try:
+        files.check_target(path)
+    except OSError as error:
+        raise OSError(error.errno, f"checkpoint: {error.strerror}", str(path)) from None
 
 
 def _digest(*arrays):

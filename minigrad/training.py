@@ -18,7 +18,7 @@ from .layers import BatchNorm
 from .losses import Loss
 from .networks import Sequential, modes, predict_width, walk
 from .optimizers import Optimizer
-from .run import Run
+from .run import Run, check_checkpoint
 
 
 def fit(
@@ -189,7 +189,7 @@ def _resumed(run, checkpoint, epochs, changed):
     if path.exists():
         run.resume(path, identity, epochs)
     else:
-        files.check_target(path)
+        check_checkpoint(path)
     files.remove_leftovers(path)
 
     def save():
