@@ -35,7 +35,7 @@ NOT_FAST = ["-O3", "-fno-fast-math", "-fno-unsafe-math-optimizations"]
 GCC_FLAGS = [*NOT_FAST, "-fno-math-errno", "-fno-trapping-math"]
 # Lets GCC compile the product once for each way in which its matrices lie in memory; other compilers have no such
 # limit.
-COPIES = ["--param=ipa-cp-unit-growth=80"]
+COPIES = ["--param=ipa-cp-unit-growth=200"]
 
 # What a checked build asks for. Cython lets what the .pyx says of itself win over that, so a checked build
 # compiles a copy in which the directives that are there for speed are turned round. The other two are off unless asked
