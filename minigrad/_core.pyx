@@ -788,6 +788,7 @@ cdef struct Epoch:
     int loss
     double threshold
     int optimizer
+    bint without_branch  # was there no rule for this optimizer?
     double[6] rates
     int64_t steps
     Ahead* ahead  # the rows of the next batch
@@ -795,7 +796,7 @@ cdef struct Epoch:
     int64_t right
 
 
-cdef int _update(Epoch* e, Parameter* p, const real* g) except -1 nogil:
+cdef void _update(Epoch* e, Parameter* p, const real* g) noexcept nogil:
     cdef double* r = e.rates
     cdef real* w = <real*> p.value
     if e.optimizer == SGD:
@@ -806,8 +807,7 @@ cdef int _update(Epoch* e, Parameter* p, const real* g) except -1 nogil:
         _adam(w, g, <real*> p.first, <real*> p.second, p.size, <double> e.steps, r[0], r[1], r[2], <real> r[3], r[4],
               e.optimizer == ADAMW)
     else:
-        _unknown("OPTIMIZERS", e.optimizer)
-    return 0
+        e.without_branch = True
 
 
 cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:
@@ -1005,10 +1005,13 @@ def train_epoch(list ops not None, str loss, double threshold, str optimizer, tu
     e.y_row = 8 if number == CROSS_ENTROPY else width * row
     e.y = _buffer(keep, batch_size * e.y_row, cnp.NPY_INT8)
     e.loss, e.threshold, e.optimizer, e.steps, e.total, e.right = number, threshold, rule, steps, 0, 0
+    e.without_branch = False
     for i in range(len(rates)):
         e.rates[i] = rates[i]
     with nogil:
         good = _all_steps(&e, <const char*> cnp.PyArray_DATA(x_), x_.shape[1] * row,
                           <const char*> cnp.PyArray_DATA(y_), <const int64_t*> cnp.PyArray_DATA(order_), N,
                           batch_size, type == cnp.NPY_FLOAT32)
+    if e.without_branch:
+        _unknown("OPTIMIZERS", rule)
     return e.total, e.right, e.steps - steps, bool(good)

@@ -419,7 +419,11 @@ cdef inline void column_sums(real* total, const real* a, Py_ssize_t m, Py_ssize_
     DEEP rows at a time as ((s0 + s1) + (s2 + s3)), s_i the sum of rows i, i + 4, ...; s0 has the last ones too, where
     four do not divide. The sums of so many rows are added in double, one after the other.
     """
-    if real is float:
+    cdef Py_ssize_t j
+    if m == 1:
+        for j in range(n):
+            total[j] = a[j] * scale
+    elif real is float:
         sums(total, a, m, n, scale, <float_lanes*> NULL)
     else:
         sums(total, a, m, n, scale, <double_lanes*> NULL)

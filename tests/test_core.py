@@ -208,6 +208,7 @@ def test_both_cores_know_the_same_kinds(compiled):
 def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypatch):
     z = np.ones((4, 3))
     linear = ("linear", np.ones((3, 3)), None, (), ())
+    two_slots = ("linear", np.ones((3, 3)), None, (np.ones((3, 3)), np.ones((3, 3))), ())
     rest = (0.0, "SGD", (0.0, 0.0, 0.0, 0.0), 0, z, z, np.arange(4), 2)
     for table in ("ACTIVATIONS", "LOSSES", "OPTIMIZERS"):
         monkeypatch.setitem(getattr(compiled, table), "new", 99)
@@ -217,9 +218,9 @@ def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypa
         lambda: compiled.activation_backward("new", z, z),
         lambda: compiled.train_epoch([linear, ("new", 0.0)], "mse", *rest),
         lambda: compiled.train_epoch([linear], "new", *rest),
-        lambda: compiled.train_epoch([linear], "mse", 0.0, "new", (0.0,) * 5, *rest[3:]),
+        lambda: compiled.train_epoch([two_slots], "mse", 0.0, "new", (0.0,) * 5, *rest[3:]),
     ):
-        with pytest.raises(ValueError, match="has no branch|number of arrays"):
+        with pytest.raises(ValueError, match="has no branch"):
             call()
 
 
