@@ -25,6 +25,20 @@ def sigmoid_slope(z):
     return sigmoid(z) * sigmoid(-z)
 
 
+def normal_quadrature():
+    """(z, weight): E g(Z) is weight @ g(z) for Z ~ N(0, 1), where g is smooth but for a kink at 0.
+
+    Gauss-Legendre quadrature between 0, 2^-10, 2^-9, ..., 8, 12 on either side: 0 lies between two intervals and in
+    none, and a step as steep as 1,000 z is met too.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    edges = np.concatenate([[0], 2.0 ** np.arange(-10, 4), [12]])
+    length = np.diff(edges)[:, None]
+    z = (edges[:-1, None] + length * (nodes + 1) / 2).ravel()
+    weight = (length * weights / 2).ravel() * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    return np.concatenate([-z[::-1], z]), np.concatenate([weight[::-1], weight])
+
+
 class Activation(Layer, abstract=True):
     """a = f(z), entry by entry."""
 
@@ -51,14 +65,8 @@ class Activation(Layer, abstract=True):
         return self.backward(np.ones_like(z), self.forward(z)[1])[0]
 
     def moments(self):
-        """Mean and standard deviation of f(z) for z ~ N(0, 1), two floats; to rounding where f is smooth but for z = 0.
-
-        Gauss-Legendre quadrature between the whole numbers from -12 to 12, so that 0, where the kink of a ReLU is,
-        is the end of two intervals and in none.
-        """
-        nodes, weights = np.polynomial.legendre.leggauss(24)
-        z = (np.arange(-12, 12)[:, None] + (nodes + 1) / 2).ravel()
-        weight = np.tile(weights / 2, 24) * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+        """Mean and standard deviation of f(z) for z ~ N(0, 1), two floats; to rounding where only 0 is a kink of f."""
+        z, weight = normal_quadrature()
         a = self(z)
         mean = weight @ a
         return float(mean), float(np.sqrt(weight @ (a - mean) ** 2))

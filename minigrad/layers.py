@@ -260,18 +260,25 @@ class BatchNorm(Layer):
         if self.training:
             if len(x) < 2:
                 raise ValueError(f"{self!r} in training mode needs at least 2 samples in a batch, got {len(x)}")
-            mean = x[0] + (x - x[0]).mean(axis=0)  # exact where a feature is constant
-            var = np.square(x - mean).mean(axis=0)
-            keep, unbiased = 1 - self.momentum, var * len(x) / (len(x) - 1)
-            self.running_mean = keep * self.running_mean + self.momentum * mean  # new arrays: the old may be read-only
-            self.running_var = keep * self.running_var + self.momentum * unbiased
+            mean = x[0] + _mean(x - x[0])  # exact where a feature is constant
+            var = _mean(np.square(x - mean))
+            self.running_mean = self._moved(self.running_mean, mean)
+            self.running_var = self._moved(self.running_var, var * len(x) / (len(x) - 1))
         spread = np.sqrt(var + self.eps)
         normal = (x - mean) / spread
         return self.weight * normal + self.bias, (normal, spread, self.training)
 
+    def _moved(self, running, batch):
+        """A running statistic after a batch: a new array, for the old one may be read-only.
+
+        In float64, since 1 - momentum would lose digits in float32.
+        """
+        moved = (1 - self.momentum) * running.astype(np.float64) + self.momentum * batch
+        return moved.astype(running.dtype)
+
     def backward(self, delta, saved):
         normal, spread, training = saved
-        d_weight, d_bias = (delta * normal).mean(axis=0), delta.mean(axis=0)
+        d_weight, d_bias = _mean(delta * normal), _mean(delta)
         below = delta - d_bias - normal * d_weight if training else delta
         return below * (self.weight / spread), {"weight": d_weight, "bias": d_bias}
 
@@ -287,6 +294,11 @@ class BatchNorm(Layer):
         if self.weight.dtype.newbyteorder("=") != np.float64:
             config["dtype"] = str(self.weight.dtype.newbyteorder("="))
         return config
+
+
+def _mean(rows):
+    """The mean of the rows, added up in float64: a million float32 lose four digits one by one."""
+    return rows.mean(axis=0, dtype=np.result_type(rows, np.float64)).astype(rows.dtype)
 
 
 class Dropout(Layer):

@@ -237,3 +237,12 @@ def test_attenuation_of_float32_deltas_whose_squares_vanish():
     found = attenuation(bp)
     assert found.norms == pytest.approx([2e-30, 2e-29], rel=1e-6)
     assert found.decades == pytest.approx([-1], rel=1e-6)
+
+
+def test_a_kink_costs_the_mean_field_no_digits():
+    e2 = math.exp(2) * 0.5 * math.erfc(2 / math.sqrt(2))  # E e^2Z over Z < 0
+    alpha, scale = 1.6732632423543772, 1.0507009873554805
+    leaky, selu = mean_field_rate(mg.LeakyReLU(0.3), 0.5, 0.5), mean_field_rate("selu", 1)
+    assert leaky.chi == pytest.approx(0.25 * (1 + 0.09) / 2, rel=1e-14)
+    assert selu.chi == pytest.approx(scale**2 * (0.5 + alpha**2 * e2), rel=1e-9)  # at q = 1, its fixed point
+    assert selu.q == pytest.approx(1, rel=1e-9)

@@ -255,3 +255,25 @@ def test_per_sample_norms_where_squares_leave_the_floats(size):
     delta, a = np.full((3, 2), size), np.full((3, 8), 1 / size)
     np.testing.assert_allclose(mg.WeightGradient(delta, a).per_sample_norms(), 4, rtol=1e-15)
     assert mg.WeightGradient(delta[:, :0], a).per_sample_norms().tolist() == [0, 0, 0]
+
+
+# ---- BatchNorm in float32 ----------------------------------------------------------------------------------
+
+
+def test_batchnorm_of_a_million_float32_has_the_mean_of_all_of_them():
+    x = np.full((10**6, 2), 0.1, np.float32)
+    x[::2] += 3  # added one by one, the mean would be off by 1e-3
+    layer = mg.BatchNorm(2, momentum=1.0, dtype=np.float32)
+    saved = layer.forward(x)[1]
+    np.testing.assert_allclose(layer.running_mean, x.mean(axis=0, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(layer.running_var, x.var(axis=0, dtype=np.float64), rtol=1e-5)
+    gradients = layer.backward(x, saved)[1]
+    np.testing.assert_allclose(gradients["bias"], x.mean(axis=0, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(gradients["weight"], (x * saved[0]).mean(axis=0, dtype=np.float64), rtol=1e-6)
+
+
+def test_a_small_momentum_of_batchnorm_is_not_rounded_away():
+    layer = mg.BatchNorm(1, momentum=1e-7, dtype=np.float32)
+    layer.running_mean[:] = 3 * 2**22
+    layer.forward(np.array([[-1.0], [1.0]], np.float32))
+    assert layer.running_mean.item() == 3 * 2**22 - 1  # of 1.26, rounded; the float32 nearest to 1 - 1e-7 takes 2

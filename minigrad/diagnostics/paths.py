@@ -347,5 +347,5 @@ def _scipy_optimize():
     try:
         from scipy import optimize
     except ImportError:
-        raise ImportError("this needs scipy: pip install 'minigrad[theory]'") from None
+        raise ImportError("this needs scipy: pip install scipy") from None
     return optimize

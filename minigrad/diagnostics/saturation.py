@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._checks import as_batch, instance, quiet, real_number
-from ..activations import Activation
+from ..activations import Activation, normal_quadrature
 from ..activations import activation as activation_named
 from ..backprop import Backprop
 from ..layers import Layer
@@ -131,10 +131,7 @@ def attenuation(bp):
 
 # ---- mean field -----------------------------------------------------------------------------------------
 
-# Midpoints, so that a kink at 0 falls between two of them; E[g(Z)] is _WEIGHTS @ g(_POINTS) for Z ~ N(0, 1).
-_POINTS = (np.arange(-6000, 6000) + 0.5) * 2e-3
-_WEIGHTS = np.exp(-0.5 * _POINTS**2)
-_WEIGHTS /= _WEIGHTS.sum()
+_POINTS, _WEIGHTS = normal_quadrature()
 _TINY, _HUGE = 1e-30, 1e30  # a variance beyond them counts as 0 or infinite
 
 
