@@ -251,3 +251,26 @@ def test_bad_arguments(net, x, error, message):
     with pytest.raises(error, match=message):
         mg.backprop(net, mg.MSELoss(), x, np.zeros((len(x), 2)))
     assert snapshot(net) == before
+
+
+class Halved(mg.Linear):
+    """Derived from Linear: saves something of its own, and has a backward to match."""
+
+    def forward(self, a):
+        z, saved = super().forward(a)
+        return 0.5 * z, (saved, 0.5)
+
+    def backward(self, delta, saved):
+        return super().backward(saved[1] * delta, saved[0])
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_layer_derived_from_linear_is_asked_for_its_own_backward(place, rng):
+    net = mg.Sequential(*[mg.Tanh()] * place, Halved(3, 4, rng=0), mg.Tanh(), mg.Linear(4, 2, rng=1))
+    x, y = rng.standard_normal((5, 3)), rng.standard_normal((5, 2))
+    mg.gradcheck(net, mg.MSELoss(), x, y)
+    plain = mg.Sequential(*[mg.Tanh()] * place, mg.Linear(3, 4, rng=0), mg.Tanh(), mg.Linear(4, 2, rng=1))
+    plain[place].weight *= 0.5
+    ours, theirs = (mg.backprop(each, mg.MSELoss(), x, y) for each in (net, plain))
+    np.testing.assert_allclose(ours.deltas[0], theirs.deltas[0])
+    np.testing.assert_allclose(ours.parameter_gradients()[f"{place}.weight"], theirs.gradients[str(place)].weight / 2)

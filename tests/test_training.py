@@ -173,6 +173,14 @@ def test_history_plots():
     plt.close(axes.figure)
 
 
+def test_a_history_with_validation_in_a_part_of_it_can_be_drawn():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    axes = mg.History(loss=[3.0, 2.0, 1.0], val_loss=[4.0, 5.0]).plot()
+    assert [line.get_xdata().tolist() for line in axes.lines] == [[1, 2, 3], [1, 2]]
+    matplotlib.pyplot.close(axes.figure)
+
+
 # ---- callbacks and modes ---------------------------------------------------------------------------------
 
 
