@@ -14,6 +14,12 @@ def tree(layer, path=""):
         yield from tree(child, f"{path}.{name}" if path else name)
 
 
+def generators(net):
+    """Every random generator that a layer of net keeps as an attribute, as Dropout does."""
+    kept = (value for _, layer in tree(net) for value in vars(layer).values())
+    return [value for value in kept if isinstance(value, np.random.Generator)]
+
+
 def float_of(array):
     """float32 or float64 where it is an array of them, in whatever byte order; else None."""
     dtype = getattr(array, "dtype", None)

@@ -14,7 +14,7 @@ from ._backend import core
 from ._checks import as_batch, instance
 from .layers import Linear, WeightGradient
 from .losses import Loss
-from .networks import Sequential, first_names
+from .networks import Sequential, first_names, in_a_row
 
 
 @dataclass(eq=False)
@@ -65,7 +65,7 @@ def backprop(net, loss, x, y):
 
     The net's weights are not changed. ValueError or TypeError where x, y and net do not fit.
     """
-    instance(net, Sequential, "net")
+    in_a_row(net, "net")
     instance(loss, Loss, "loss")
     x = as_batch(x, "x", net.dtype, net.in_features)
     if len(x) == 0:

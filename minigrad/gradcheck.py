@@ -6,9 +6,9 @@ import math
 import numpy as np
 
 from ._checks import as_batch, instance, quiet, real_number
+from ._parameters import generators, tree
 from .backprop import backprop
-from .layers import Dropout
-from .networks import Sequential, walk
+from .networks import Sequential
 
 SUSPECT = 1e-5  # an entry with a larger relative error is looked at for a kink
 POINTS = 32  # around a kink: enough to see each z on both sides of it
@@ -129,12 +129,12 @@ def _look_beside(net, loss, x, y, eps, run, ours, numeric, error):
 
 
 def repeatable(net):
-    """(copy of a Sequential in float64 and in the same mode, run): run(f) is f() with the same Dropout masks."""
+    """(copy of a Sequential in float64 and in the same mode, run): run(f) is f() with the same random numbers."""
     net = _in_float64(instance(net, Sequential, "net"))
-    masks = [(layer.rng, layer.rng.bit_generator.state) for _, layer in walk(net) if isinstance(layer, Dropout)]
+    states = [(rng, rng.bit_generator.state) for rng in generators(net)]
 
     def run(function):
-        for rng, state in masks:
+        for rng, state in states:
             rng.bit_generator.state = state
         return function()
 
@@ -144,7 +144,7 @@ def repeatable(net):
 def _in_float64(net):
     """A copy whose parameters and buffers are float64, in the same mode."""
     net = copy.deepcopy(net)
-    for _, layer in walk(net):
+    for _, layer in tree(net):
         for name in (*layer.parameter_names, *layer.buffer_names):
             if getattr(layer, name) is not None:
                 setattr(layer, name, getattr(layer, name).astype(np.float64))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from ._checks import one_of, whole_number
 
+MONITORS = ("loss", "val_loss", "accuracy", "val_accuracy")
+
 
 @dataclass
 class History:
@@ -23,6 +25,10 @@ class History:
     def __len__(self):
         return len(self.loss)
 
+    def entries(self):
+        """{name: list}: the four above, and nothing that was put here besides."""
+        return {name: getattr(self, name) for name in MONITORS}
+
     def plot(self, ax=None):
         """Loss against epoch, on a matplotlib Axes (a new one if None); returns the Axes. Needs matplotlib."""
         if ax is None:
@@ -36,9 +42,6 @@ class History:
                 ax.annotate(name, end, xytext=(4, 0), textcoords="offset points", va="center")
         ax.set(xlabel="epoch", ylabel="loss")
         return ax
-
-
-MONITORS = ("loss", "val_loss", "accuracy", "val_accuracy")
 
 
 def early_stopping(patience, monitor="val_loss"):

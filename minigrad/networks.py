@@ -97,6 +97,15 @@ class Residual(Sequential):
         return delta + below, gradients
 
 
+def in_a_row(net, name):
+    """net itself if it is a Sequential that passes its input through its layers and does nothing else."""
+    instance(net, Sequential, name)
+    if type(net).forward is not Sequential.forward:
+        came = f"{described(net)} with a forward of its own"
+        raise TypeError(f"{name} is {came}, expected a Sequential; use mg.Sequential({name})")
+    return net
+
+
 def nested(dicts):
     """[{"weight": ...}, {}, ...] -> {"0.weight": ..., ...}."""
     return {f"{i}.{name}": value for i, entries in enumerate(dicts) for name, value in entries.items()}

@@ -4,6 +4,7 @@ Every rule works on each weight alone, and all but the weight decay on the gradi
 means) is kept by parameter name, in .state, so an optimiser belongs to one net: the first one that it takes a step on.
 """
 
+import inspect
 import weakref
 
 import numpy as np
@@ -103,10 +104,9 @@ class Optimizer:
         """A ValueError where the steps so far were taken on another net."""
         instance(net, Layer, "net")
         if self.steps and self._net is not None and self._net() is not net:
-            raise ValueError(
-                f"opt has taken {self.steps} steps and keeps state for another net; "
-                f"make a new {type(self).__name__} for this net"
-            )
+            kept = "and keeps state for" if self.slots else "on"
+            fix = f"make a new {type(self).__name__} for this net"
+            raise ValueError(f"opt has taken {self.steps} steps {kept} another net; {fix}")
 
     def adopt(self, net, names=None):
         """From here on this optimiser is net's, and keeps arrays for the parameters of these names (None: for all)."""
@@ -144,8 +144,13 @@ class Optimizer:
 
     def config(self):
         """The constructor's arguments: lr as it was given, not as it is now."""
-        rest = {k: v for k, v in vars(self).items() if k not in ("steps", "state") and not k.startswith("_")}
-        return {"lr": self._first_lr} | rest
+        known = inspect.signature(type(self)).parameters
+        open_ended = any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in known.values())
+        return {"lr": self._first_lr} | {
+            name: value
+            for name, value in vars(self).items()
+            if name in known or (open_ended and name not in ("steps", "state") and not name.startswith("_"))
+        }
 
     def __getstate__(self):
         return vars(self) | {"_net": None}  # a copy may be another net's: of the copy of this net, for one

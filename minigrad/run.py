@@ -1,22 +1,22 @@
 """The state of a training run: all that changes while fit runs, copied, put back, written and read."""
 
 import hashlib
+import inspect
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from . import checkpoint as files
-from ._checks import all_finite, shown, whole_number
-from ._parameters import put_back, settle, tree
+from ._checks import all_finite, real_number, shown, whole_number
+from ._parameters import generators, put_back, settle, tree
 from .history import History
-from .layers import Dropout
+from .layers import Layer
 from .losses import Loss
-from .networks import Sequential, walk
+from .networks import Sequential
 from .optimizers import Optimizer
 
 RUN_FORMAT = "minigrad run 2"
 OLDER_FORMAT = "minigrad run 1"  # without the learning rate of now, the settings, and whether a callback ended the run
-PLAIN = (bool, int, float, complex, str, bytes, tuple, list, dict, type(None))
 
 
 @dataclass
@@ -38,19 +38,19 @@ class Run:
     asked: bool = True  # have the callbacks of the last epoch been called?
 
     def __post_init__(self):
-        self.dropouts = [layer for _, layer in walk(self.net) if isinstance(layer, Dropout)]
+        self.drawing, self.layout = generators(self.net), containers(self.net)
 
     # ---- copies ------------------------------------------------------------------------------------------
 
     def generators(self):
-        """The random generators in play: fit's own, then each Dropout's."""
-        return [self.rng] + [layer.rng for layer in self.dropouts]
+        """The random generators in play: fit's own, then those of Dropout and of layers of one's own."""
+        return [self.rng, *self.drawing]
 
     def arrays(self):
         """Every array that changes, by its name in a file."""
         found = {f"net.{name}": array for name, array in self.net.state().items()}
-        for name, slots in self.opt.state.items():
-            found |= {f"state.{i}.{name}": array for i, array in enumerate(slots)}
+        for name in self.net.parameters() if self.opt.slots else ():
+            found |= {f"state.{i}.{name}": array for i, array in enumerate(self.opt.state.get(name, ()))}
         return found
 
     def begin(self):
@@ -91,6 +91,8 @@ class Run:
 
     def restore(self, kept):
         """Put a snapshot back."""
+        for container, layers in self.layout:
+            container.layers = list(layers)
         arrays, slots = kept["arrays"], range(len(self.opt.slots))
         put_back(self.net, {n.removeprefix("net."): array for n, array in arrays.items() if n.startswith("net.")})
         names = self.net.parameters() if slots and kept["steps"] else ()
@@ -99,23 +101,24 @@ class Run:
         self.opt.put_back(kept["steps"], kept["lr"], state)
         for rng, state in zip(self.generators(), kept["rng"], strict=True):
             rng.bit_generator.state = state
-        for values in (*vars(self.history).values(), self.rates):
+        for values in (*self.history.entries().values(), self.rates):
             del values[kept["epochs"] :]
         self.ended, self.asked = kept["ended"], kept["asked"]
 
     def check_callbacks(self):
-        """A ValueError where a callback left something that the run cannot go on with."""
+        """Keep what the callbacks made of the run; a ValueError where it cannot go on with that."""
         settle(self.net)
         self.opt.adopt(self.net)  # with arrays for every parameter, as the next step would have them
         for name, array in self.net.state().items():
             if array.shape != self.start.get(f"net.{name}", array).shape or f"net.{name}" not in self.start:
                 raise ValueError(f"a callback changed the layers of net: {name} is now of shape {array.shape}")
-            if not np.isfinite(array).all():
-                raise ValueError(f"a callback left NaN or infinity in {name}")
         epochs = self.good["epochs"]
-        for name, values in vars(self.history).items():
+        for name, values in self.history.entries().items():
             if len(values) != epochs and (name == "loss" or values):
                 raise ValueError(f"a callback left {len(values)} entries in history.{name}, not {epochs}")
+        if bad := self.keep():
+            raise ValueError(f"a callback left NaN or infinity in {bad}")
+        self.drawing, self.layout = generators(self.net), containers(self.net)
 
     # ---- files -------------------------------------------------------------------------------------------
 
@@ -134,19 +137,14 @@ class Run:
         }
 
     def settings(self):
-        """{place: value} of the numbers, texts and arrays that steer the run and are no state: a layer's p, say."""
-        skipped = {"training", "layers", "rng", "steps", "state"}
-        parts = [("loss", self.loss, ()), ("opt", self.opt, ("lr",))]
-        parts += [(f"net.{path}", layer, layer.parameter_names + layer.buffer_names) for path, layer in tree(self.net)]
+        """{place: value} of what the constructors of the loss and the layers were given and keep: a layer's p, say."""
         found = {}
-        for place, part, known in parts:
-            for name, value in sorted(vars(part).items()):
-                if name in skipped or name in known or name.startswith("_"):
-                    continue
-                if isinstance(value, np.ndarray):
-                    found[f"{place}.{name}"] = _digest(value)
-                elif isinstance(value, PLAIN):
-                    found[f"{place}.{name}"] = repr(value)
+        for place, part in [("loss", self.loss), *((f"net.{path}", layer) for path, layer in tree(self.net))]:
+            arrays = (*part.parameter_names, *part.buffer_names) if isinstance(part, Layer) else ()
+            for name in inspect.signature(type(part)).parameters:
+                value = vars(part).get(name)
+                if name not in arrays and (text := _in_text(value)) is not None:
+                    found[f"{place}.{name}"] = text
         return found
 
     def save(self, path, identity, changed=False):
@@ -160,7 +158,7 @@ class Run:
         kept = self.good
         text = {"format": RUN_FORMAT, "identity": identity, "rates": self.rates[: kept["epochs"]]}
         text |= {name: kept[name] for name in ("steps", "lr", "rng", "epochs", "ended", "asked")}
-        text["history"] = {name: values[: kept["epochs"]] for name, values in vars(self.history).items()}
+        text["history"] = {name: values[: kept["epochs"]] for name, values in self.history.entries().items()}
         files.write_archive(path, text, kept["arrays"])
 
     def resume(self, path, identity, epochs):
@@ -209,13 +207,14 @@ class Run:
         """Put back what a file holds; an error, perhaps halfway, where it does not fit."""
         steps, epochs = whole_number(text["steps"], "steps", 0), whole_number(text["epochs"], "epochs", 0)
         mine = {f"net.{name}": array for name, array in self.net.state().items()}
-        for name, array in self.net.parameters().items() if steps else ():
+        with_state = steps or any(name.startswith("state.") for name in arrays)
+        for name, array in self.net.parameters().items() if with_state else ():
             mine |= {f"state.{i}.{name}": array for i in range(len(self.opt.slots))}
         if {n: (a.shape, a.dtype) for n, a in arrays.items()} != {n: (a.shape, a.dtype) for n, a in mine.items()}:
             raise ValueError("names, shapes or types differ")
         files.check_finite({n: a for n, a in arrays.items() if n.startswith("net.")})  # slots may be infinite
         history, validated = text["history"], self.validation is not None and epochs > 0
-        if history.keys() != vars(self.history).keys() or len(history["loss"]) != epochs:
+        if history.keys() != self.history.entries().keys() or len(history["loss"]) != epochs:
             raise ValueError("its history is not that of its epochs")
         for name, values in history.items():
             if len(values) not in (0, epochs) or (name == "val_loss" and bool(values) != validated):
@@ -224,7 +223,13 @@ class Run:
         self.rates[:] = [float(rate) for rate in text.get("rates", [])]
         kept = {"arrays": arrays, "steps": steps, "rng": text["rng"], "epochs": epochs}
         older = {"lr": self.opt.config()["lr"], "ended": False, "asked": True}  # of the older format
-        self.restore(kept | {name: text.get(name, value) for name, value in older.items()})
+        kept |= {name: text.get(name, value) for name, value in older.items()}
+        if not (isinstance(kept["ended"], bool) and isinstance(kept["asked"], bool)):
+            raise ValueError("it does not say whether a callback ended the run")
+        if not self.opt.scheduled or kept["lr"] is not None:
+            kept["lr"] = real_number(kept["lr"], "lr", 0, open_low=True)
+        self.restore(kept)
+        self.opt.adopt(self.net)
 
 
 def check_checkpoint(path):
@@ -233,6 +238,23 @@ def check_checkpoint(path):
         files.check_target(path)
     except OSError as error:
         raise OSError(error.errno, f"checkpoint: {error.strerror}", str(path)) from None
+
+
+def containers(net):
+    """[(layer, the layers in it), ...] of those that hold others in a list."""
+    return [(layer, list(layer.layers)) for _, layer in tree(net) if isinstance(layer, Sequential)]
+
+
+def _in_text(value):
+    """A number, text or array, or a collection of them, as text that is the same in every process; else None."""
+    if isinstance(value, np.ndarray):
+        return None if value.dtype.hasobject else _digest(value)
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    if isinstance(value, tuple | list):
+        parts = [_in_text(part) for part in value]
+        return None if None in parts else f"{type(value).__name__} of {', '.join(map(str, parts))}"
+    return repr(value) if isinstance(value, bool | int | float | complex | str | bytes | None) else None
 
 
 def _digest(*arrays):

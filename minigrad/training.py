@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from . import checkpoint as files
-from ._checks import aligned, as_batch, finite_rows, generator, instance, one_of, shown, whole_number
+from ._checks import aligned, all_finite, as_batch, finite_rows, generator, instance, one_of, shown, whole_number
 from ._lowering import obstacle, train_epoch
 from ._parameters import settle
 from ._progress import progress as progress_bar
@@ -16,7 +16,7 @@ from .divergence import DivergenceError, overflow, warn_if_risen
 from .history import monitor_of
 from .layers import BatchNorm
 from .losses import Loss
-from .networks import Sequential, modes, predict_width, walk
+from .networks import in_a_row, modes, predict_width, walk
 from .optimizers import Optimizer
 from .run import Run, check_checkpoint
 
@@ -56,8 +56,9 @@ def fit(
     the weights of the last finite epoch restored, where the loss stops being finite. A loss that ends far above where
     it began is a RuntimeWarning. Ctrl-C leaves the net, and the checkpoint, as after the last whole epoch.
     """
-    for value, kind, name in ((net, Sequential, "net"), (loss, Loss, "loss"), (opt, Optimizer, "opt")):
-        instance(value, kind, name)
+    in_a_row(net, "net")
+    instance(loss, Loss, "loss")
+    instance(opt, Optimizer, "opt")
     epochs, batch_size = whole_number(epochs, "epochs", 0), whole_number(batch_size, "batch_size", 1)
     every = whole_number(every, "every", 1)
     one_of(engine, "engine", ("auto", "fused", "python"))
@@ -66,9 +67,7 @@ def fit(
     settle(net)
     for name, array in net.parameters().items() if opt.state else ():
         opt.slots_of(name, array)
-    problem = obstacle(net, loss, opt) if engine != "python" else ""
-    if engine == "fused" and problem:
-        raise ValueError(f"engine 'fused' cannot train this: {problem}")
+    _epoch_of(engine, net, loss, opt)
     x, y = _data(net, loss, x, y, "")
     if validation is not None:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
@@ -76,22 +75,31 @@ def fit(
         validation = _data(net, loss, validation[0], validation[1], "validation ")
     _check_batches(net, len(x), batch_size)
     run = Run(net, loss, opt, generator(rng), x, y, validation, batch_size, bool(shuffle))
-    save = _nothing if checkpoint is None else _resumed(run, checkpoint, epochs, changed=bool(callbacks))
-    _train(run, epochs, train_epoch if problem is None else _python_epoch, callbacks, save, every, progress)
+    changing = any(monitor_of(callback) is None for callback in callbacks)
+    save = _nothing if checkpoint is None else _resumed(run, checkpoint, epochs, changing)
+    _train(run, epochs, engine, callbacks, save, every, progress)
     return run.history
 
 
-def _train(run, epochs, run_epoch, callbacks, save, every, progress):
+def _epoch_of(engine, net, loss, opt):
+    """The function that runs an epoch, the compiled one where it can; ValueError where it cannot and is asked for."""
+    problem = obstacle(net, loss, opt) if engine != "python" else ""
+    if engine == "fused" and problem:
+        raise ValueError(f"engine 'fused' cannot train this: {problem}")
+    return train_epoch if problem is None else _python_epoch
+
+
+def _train(run, epochs, engine, callbacks, save, every, progress):
     """The epochs that are left. Where one fails, everything is put back as after the last whole one."""
     net, opt, history, before = run.net, run.opt, run.history, modes(run.net)
     first = done = len(history)
+    if epochs > done and not run.ended:
+        opt.adopt(net)
     run.begin()
     try:
         _ask_again(run, callbacks)
-        left = range(done, done if run.ended else epochs)
-        if left:
-            opt.adopt(net)
-        bar = progress_bar(left, "training", progress)
+        bar = progress_bar(range(done, done if run.ended else epochs), "training", progress)
+        run_epoch = _epoch_of(engine, net, run.loss, opt)
         for epoch in bar:
             net.train()
             opt.begin_epoch(epoch + 1)
@@ -102,6 +110,7 @@ def _train(run, epochs, run_epoch, callbacks, save, every, progress):
             bar.set_postfix_str(f"loss {history.loss[-1]:.4g}", refresh=False)
             if callbacks:
                 _ask(run, callbacks)
+                run_epoch = _epoch_of(engine, net, run.loss, opt)  # of the layers that there are now
             if run.ended or done == epochs or done % every == 0:
                 save()
             if run.ended:
@@ -109,7 +118,11 @@ def _train(run, epochs, run_epoch, callbacks, save, every, progress):
     except BaseException as error:
         run.restore(run.good)
         if isinstance(error, KeyboardInterrupt):
-            say(f"\ninterrupted: the net is as after epoch {done} of {epochs}{save()}")
+            try:
+                where = save()
+            except (OSError, ValueError) as problem:
+                where = f"; not saved: {problem}"
+            say(f"\ninterrupted: the net is as after epoch {done} of {epochs}{where}")
         raise
     finally:
         opt.end_fit()
@@ -127,7 +140,6 @@ def _ask(run, callbacks):
     run.ended = any(answers)
     run.asked = True
     run.check_callbacks()
-    run.keep()
 
 
 def _ask_again(run, callbacks):
@@ -152,7 +164,7 @@ def _epoch(run, run_epoch, number):
         step = steps if finite else steps + 1
         batch = order[(step - 1) * run.batch_size : step * run.batch_size]
         if not finite:
-            place, remedy = overflow(net, loss, x[batch], y[batch], opt.lr)
+            place, remedy = overflow(net, loss, x[batch], y[batch], opt.lr if number > 1 or step > 1 else None)
             what = f"the loss stopped being finite in epoch {number}, step {step}, beginning in {place}"
             _diverged(run, batch, what, remedy)
         history = run.history
@@ -224,10 +236,11 @@ def _callables(callbacks, loss, validation):
 
 def _data(net, loss, x, y, which):
     """x and y as arrays of the net's type, checked against the net and the loss."""
+    given = x, y
     x = as_batch(x, f"{which}x", net.dtype, net.in_features)
     if len(x) == 0:
         raise ValueError(f"{which}x has shape {x.shape}: there are no samples")
-    finite_rows(x, f"{which}x")
+    _check_finite(x, given[0], f"{which}x")
     shape = (len(x), predict_width(net, x))
     try:
         y = loss.targets(y, shape, x.dtype)
@@ -235,8 +248,15 @@ def _data(net, loss, x, y, which):
         error.args = (f"{which}{error}",) if str(error).startswith("y ") else error.args
         raise
     if y.dtype.kind == "f":
-        finite_rows(y, f"{which}y")
+        _check_finite(y, given[1], f"{which}y")
     return tuple(array if array.flags.c_contiguous and array.flags.aligned else aligned(array) for array in (x, y))
+
+
+def _check_finite(array, given, name):
+    """A ValueError for NaN and infinity, and for what became infinite in the net's float type."""
+    if array.dtype == np.float32 and not all_finite(array) and all_finite(np.asarray(given, np.float64)):
+        raise ValueError(f"{name} holds numbers beyond float32, the net's type; scale it")
+    finite_rows(array, name)
 
 
 def _check_batches(net, N, batch_size):

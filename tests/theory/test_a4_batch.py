@@ -143,9 +143,9 @@ def test_enough_of_one_sign_makes_the_row_single_signed(drawn, data):
 def test_no_smaller_factor_is_enough(drawn):
     """Between lo/hi and hi/lo these two columns, with entries lo and hi only, have opposite signs: J >= 2."""
     delta, lo, hi = drawn
+    delta = np.append(delta, [1, -1])  # so that there are both signs
     plus, minus = delta[delta > 0].sum(), -delta[delta < 0].sum()
-    assume(lo * minus < hi * plus)
-    assume(lo * plus < hi * minus)
+    hi = max(hi, lo * max(plus, minus) // min(plus, minus) + 1)
     a = np.stack([np.where(delta > 0, lo, hi), np.where(delta > 0, hi, lo)], axis=1).astype(float)
     row = mg.WeightGradient(delta[:, None], a).weight[0]
     assert row[0] < 0 < row[1]
