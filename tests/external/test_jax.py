@@ -188,6 +188,8 @@ def test_check_vjp_of_layers(name):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (5, 3)], ids=str)
 def test_check_vjp_of_losses(make, shape):
     rng = np.random.default_rng(9)
+    if make is mg.CrossEntropyLoss and shape[1] == 1:
+        shape = shape[0], 2  # it refuses a single output
     for _ in range(3):
         loss, output = make(), rng.normal(size=shape)
         output = mg.sigmoid(output) if make is mg.BCELoss else output

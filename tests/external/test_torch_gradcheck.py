@@ -87,6 +87,8 @@ class LossFunction(torch.autograd.Function):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (6, 1), (5, 3)], ids=str)
 def test_losses(make, shape):
     rng = np.random.default_rng(7)
+    if make is mg.CrossEntropyLoss and shape[1] == 1:
+        shape = shape[0], 2  # it refuses a single output
     for _ in range(4):
         loss, output = make(), rng.normal(size=shape)
         output = mg.sigmoid(output) if make is mg.BCELoss else output
