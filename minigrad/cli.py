@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,11 @@ def train(args):
         print(f"going on from {args.checkpoint}")
     start = time.perf_counter()
     settings = {"epochs": args.epochs, "batch_size": args.batch_size, "rng": args.seed, "checkpoint": args.checkpoint}
-    history = mg.fit(net, loss, opt, x, y, **settings)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = mg.fit(net, loss, opt, x, y, **settings)
+    for warning in caught:
+        say(f"minigrad: warning: {warning.message}")
     seconds = time.perf_counter() - start
     last = f", mean loss of the last {history.loss[-1]:.4g}" if history.loss else ""
     print(f"{len(history)} epochs, {seconds:.1f} s{last}")

@@ -106,7 +106,8 @@ def _rise(run, resumed):
         where = f", and the first layer whose output grew is layer {grown}, {net[grown]!r}"
         where += ", from {:.3g} to {:.3g} (root mean square)".format(*sizes[grown])
     return (
-        f"training diverged: the loss rose from {begin:.4g} to {end:.4g}, where the best constant output has "
+        f"training diverged: the loss rose from {begin:.4g} to {end:.4g} after the last step, where the best constant "
+        "output has "
         f"{constant:.4g}. The largest output is {np.abs(last[-1]).max():.3g}{where}. "
         f"Try a smaller lr than {run.opt.lr:g}"
     )

@@ -53,7 +53,12 @@ class Optimizer:
 
     def scheduled_lr(self, epoch):
         """What the function lr gives for an epoch; a ValueError or TypeError where that is no learning rate."""
-        return _rate(self._first_lr(epoch), f"lr({epoch})")
+        try:
+            value = self._first_lr(epoch)
+        except TypeError as error:
+            error.add_note("lr is called with the number of the epoch: lr=lambda epoch: ...")
+            raise
+        return _rate(value, f"lr({epoch})")
 
     def begin_epoch(self, epoch):
         """Take the learning rate of an epoch, 1, 2, ..., where lr is a function."""

@@ -13,7 +13,7 @@ from ._progress import progress as progress_bar
 from ._progress import say
 from .backprop import backprop
 from .divergence import DivergenceError, overflow, warn_if_risen
-from .history import monitor_of
+from .history import early_stopping, monitor_of
 from .layers import BatchNorm
 from .losses import Loss
 from .networks import in_a_row, modes, predict_width, walk
@@ -224,6 +224,8 @@ def _callables(callbacks, loss, validation):
     for callback in callbacks:
         if not callable(callback):
             raise TypeError(f"callbacks holds {shown(callback)}, expected functions (epoch, net, history)")
+        if callback is early_stopping:
+            raise TypeError("callbacks holds early_stopping itself, expected a call of it: mg.early_stopping(10)")
         monitor = monitor_of(callback) or ""
         if monitor.startswith("val_") and validation is None:
             raise ValueError(

@@ -33,7 +33,7 @@ def test_a_loss_that_rose_is_said_once_with_lr_output_and_layer(engine, epochs):
     said = str(caught[0].message)
     for part in (
         "training diverged: the loss rose from 3.08e+04 to ",
-        f"the best constant output has {(2 * LINE).var():.4g}",
+        f"where the best constant output has {(2 * LINE).var():.4g}",
         f"The largest output is {np.abs(net(LINE)).max():.3g}",
         "the first layer whose output grew is layer 0, Linear(1, 1), from 54.6 to ",
         "Try a smaller lr than 0.0001",

@@ -3,7 +3,7 @@
 gauge_flip turns the signs of some inputs and of the weights they meet: training goes on bit for bit as
 before, though the sign patterns of the updates are others (theorem C1). rotate turns the inputs and the
 weights they meet by any rotation: plain gradient descent goes on as before, to rounding, though the inputs
-lie in no orthant any more (C10). tanh_twin writes a net of sigmoids as
+no longer share a pair of opposite orthants (C10). tanh_twin writes a net of sigmoids as
 a net of tanhs, and twin_preconditioner says which gradient descent on the twin is the same as plain gradient
 descent on the original (C9).
 

@@ -17,11 +17,12 @@ that what makes sigmoid slow?"""
 
 ANSWER = """\
 The sign rule is true, and it is not the cause. A gradient is the product of an error and an activation, so for one
-sample all weights into a neuron behind sigmoids do move up or down together. One sample at a time that costs a
-constant factor of about four. But rotate the inputs together with their weights: the updates lie in no orthant any
-more, and plain gradient descent and momentum have the same losses. (A flip of signs instead of a rotation keeps
-them to the last bit, for Adam too.) What costs is, first, a start with weights that are too small for a slope of at
-most 1/4, so that the error fades from layer to layer; then the mean of the activations, large against their
+sample all weights into a neuron behind sigmoids do move up or down together. One sample at a time inputs so alike
+cost a constant factor of about four. But rotate the inputs together with their weights: the updates no longer share
+one pair of opposite orthants, and plain gradient descent and momentum have the same losses, so even that factor is
+not the signs'. (A flip of signs instead of a rotation keeps them to the last bit, for Adam too.) What costs is,
+first, a start with weights that are too small for a slope of at most 1/4, so that the error fades from layer to
+layer; then the mean of the activations, large against their
 fluctuation: it makes one direction of the loss much steeper than all others, and the learning rate has to be small
 for its sake (for Adam it also counts where that direction points); and saturation where the loss does not cancel
 it. What to change first in a sigmoid net: start with weights as large as tanh's, then centre the activations (tanh

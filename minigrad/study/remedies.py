@@ -175,8 +175,8 @@ def run(config):
     return Finding(
         id="Q12",
         kind="partly",
-        verdict="Each of them helps, but momentum only in a narrow valley. What matters first is the start: the same "
-        "sigmoid net with the "
+        verdict="All but momentum help here, and momentum does in a narrow valley. What matters first is the "
+        "start: the same sigmoid net with the "
         f"weights and biases that correspond to tanh's learns {start.value:.0f} times faster. Centring comes next; "
         "tanh has both from birth, a residual net gets round both.",
         deciding=f"{need[PLAIN]:.0f} epochs for plain sigmoid, {need[START]:.0f} with tanh's start, "
@@ -186,9 +186,9 @@ def run(config):
         "and b = c - W 1/2 between hidden layers. The usual start, W as small as V, is a tanh net with weights four "
         "times too small and with a large bias. With the start put right there remains what the mean of the "
         "activations costs: the curvature along it is larger by up to kappa = 1 + J (mean / spread)^2. Of that "
-        "gradient descent pays kappa in steps, momentum its root. A fixed step size for each weight, which is what "
-        "Adam has when its means have settled, makes kappa 1 if the mean lies along one input, and leaves all of it if "
-        "the mean lies along all inputs alike, as it does behind sigmoids.",
+        "gradient descent pays kappa in steps, momentum its root. The best fixed step sizes, one for each weight, make "
+        "kappa 1 if the mean lies along one input, Adam's own when its means have settled about the root of kappa; "
+        "none lowers it if the mean lies along all inputs alike, as it does behind sigmoids.",
         test="tests/theory/test_c9_tanh_twin.py tests/theory/test_c4_conditioning.py tests/theory/test_c11_diagonal.py",
         code=CODE,
         pictures={

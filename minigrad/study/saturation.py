@@ -213,8 +213,8 @@ def draw_shares(data):
             ax.plot(epochs, middle, color=colour)
             at = len(epochs) // 2
             if scale == "none":
-                other = np.median([run["shares"][at, 0, 1 - tail] for run in data["runs"][scale]])
-                up = middle[at] > other
+                other = np.median([run["shares"][:, 0, 1 - tail] for run in data["runs"][scale]], axis=0)
+                up = middle.mean() > other.mean()
                 style.label_line(ax, at, middle[at], name, colour, xytext=(0, 16 if up else -18), ha="center")
         ax.set(title=words, xlabel="epoch", ylim=(0, 70), xlim=(0, max(1, len(epochs) - 1)))
     axes[0].set_ylabel(f"entries with a slope below {FLAT} (%)")

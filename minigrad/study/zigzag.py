@@ -96,9 +96,9 @@ def run(config):
     return Finding(
         id="Q7",
         kind="not the cause",
-        verdict="Rotate the inputs of every layer, and its weights with them: the updates lie in no orthant any "
-        "more, and plain gradient descent and momentum have the same losses. So orthants are not what makes them "
-        "slow: the mean of the inputs is, for which single samples pay a constant factor of 4 and batches a factor "
+        verdict="Rotate the inputs of every layer, and its weights with them: the updates no longer share one "
+        "pair of opposite orthants, and plain gradient descent and momentum have the same losses. So orthants are "
+        "not what makes them slow: the mean of the inputs is, for which single samples pay a constant factor of 4 and batches a factor "
         "that grows with the width. Adam takes the axes one by one: for it, where the mean points counts as well.",
         deciding=f"{gauges.deciding(numbers)}; five layers: sigmoid needs {slower:.1f} times the steps of tanh",
         numbers=numbers,
@@ -106,8 +106,8 @@ def run(config):
         "outputs, so a → Q a, W → W Qᵀ leaves every loss as it is, for each orthogonal Q. Sign flip: Q with ±1 on "
         "its diagonal, exact to the last bit, and for RMSprop and Adam too. What counts is H = E[a aᵀ]: for J units of "
         "mean/spread r its condition number is 1 + J r², and no step size for each weight makes it smaller; with "
-        "the mean along one axis they make it 1. One sample at a time the price is 1 + r²/2. A step lr multiplies "
-        "the error along the steepest axis by 1 − lr λ₁: no zig-zag up to lr = 1/λ₁, one at every step at the "
+        "the mean along one axis the right ones make it 1. One sample at a time the price is 1 + r²/2. A step lr "
+        "multiplies the error along the steepest axis by 1 − lr λ₁: no zig-zag up to lr = 1/λ₁, one at every step at the "
         "fastest rate.",
         test="tests/theory/test_c10_rotation.py tests/theory/test_c1_gauge.py tests/theory/test_c11_diagonal.py "
         "tests/theory/test_c12_outlier.py tests/theory/test_c4_conditioning.py tests/theory/test_c5_zigzag.py "
@@ -146,18 +146,18 @@ PICTURES = {
     "two weights (the cross, below) by gradient descent at the best learning rate. Orange steps raise both weights, "
     "blue ones lower both, dark ones raise one and lower the other. Left: the textbook zig-zag. Middle: the sign of "
     "one input and its weight flipped; no step is single-signed, but all inputs still lie in one quadrant. Right: "
-    "inputs and weights rotated; they lie in none. The losses are the same, in the middle to the last bit, on the "
-    "right to rounding: what makes it slow is not which quadrant the inputs lie in, but how far their mean is from 0.",
+    "inputs and weights rotated; the inputs lie in no common quadrant, and every other step is single-signed. The "
+    "losses are the same, in the middle to the last bit, on the right to rounding: what makes it slow is not which quadrant the inputs lie in, but how far their mean is from 0.",
     "three_runs": "Nets of sigmoids learn digits, a sample at a time: as they are, flipped, and with the inputs of "
     "every layer rotated so that their mean lies along one axis. SGD and momentum do not notice: three lines are "
     "one. Adam does not notice the flip, but takes the axes one by one, and so goes another way in rotated ones.",
     "zigzag_lr": "The same neuron with ten inputs, at learning rates from small to almost too large. Up to 1/λ₁ "
-    "there is no zig-zag. From there to the best rate the zig-zag grows and the run gets faster. Only beyond it "
-    "does more zig-zag mean slower.",
+    "there is no zig-zag. From there the zig-zag grows and the run gets faster, up to about the rate that is "
+    "best in the worst case, 2/(λ₁+λ_J). Only beyond it does more zig-zag mean slower.",
     "decomposition": "Nets of five layers. Three of the seven have single-signed rows (amber). The "
     "sigmoid net with its usual start is by far the slowest; started so that it computes what the tanh net "
-    "computes, it is not slow. Nor is tanh + 1, all of whose outputs are positive. All three obey the same sign "
-    "rule.",
+    "computes, it needs less than twice tanh's steps, and tanh + 1, all of whose outputs are positive, little "
+    "more. All three obey the same sign rule. Ticks are single seeds.",
     "offsets": "Nets of five tanh layers whose outputs are shifted by c (amber), all starting as the same function. "
     "Above: how many rows are single-signed. Below: the steps they need. When the shift has a random sign for "
     "each unit (green), the signs are mixed, and the cost is the same: it is the size of the mean that counts.",
