@@ -98,8 +98,9 @@ def run(config):
         kind="not the cause",
         verdict="Rotate the inputs of every layer, and its weights with them: the updates no longer share one "
         "pair of opposite orthants, and plain gradient descent and momentum have the same losses. So orthants are "
-        "not what makes them slow: the mean of the inputs is, for which single samples pay a constant factor of 4 and batches a factor "
-        "that grows with the width. Adam takes the axes one by one: for it, where the mean points counts as well.",
+        "not what makes them slow: the mean of the inputs is, for which single samples pay a constant factor of 4 "
+        "and batches a factor that grows with the width. Adam takes the axes one by one: for it, where the mean "
+        "points counts as well.",
         deciding=f"{gauges.deciding(numbers)}; five layers: sigmoid needs {slower:.1f} times the steps of tanh",
         numbers=numbers,
         theorem="Rotation: SGD and momentum know the inputs of a linear layer only through a_m · a_n and the first "
@@ -107,8 +108,8 @@ def run(config):
         "its diagonal, exact to the last bit, and for RMSprop and Adam too. What counts is H = E[a aᵀ]: for J units of "
         "mean/spread r its condition number is 1 + J r², and no step size for each weight makes it smaller; with "
         "the mean along one axis the right ones make it 1. One sample at a time the price is 1 + r²/2. A step lr "
-        "multiplies the error along the steepest axis by 1 − lr λ₁: no zig-zag up to lr = 1/λ₁, one at every step at the "
-        "fastest rate.",
+        "multiplies the error along the steepest axis by 1 − lr λ₁: no zig-zag up to lr = 1/λ₁, one at every step "
+        "at the fastest rate.",
         test="tests/theory/test_c10_rotation.py tests/theory/test_c1_gauge.py tests/theory/test_c11_diagonal.py "
         "tests/theory/test_c12_outlier.py tests/theory/test_c4_conditioning.py tests/theory/test_c5_zigzag.py "
         "tests/theory/test_c7_single_sample.py tests/theory/test_c9_tanh_twin.py",
@@ -147,7 +148,8 @@ PICTURES = {
     "blue ones lower both, dark ones raise one and lower the other. Left: the textbook zig-zag. Middle: the sign of "
     "one input and its weight flipped; no step is single-signed, but all inputs still lie in one quadrant. Right: "
     "inputs and weights rotated; the inputs lie in no common quadrant, and every other step is single-signed. The "
-    "losses are the same, in the middle to the last bit, on the right to rounding: what makes it slow is not which quadrant the inputs lie in, but how far their mean is from 0.",
+    "losses are the same, in the middle to the last bit, on the right to rounding: what makes it slow is not "
+    "which quadrant the inputs lie in, but how far their mean is from 0.",
     "three_runs": "Nets of sigmoids learn digits, a sample at a time: as they are, flipped, and with the inputs of "
     "every layer rotated so that their mean lies along one axis. SGD and momentum do not notice: three lines are "
     "one. Adam does not notice the flip, but takes the axes one by one, and so goes another way in rotated ones.",
