@@ -83,7 +83,7 @@ def _answers(y, shape, dtype):
     y, (N, K) = plain_array(y, "y"), shape
     if K == 1:
         return _probabilities(y[:, None] if y.shape == (N,) and y.dtype.kind in "biuf" else y, shape, dtype)
-    if y.ndim == 1 and y.dtype.kind == "f" and y.size and np.abs(y).max() < 2**53 and (np.floor(y) == y).all():
+    if y.ndim == 1 and y.dtype.kind == "f" and y.size and float(np.abs(y).max()) < 2**53 and (np.floor(y) == y).all():
         y = y.astype(np.int64)
     return _classes(y, shape, dtype)
 

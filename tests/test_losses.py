@@ -304,3 +304,8 @@ def test_bad_arguments_of_accuracy_and_softmax(call, message):
 def test_huge_targets_are_refused_under_any_errstate():
     with np.errstate(all="raise"), pytest.raises(ValueError, match="^y holds rows that are no probabilities"):
         mg.CrossEntropyLoss()(np.zeros((1, 2)), np.full((1, 2), 1e308))
+
+
+def test_accuracy_takes_class_numbers_of_any_float_width_without_a_warning():
+    for dtype in (np.float16, np.float32, np.float64, np.longdouble):
+        assert mg.accuracy(np.array([[-1.0, 2.0], [3.0, 0.0]]), np.array([1, 1], dtype)) == 0.5

@@ -121,7 +121,7 @@ def one(draw):
     assert code in (0, 1, 2), words
     assert "Traceback" not in text
     if code == 0:
-        assert "minigrad:" not in text
+        assert "minigrad:" not in text.replace("minigrad: warning: training diverged", "")
     elif text.startswith("usage: minigrad [-h]") and "examples:" in text:
         assert code == 2  # the whole help, where no command was given
     else:
