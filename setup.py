@@ -5,8 +5,8 @@ Environment variables:
     MINIGRAD_CHECKED=1         every check Cython has, in all kernels: slow, for hunting bugs
     MINIGRAD_CORE=compiled     a core that cannot be built is an error; without it, only a message
     MINIGRAD_CORE=numpy        do not build the core at all
-CC, CFLAGS and LDFLAGS work as everywhere, but for two things. Where they name a newer CPU than MINIGRAD_ARCH, as
--march=native may, the core is built for the level that holds it, and says so. And -ffast-math is undone.
+CC, CFLAGS and LDFLAGS work as everywhere, but for two things. Where they name a newer CPU than MINIGRAD_ARCH, the core
+is built for the level that holds it, and says so. And what they ask for of fast but wrong arithmetic is undone.
 """
 
 import os
@@ -152,7 +152,7 @@ class BuildCore(build_ext):
         if beyond:
             raise CompileError(f"CFLAGS asks for {', '.join(beyond)}, which no CPU level has: leave that out of CFLAGS")
         if "__FAST_MATH__" in macros or macros.get("__FINITE_MATH_ONLY__", "0") != "0":
-            raise CompileError("the core cannot be right with -ffast-math, which CC or CFLAGS asks for: leave it out")
+            raise CompileError("the core cannot be right with the fast math that CC or CFLAGS asks for: leave it out")
         return level, flags
 
     def no_flush(self):
