@@ -256,9 +256,12 @@ def _data(net, loss, x, y, which):
 
 def _check_finite(array, given, name):
     """A ValueError for NaN and infinity, and for what became infinite in the net's float type."""
-    if array.dtype == np.float32 and not all_finite(array) and all_finite(np.asarray(given, np.float64)):
-        raise ValueError(f"{name} holds numbers beyond float32, the net's type; scale it")
-    finite_rows(array, name)
+    try:
+        finite_rows(array, name)
+    except ValueError as error:
+        if array.dtype == np.float32 and all_finite(np.asarray(given, np.float64)):
+            raise ValueError(f"{error}, once it is float32 as the net is: scale it") from None
+        raise
 
 
 def _check_batches(net, N, batch_size):

@@ -223,7 +223,9 @@ def test_what_an_optimizer_counts_does_not_belong_to_the_run(tmp_path):
 def test_numbers_beyond_the_nets_float_type_are_called_so(which):
     net, data = mg.mlp([3, 2], dtype=np.float32, rng=0), {"x": X, "y": X[:, :2]}
     data[which] = data[which] * 1e60
-    with pytest.raises(ValueError, match=f"^{which} holds numbers beyond float32"):
+    with pytest.raises(
+        ValueError, match=f"^{which} holds NaN or infinity, first in row 0, once it is float32 as the net is: scale it"
+    ):
         mg.fit(net, mg.MSELoss(), mg.SGD(0.1), **data, epochs=1, **QUIET)
 
 
