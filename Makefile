@@ -136,7 +136,7 @@ $(VENV)/.core: $(VENV)/.made $(VENV)/.switches minigrad/_core.pyx minigrad/_dots
 define in_a_copy
 	@rm -rf build/$@
 	@mkdir -p build/$@
-	@cp -R LICENSE Makefile README.md SECURITY.md benchmarks docs examples minigrad pyproject.toml setup.py tests build/$@
+	@cp -R CHANGELOG.md LICENSE Makefile README.md SECURITY.md benchmarks docs examples minigrad pyproject.toml setup.py tests build/$@
 	@rm -f build/$@/minigrad/_core.level build/$@/minigrad/_core*.so
 	cd build/$@ && MINIGRAD_CORE=compiled $(1) $(abspath $(BIN))/python setup.py -q build_ext --inplace
 	cd build/$@ && MINIGRAD_CORE=compiled $(2) $(abspath $(BIN))/python -m pytest $(3) $(PYTEST_ARGS)
