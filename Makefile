@@ -81,8 +81,9 @@ figures: $(VENV)/.extras-report,theory $(CORE) ## draw the pictures in docs/img/
 	$(BIN)/minigrad report --only Q1,Q7 --out build/figures
 	cp $(FIGURES:%=build/figures/%.png) docs/img/
 
-lint: $(VENV)/.extras-dev ## check style (ruff) and types (mypy)
+lint: $(VENV)/.extras-dev ## check style and format (ruff) and types (mypy)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 build: $(VENV)/.extras-report,theory $(CORE) ## install minigrad into .venv, editable, with its core built in place
@@ -122,7 +123,7 @@ $(VENV)/.switches: FORCE | $(VENV)/.made
 	@echo "$$MINIGRAD_ARCH|$$MINIGRAD_CHECKED|$$CC|$$CFLAGS|$$LDFLAGS" > $@.new
 	@if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
 
-$(VENV)/.core: $(VENV)/.made $(VENV)/.switches minigrad/_core.pyx minigrad/_dots.pxd minigrad/_math.pxd minigrad/_products.pxd minigrad/_cpu.py setup.py pyproject.toml
+$(VENV)/.core: $(VENV)/.made $(VENV)/.switches minigrad/_core.pyx $(wildcard minigrad/kernels/*.pxd) minigrad/kernels/cpu.py setup.py pyproject.toml
 	@cc=$${CC:-$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("CC") or "cc")')}; \
 	command -v $${cc%% *} > /dev/null || $(call say,no C compiler ($${cc%% *}): install one (Debian package build-essential$(comma) or gcc). $(slow))
 	@test -f "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \

@@ -22,7 +22,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError, CompileError
 
 # Run, not imported: importing anything from minigrad would load the core that is not built yet.
-CPU = runpy.run_path(str(Path(__file__).parent / "minigrad" / "_cpu.py"))
+CPU = runpy.run_path(str(Path(__file__).parent / "minigrad" / "kernels" / "cpu.py"))
 CORE = os.environ.get("MINIGRAD_CORE", "")
 if CORE not in ("", "compiled", "numpy"):
     sys.exit(f"MINIGRAD_CORE={CORE!r} is not known; known are: compiled, numpy")

@@ -1,6 +1,6 @@
 """Times backprop(), the explicit path with every delta and a, against PyTorch eager and NumPy by hand.
 
-    python benchmarks/backprop.py
+python benchmarks/backprop.py
 """
 
 import one_core  # noqa: F401  (first: it sets the threads before NumPy is loaded)
@@ -73,17 +73,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=30, help="interleaved rounds, of which the best counts")
     options = parser.parse_args()
     results = {}
-    print(
-        f"{'microseconds':<18}{'minigrad':>10}{'torch':>10}{'numpy':>10}{'torch/ours':>12}{'numpy/ours':>12}"
-    )
+    print(f"{'microseconds':<18}{'minigrad':>10}{'torch':>10}{'numpy':>10}{'torch/ours':>12}{'numpy/ours':>12}")
     for name in options.only.split(","):
         for dtype, kind in DTYPES.items():
             t = measure(WORKLOADS[name], kind, options.rounds, options.clock)
             results[f"{name} {dtype}"] = t
             row = f"{t['ours']:>10.1f}{t['torch']:>10.1f}{t['numpy']:>10.1f}"
-            print(
-                f"{name + ' ' + dtype:<18}{row}{t['torch'] / t['ours']:>12.2f}{t['numpy'] / t['ours']:>12.2f}"
-            )
+            print(f"{name + ' ' + dtype:<18}{row}{t['torch'] / t['ours']:>12.2f}{t['numpy'] / t['ours']:>12.2f}")
     write("backprop", results)
 
 

@@ -1,7 +1,7 @@
 """Compares what was measured with what was aimed at, and writes both into docs/performance.md.
 
-    python benchmarks/bars.py             prints the tables
-    python benchmarks/bars.py --write     and replaces those in docs/performance.md
+python benchmarks/bars.py             prints the tables
+python benchmarks/bars.py --write     and replaces those in docs/performance.md
 """
 
 import argparse
@@ -35,9 +35,7 @@ def bars():
         return tuple(1 / figure for figure in figures)
 
     def mean(dtype):
-        return math.exp(
-            sum(math.log(ratio(steps[f"{name} {dtype}"])[0]) for name in WORKLOADS) / len(WORKLOADS)
-        )
+        return math.exp(sum(math.log(ratio(steps[f"{name} {dtype}"])[0]) for name in WORKLOADS) / len(WORKLOADS))
 
     def whole(dtype):
         times = processes[dtype]

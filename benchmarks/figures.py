@@ -1,6 +1,6 @@
 """Draws the two figures of docs/performance.md from the JSON files that steps.py and width_depth.py wrote.
 
-    python benchmarks/figures.py
+python benchmarks/figures.py
 """
 
 from pathlib import Path

@@ -140,9 +140,7 @@ def torch_net(p):
     activation = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}[p.workload.activation]
     layers = []
     for weight, bias in zip(p.weights, p.biases, strict=True):
-        linear = nn.Linear(
-            *weight.shape[::-1], dtype=torch.float64 if p.dtype == np.float64 else torch.float32
-        )
+        linear = nn.Linear(*weight.shape[::-1], dtype=torch.float64 if p.dtype == np.float64 else torch.float32)
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(weight))
             linear.bias.copy_(torch.from_numpy(bias))

@@ -116,9 +116,7 @@ def main():
         for mine, theirs in zip(*(norms for norms, _ in answers.values()), strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=1e-3 if dtype == "float32" else 1e-9)
         np.testing.assert_allclose(*(shares for _, shares in answers.values()), atol=1e-12)
-        repeated = {
-            name: lambda n, call=call: [call(SAMPLES) for _ in range(n)] for name, call in calls.items()
-        }
+        repeated = {name: lambda n, call=call: [call(SAMPLES) for _ in range(n)] for name, call in calls.items()}
         seconds = best_times(repeated, options.rounds, clock=options.clock)
         for name in METHODS:
             growth = peak_growth(name, dtype)

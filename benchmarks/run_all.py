@@ -1,7 +1,7 @@
 """Runs every benchmark, draws the figures and fills in docs/performance.md: what `make bench` starts.
 
-    python benchmarks/run_all.py              half an hour on an idle machine
-    python benchmarks/run_all.py --rounds 2   arguments go to every script that measures
+python benchmarks/run_all.py              half an hour on an idle machine
+python benchmarks/run_all.py --rounds 2   arguments go to every script that measures
 """
 
 import subprocess

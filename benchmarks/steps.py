@@ -1,7 +1,7 @@
 """Times one training step of the seven workloads against every peer, side by side in one run.
 
-    python benchmarks/steps.py                                     everything, about ten minutes
-    python benchmarks/steps.py --quick --only toy,digits --peers jax_scan,ours --dtypes float64
+python benchmarks/steps.py                                     everything, about ten minutes
+python benchmarks/steps.py --quick --only toy,digits --peers jax_scan,ours --dtypes float64
 """
 
 import one_core  # noqa: F401  (first: it sets the threads before NumPy is loaded)

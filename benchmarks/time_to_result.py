@@ -36,9 +36,7 @@ np.savez(sys.argv[1], x=x, y=y, x_test=x_test, y_test=y_test, lr=0.2, epochs=100
 def run(script, data):
     """Start a script and wait: what it printed, and its wall seconds, CPU seconds and peak bytes."""
     start = perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, FOLDER / f"with_{script}.py", data], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, FOLDER / f"with_{script}.py", data], stdout=subprocess.PIPE, text=True)
     printed = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     wall = perf_counter() - start
@@ -86,14 +84,10 @@ def main():
     scripts, results = options.only.split(","), {}
     for dtype in TOLERANCE:
         best = results[dtype] = measure(dtype, scripts, options.rounds)
-        print(
-            f"{dtype:<12}{'CPU s':>8}{'wall s':>8}{'x first':>9}{'peak MiB':>10}{'loss':>10}{'accuracy':>10}"
-        )
+        print(f"{dtype:<12}{'CPU s':>8}{'wall s':>8}{'x first':>9}{'peak MiB':>10}{'loss':>10}{'accuracy':>10}")
         for script, t in best.items():
             times = f"{t['cpu']:>8.3f}{t['wall']:>8.3f}{t['cpu'] / best[scripts[0]]['cpu']:>9.2f}"
-            print(
-                f"{script:<12}{times}{t['peak bytes'] / 2**20:>10.1f}{t['loss']:>10.5f}{t['accuracy']:>10.4f}"
-            )
+            print(f"{script:<12}{times}{t['peak bytes'] / 2**20:>10.1f}{t['loss']:>10.5f}{t['accuracy']:>10.4f}")
     from timing import write
 
     write("time_to_result", results)

@@ -14,7 +14,7 @@ import numpy as np
 import one_core
 
 import minigrad
-from minigrad._backend import core
+from minigrad.kernels.backend import core
 
 RESULTS = Path(__file__).parent / "results"
 # On the one core that one_core.py leaves us, the CPU time of the process is what a wall clock would show on

@@ -1,6 +1,6 @@
 """Times one training step against the width (4 to 2048) and depth (1 to 200) of the net, beside the floor.
 
-    python benchmarks/width_depth.py                  some minutes, most of them JAX compiling the deep nets
+python benchmarks/width_depth.py                  some minutes, most of them JAX compiling the deep nets
 """
 
 import one_core  # noqa: F401  (first: it sets the threads before NumPy is loaded)
@@ -35,9 +35,7 @@ def nets(quick):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds, of which the best counts")
-    parser.add_argument(
-        "--quick", action="store_true", help="every third net, 3 rounds, and no JSON file"
-    )
+    parser.add_argument("--quick", action="store_true", help="every third net, 3 rounds, and no JSON file")
     options = parser.parse_args()
     rounds = min(options.rounds, 3) if options.quick else options.rounds
 

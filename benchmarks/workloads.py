@@ -28,11 +28,7 @@ class Workload:
         return self.batch * self.steps
 
     def __str__(self):
-        sizes = (
-            "-".join(map(str, self.sizes))
-            if len(self.sizes) < 6
-            else f"{len(self.sizes) - 1} x {self.sizes[0]}"
-        )
+        sizes = "-".join(map(str, self.sizes)) if len(self.sizes) < 6 else f"{len(self.sizes) - 1} x {self.sizes[0]}"
         return f"{self.name} ({sizes}, B{self.batch}, {self.activation})"
 
 
@@ -107,9 +103,7 @@ def _data(workload, rng):
     n, width, classes = workload.samples, workload.sizes[0], workload.sizes[-1]
     if workload.name == "digits":
         x, y = mg.datasets.load("digits")[:2]
-        pick = rng.permutation(
-            np.resize(np.arange(len(x)), n)
-        )  # each image several times, for a longer epoch
+        pick = rng.permutation(np.resize(np.arange(len(x)), n))  # each image several times, for a longer epoch
         return x[pick] / 16, y[pick]
     if classes == 1:
         x = rng.normal(size=(n, width))

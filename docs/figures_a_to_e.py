@@ -11,7 +11,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import diagnostics as dg
-from minigrad.activations import ACTIVATIONS
+from minigrad.layers.activations import ACTIVATIONS
 
 SEEDS = range(5)
 TEN = range(10)

@@ -1,32 +1,39 @@
 """minigrad: a minimal neural-network framework that keeps every weight gradient as delta and a."""
 
-from . import datasets, diagnostics, initializers
-from ._backend import show_config
-from .activations import (
+from . import datasets, diagnostics
+from .backprop import Backprop, backprop
+from .files.nets import load, save
+from .gradcheck import gradcheck
+from .gradient import WeightGradient
+from .kernels.backend import show_config
+from .layers import (
     ELU,
     GELU,
     SELU,
+    BatchNorm,
     CenteredSigmoid,
+    Dropout,
     Identity,
+    Layer,
     LeakyReLU,
+    Linear,
     ReLU,
+    Residual,
+    Sequential,
     Sigmoid,
     SiLU,
     Softplus,
     Tanh,
+    initializers,
+    mlp,
     sigmoid,
 )
-from .backprop import Backprop, backprop
-from .checkpoint import load, save
-from .divergence import DivergenceError
-from .gradcheck import gradcheck
-from .history import History, early_stopping
-from .layers import BatchNorm, Dropout, Layer, Linear, WeightGradient
 from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, accuracy, softmax
-from .networks import Residual, Sequential, mlp
-from .optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-from .study.sweep import sweep
-from .training import fit
+from .training.divergence import DivergenceError
+from .training.fit import fit
+from .training.history import History, early_stopping
+from .training.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
+from .training.sweep import sweep
 
 __version__ = "0.1.0"
 

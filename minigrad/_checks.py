@@ -125,7 +125,7 @@ def _mended(made, name, plain):
 
 
 def _no_number(array):
-    """"; entry [0, 1] is 'a'": the first of an array of objects or text that is no finite number."""
+    """ "; entry [0, 1] is 'a'": the first of an array of objects or text that is no finite number."""
     if array.dtype.kind in "OSU":
         for i in np.ndindex(array.shape):
             entry = array.item(*i)

@@ -1,4 +1,4 @@
-"""The compiled core's functions, as _core_numpy.py has them, and the fused epoch."""
+"""The compiled core's functions, as kernels/twin.py has them, and the fused epoch."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The compiled numerical core: every hot loop. Its readable twin, function by function, is _core_numpy.py.
+"""The compiled numerical core: every hot loop. Its readable twin, function by function, is kernels/twin.py.
 
 Index legend: n sample (N), k output neuron (K), j input (J).
     z = a W^T + b        delta = dc/dz, one row per sample        dC/dW = delta^T a / N
@@ -12,15 +12,15 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from minigrad._dots cimport BLOCK, dots
-from minigrad._math cimport (exp_minus, expm1, gelu, gelu_slope, log1p_unit, normal_tail as _normal_tail, real, sigmoid,
+from minigrad.kernels.dots cimport BLOCK, dots
+from minigrad.kernels.math cimport (exp_minus, expm1, gelu, gelu_slope, log1p_unit, normal_tail as _normal_tail, real, sigmoid,
                               sigmoid_of, softplus, tanh)
-from minigrad._products cimport (DEEP, LARGE, SMALL, Ahead, column_sums, double_lanes, float_lanes, multiply,
+from minigrad.kernels.products cimport (DEEP, LARGE, SMALL, Ahead, column_sums, double_lanes, float_lanes, multiply,
                                  transpose)
 
 import numpy as np
 
-from ._cpu import blas_cores
+from .kernels.cpu import blas_cores
 
 cnp.import_array()
 

@@ -89,7 +89,7 @@ def _answers(y, shape, dtype):
 
 
 def _no_class(y, K):
-    """"; entry 3 is nan": the first that is no whole number; of words, how many there are if too many."""
+    """ "; entry 3 is nan": the first that is no whole number; of words, how many there are if too many."""
     if y.ndim != 1 or y.dtype.kind not in "fOSU":
         return ""
     labels = y.tolist()

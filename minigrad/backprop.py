@@ -1,20 +1,21 @@
 """Backpropagation that keeps what it finds: delta at every layer, and each weight gradient as the pair (delta, a).
 
-    a_0 = x, a_{i+1} = layer_i(a_i)         forward: keep every a
-    delta_last = d c_n / d output            from the loss
-    delta_i = layer_i.backward(delta_{i+1})  the chain rule, once per layer
-    dC/dW = delta.T @ a / N                  WeightGradient in layers.py, from the two factors kept here
+a_0 = x, a_{i+1} = layer_i(a_i)         forward: keep every a
+delta_last = d c_n / d output            from the loss
+delta_i = layer_i.backward(delta_{i+1})  the chain rule, once per layer
+dC/dW = delta.T @ a / N                  WeightGradient in gradient.py, from the two factors kept here
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ._backend import core
 from ._checks import as_batch, instance
-from .layers import Linear, WeightGradient
+from .gradient import WeightGradient
+from .kernels.backend import core
+from .layers.containers import Sequential, first_names, in_a_row
+from .layers.linear import Linear
 from .losses import Loss
-from .networks import Sequential, first_names, in_a_row
 
 
 @dataclass(eq=False)

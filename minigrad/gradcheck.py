@@ -6,9 +6,9 @@ import math
 import numpy as np
 
 from ._checks import as_batch, instance, quiet, real_number
-from ._parameters import generators, tree
 from .backprop import backprop
-from .networks import Sequential
+from .layers.containers import Sequential
+from .layers.parameters import generators, tree
 
 SUSPECT = 1e-5  # an entry with a larger relative error is looked at for a kink
 POINTS = 32  # around a kink: enough to see each z on both sides of it

@@ -10,9 +10,9 @@ why a confident mistake still sends back a full error; written unfused it would 
 
 import numpy as np
 
-from ._backend import core
 from ._checks import as_batch, finite_rows, real_number
 from ._targets import answers, classes, probabilities, values
+from .kernels.backend import core
 
 
 class Loss:

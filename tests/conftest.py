@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from minigrad._backend import core
+from minigrad.kernels.backend import core
 
 # On a busy machine one example may be slow: no deadline. A failure prints the line that reproduces it.
 _COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import minigrad as mg
-from minigrad.activations import ACTIVATIONS
+from minigrad.layers.activations import ACTIVATIONS
 
 DTYPES = (np.float32, np.float64)
 KINDS = tuple(ACTIVATIONS)

@@ -10,8 +10,8 @@ from oracles import central_difference, complex_step
 from strategies import DTYPES, KINDS, KINKED, finite
 
 import minigrad as mg
-from minigrad import _core_numpy as twin
-from minigrad.activations import ACTIVATIONS, activation, sigmoid_slope
+from minigrad.kernels import twin
+from minigrad.layers.activations import ACTIVATIONS, activation, sigmoid_slope
 
 ALL = [pytest.param(cls(), id=kind) for kind, cls in ACTIVATIONS.items()]
 OTHER = [mg.LeakyReLU(0.2), mg.LeakyReLU(1.5), mg.ELU(0.5), mg.ELU(2.0)]  # with a parameter of their own

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import _backend, _cpu
+from minigrad.kernels import backend
+from minigrad.kernels import cpu as cpus
 
 PACKAGE = Path(minigrad.__file__).parent
 HERE = Path(__file__).resolve().parent.parent
@@ -48,7 +49,7 @@ OLD_V4 = {**OLD_V3, **dict.fromkeys(["AVX512F", "AVX512CD", "AVX512_SKX"], True)
     ],
 )
 def test_level_of_features(features, level):
-    assert _cpu.level_of(features) == level
+    assert cpus.level_of(features) == level
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="x86-64 Linux only")
@@ -66,7 +67,7 @@ def test_the_kernel_reports_the_same_level():
         if not needed <= flags:
             break
         expected = level
-    assert _cpu.cpu_level() == expected
+    assert cpus.cpu_level() == expected
 
 
 @pytest.mark.parametrize(
@@ -81,30 +82,30 @@ def test_the_kernel_reports_the_same_level():
     ],
 )
 def test_cores_of_blas(monkeypatch, variables, allowed, expected):
-    for name in _cpu.THREADS:
+    for name in cpus.THREADS:
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(allowed)), raising=False)
-    assert _cpu.blas_cores() == expected
+    assert cpus.blas_cores() == expected
 
 
 def test_cpu_runs_without_the_package():
     code = "import runpy, sys; print(runpy.run_path(sys.argv[1])['cpu_level'](), 'minigrad' in sys.modules)"
-    output = subprocess.check_output([sys.executable, "-I", "-c", code, _cpu.__file__], text=True)
-    assert output.split() == [_cpu.cpu_level(), "False"]
+    output = subprocess.check_output([sys.executable, "-I", "-c", code, cpus.__file__], text=True)
+    assert output.split() == [cpus.cpu_level(), "False"]
 
 
-@pytest.mark.parametrize("built_for", _cpu.LEVELS)
-@pytest.mark.parametrize("cpu", _cpu.LEVELS)
+@pytest.mark.parametrize("built_for", cpus.LEVELS)
+@pytest.mark.parametrize("cpu", cpus.LEVELS)
 def test_runs_on_its_own_level_and_above(built_for, cpu):
-    assert _cpu.runs_on(built_for, cpu) == (_cpu.LEVELS.index(cpu) >= _cpu.LEVELS.index(built_for))
-    assert not _cpu.runs_on("x86-64-v5", cpu)
+    assert cpus.runs_on(built_for, cpu) == (cpus.LEVELS.index(cpu) >= cpus.LEVELS.index(built_for))
+    assert not cpus.runs_on("x86-64-v5", cpu)
 
 
 # ---- what import chooses: fresh processes, on a copy of the package that can be damaged -----------------
 
-CODE = "import minigrad; from minigrad import _backend as b; print(b.core.__name__, '|', b._config()['why'])"
+CODE = "import minigrad; from minigrad.kernels import backend as b; print(b.core.__name__, '|', b._config()['why'])"
 
 
 def start(place, core="", flags=("-W", "always"), code=CODE):
@@ -133,7 +134,7 @@ def put_false_core(place, level):
 
 def twin_with_one_warning(run, reason):
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("minigrad._core_numpy |")
+    assert run.stdout.startswith("minigrad.kernels.twin |")
     assert reason in run.stdout
     assert run.stderr.count(WARNING) == 1
     assert reason in run.stderr
@@ -143,7 +144,7 @@ def twin_with_one_warning(run, reason):
 def test_asked_for_the_twin_there_is_no_warning():
     run = start(PACKAGE.parent, core="numpy", flags=("-W", "error"))
     assert run.returncode == 0, run.stderr
-    assert run.stdout.strip() == "minigrad._core_numpy | chosen by MINIGRAD_CORE=numpy"
+    assert run.stdout.strip() == "minigrad.kernels.twin | chosen by MINIGRAD_CORE=numpy"
     assert run.stderr == ""
 
 
@@ -167,17 +168,17 @@ def test_a_core_that_cannot_be_loaded(copy):
 
 def test_a_core_for_a_newer_cpu_is_not_even_opened(copy):
     put_false_core(copy, "x86-64-v2")  # opening it would give another reason
-    with open(copy / "minigrad" / "_cpu.py", "a") as file:
+    with open(copy / "minigrad" / "kernels" / "cpu.py", "a") as file:
         file.write("\n\ndef cpu_level():\n    return 'generic'\n")
     twin_with_one_warning(start(copy), "built for x86-64-v2 CPUs and this one is generic")
 
 
-@pytest.mark.skipif(not BUILT or _cpu.cpu_level() != "x86-64-v4", reason="needs a core and AVX-512")
+@pytest.mark.skipif(not BUILT or cpus.cpu_level() != "x86-64-v4", reason="needs a core and AVX-512")
 def test_a_real_core_is_left_alone_when_numpy_hides_the_level(copy, monkeypatch):
     core = Path(importlib.util.find_spec("minigrad._core").origin)
     shutil.copy(core, copy / "minigrad")
     (copy / "minigrad" / "_core.level").write_text("x86-64-v4\n")
-    hidden = "X86_V4" if "X86_V4" in _cpu.cpu_features() else "AVX512_SKX"
+    hidden = "X86_V4" if "X86_V4" in cpus.cpu_features() else "AVX512_SKX"
     monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", hidden)
     twin_with_one_warning(start(copy), "built for x86-64-v4 CPUs and this one is x86-64-v3")
     monkeypatch.delenv("NPY_DISABLE_CPU_FEATURES")
@@ -215,12 +216,12 @@ def test_an_unknown_core_is_refused_and_the_known_ones_named(core):
 
 def test_show_config_prints_what_runs(capsys, monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    assert _backend.show_config() is None
+    assert backend.show_config() is None
     lines = dict(line.split(":", 1) for line in capsys.readouterr().out.splitlines())
-    names = {"compiled": "minigrad._core", "numpy": "minigrad._core_numpy"}
-    assert names[lines["core"].strip()] == _backend.core.__name__
+    names = {"compiled": "minigrad._core", "numpy": "minigrad.kernels.twin"}
+    assert names[lines["core"].strip()] == backend.core.__name__
     assert lines["NumPy"].strip() == np.__version__
-    assert _cpu.cpu_level() in lines["CPU"]
+    assert cpus.cpu_level() in lines["CPU"]
     assert "OPENBLAS_NUM_THREADS=1" in lines["BLAS threads"]
     assert all(value.strip() for value in lines.values())
 
@@ -242,7 +243,8 @@ def project(tmp_path):
     if not (HERE / "setup.py").exists():
         pytest.skip("the tests were taken out of the source tree")
     (tmp_path / "minigrad").mkdir()
-    for name in ("setup.py", "minigrad/_cpu.py"):
+    for name in ("setup.py", "minigrad/kernels/cpu.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE / name, tmp_path / name)
     (tmp_path / "minigrad" / "__init__.py").touch()
     (tmp_path / "minigrad" / "_core.pyx").write_text(
@@ -256,8 +258,14 @@ def project(tmp_path):
 
 def run_setup(project, env):
     env = {**{k: v for k, v in os.environ.items() if not k.startswith("MINIGRAD_") and k != "CC"}, **env}
-    return subprocess.run([sys.executable, "setup.py", "build_ext", "--inplace"], cwd=project, env=env,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=project,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def build(project, **env):
@@ -284,7 +292,7 @@ needs_compiler = pytest.mark.skipif(not BUILT or sys.platform == "win32", reason
 def test_build_for_this_cpu_and_for_another(project):
     printed, level = build(project)
     if sys.platform == "linux":
-        assert level.strip() == _cpu.cpu_level()
+        assert level.strip() == cpus.cpu_level()
     assert "-ffast-math" not in printed
     assert "-fno-math-errno" in printed
     printed, level = build(project, MINIGRAD_ARCH="baseline")
@@ -361,7 +369,7 @@ def test_a_compiler_that_brings_the_flags_is_asked_too(flags_of):
     assert flags_of(CC="gcc -mavx2")[0] == "x86-64-v3"
     assert flags_of("x86-64-v2", CFLAGS="-mfma")[0] == "x86-64-v3"
     assert flags_of("x86-64-v3", CFLAGS="-march=x86-64")[0] == "x86-64-v3"
-    assert flags_of("", CFLAGS="-march=x86-64")[0] == _cpu.cpu_level()
+    assert flags_of("", CFLAGS="-march=x86-64")[0] == cpus.cpu_level()
 
 
 @needs_compiler

@@ -9,7 +9,7 @@ from readers import LowRank, Scale, Square
 from strategies import KINDS, KINKED, LOSSES, outputs_and_targets, problems, seeds
 
 import minigrad as mg
-from minigrad.activations import activation
+from minigrad.layers.activations import activation
 
 JUST_SMOOTH = tuple(kind for kind in KINDS if kind not in KINKED)
 

@@ -13,7 +13,8 @@ from oracles import same_bits
 from strategies import DTYPES, KINDS, problems
 
 import minigrad as mg
-from minigrad.checkpoint import FORMAT, read_archive, write_archive
+from minigrad.files.archive import read_archive, write_archive
+from minigrad.files.nets import FORMAT
 
 
 @pytest.fixture(scope="module", autouse=True)

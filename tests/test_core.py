@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from layouts import LAYOUTS as OTHERS
 from strategies import DTYPES, KINDS, arrays, finite, outputs_and_targets, seeds, shaped
 
-from minigrad import _core_numpy as twin
-from minigrad import _lowering
+from minigrad.kernels import twin
+from minigrad.training import fused
 
 RELATIVE = {np.float32: 1e-5, np.float64: 1e-11}  # for functions of one entry, or of one row
 ALPHAS = {"leaky_relu": 0.01, "elu": 1.3}
@@ -202,7 +202,7 @@ def test_a_nan_is_passed_on_so_that_divergence_is_seen(compiled, kind, dtype, n)
 def test_both_cores_know_the_same_kinds(compiled):
     assert set(compiled.ACTIVATIONS) == set(twin.ACTIVATIONS) == set(KINDS)
     assert set(compiled.LOSSES) == {name for name in LOSSES if callable(getattr(twin, name))}
-    assert set(compiled.OPTIMIZERS) == set(_lowering.KERNELS.values())
+    assert set(compiled.OPTIMIZERS) == set(fused.KERNELS.values())
 
 
 def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypatch):

@@ -47,10 +47,13 @@ def test_shapes_and_a_stratified_shuffled_split_without_common_rows(name):
     assert not set(map(tuple, x_train.tolist())) & set(map(tuple, x_test.tolist()))
 
 
-@pytest.mark.parametrize(("name", "least", "largest", "digest"), [
-    ("digits", 0, 16, "680adadddfe980739adbf30e53132113dce15c896845292d692810bdc7870dfe"),
-    ("iris", 0.1, 7.9, "65347dc21777a2c425db7be64d5dd35da6f99b99a65d88f91a53eb5db0323da9"),
-])
+@pytest.mark.parametrize(
+    ("name", "least", "largest", "digest"),
+    [
+        ("digits", 0, 16, "680adadddfe980739adbf30e53132113dce15c896845292d692810bdc7870dfe"),
+        ("iris", 0.1, 7.9, "65347dc21777a2c425db7be64d5dd35da6f99b99a65d88f91a53eb5db0323da9"),
+    ],
+)
 def test_shipped_values_cannot_change_silently(name, least, largest, digest):
     split = datasets.load(name)
     assert (min(split[0].min(), split[2].min()), max(split[0].max(), split[2].max())) == (least, largest)
@@ -142,12 +145,15 @@ def test_shapes_classes_and_determinism(name, n, classes, spread, seed):
         assert (again[1].dtype, again[1].tolist()) == (np.int64, y.tolist())
 
 
-@pytest.mark.parametrize(("name", "defaults"), [
-    ("moons", {"noise": 0.1}),
-    ("circles", {"noise": 0.05, "factor": 0.5}),
-    ("spirals", {"classes": 3, "noise": 0.02, "turns": 0.75}),
-    ("blobs", {"classes": 3, "spread": 0.2}),
-])
+@pytest.mark.parametrize(
+    ("name", "defaults"),
+    [
+        ("moons", {"noise": 0.1}),
+        ("circles", {"noise": 0.05, "factor": 0.5}),
+        ("spirals", {"classes": 3, "noise": 0.02, "turns": 0.75}),
+        ("blobs", {"classes": 3, "spread": 0.2}),
+    ],
+)
 def test_a_toy_by_name_is_one_draw_with_the_documented_defaults(name, defaults):
     rng = np.random.default_rng(0)
     expected = *getattr(datasets, name)(800, rng=rng, **defaults), *getattr(datasets, name)(200, rng=rng, **defaults)
@@ -193,20 +199,23 @@ def test_noise_is_added_with_its_standard_deviation(name):
     np.testing.assert_allclose((noisy - clean).std(axis=0), 0.3, rtol=0.03)
 
 
-@pytest.mark.parametrize(("name", "argument", "value", "error", "expected"), [
-    ("moons", "n", 0, ValueError, "at least 1"),
-    ("spirals", "n", 2, ValueError, "at least 3"),  # a point for each class
-    ("blobs", "n", 2.5, TypeError, "whole number"),
-    ("blobs", "classes", 1, ValueError, "at least 2"),
-    ("spirals", "classes", None, TypeError, "whole number"),
-    ("moons", "noise", -0.1, ValueError, "[0, "),
-    ("circles", "noise", float("nan"), ValueError, "[0, "),
-    ("blobs", "spread", -1.0, ValueError, "[0, "),
-    ("circles", "factor", 0.0, ValueError, "(0, 1)"),
-    ("spirals", "turns", 0.0, ValueError, "(0, 100]"),
-    ("spirals", "turns", 100.5, ValueError, "(0, 100]"),
-    ("spirals", "turns", "1", TypeError, "number"),
-])
+@pytest.mark.parametrize(
+    ("name", "argument", "value", "error", "expected"),
+    [
+        ("moons", "n", 0, ValueError, "at least 1"),
+        ("spirals", "n", 2, ValueError, "at least 3"),  # a point for each class
+        ("blobs", "n", 2.5, TypeError, "whole number"),
+        ("blobs", "classes", 1, ValueError, "at least 2"),
+        ("spirals", "classes", None, TypeError, "whole number"),
+        ("moons", "noise", -0.1, ValueError, "[0, "),
+        ("circles", "noise", float("nan"), ValueError, "[0, "),
+        ("blobs", "spread", -1.0, ValueError, "[0, "),
+        ("circles", "factor", 0.0, ValueError, "(0, 1)"),
+        ("spirals", "turns", 0.0, ValueError, "(0, 100]"),
+        ("spirals", "turns", 100.5, ValueError, "(0, 100]"),
+        ("spirals", "turns", "1", TypeError, "number"),
+    ],
+)
 def test_wrong_arguments_are_named_before_anything_is_drawn(name, argument, value, error, expected):
     rng = np.random.default_rng(0)
     with pytest.raises(error) as caught:
@@ -226,10 +235,17 @@ def test_seeds_that_are_none(name):
 # ---- IDX files ------------------------------------------------------------------------------------------
 
 # dtype: the format's type byte, struct's letter
-CODES = {"uint8": (0x08, "B"), "int8": (0x09, "b"), "int16": (0x0B, "h"), "int32": (0x0C, "i"),
-         "float32": (0x0D, "f"), "float64": (0x0E, "d")}
+CODES = {
+    "uint8": (0x08, "B"),
+    "int8": (0x09, "b"),
+    "int16": (0x0B, "h"),
+    "int32": (0x0C, "i"),
+    "float32": (0x0D, "f"),
+    "float64": (0x0E, "d"),
+}
 idx_arrays = st.sampled_from(sorted(CODES)).flatmap(
-    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5)))
+    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5))
+)
 
 
 def header(code, shape):
@@ -277,11 +293,11 @@ def test_idx_round_trip(path, array, pack):
 @given(array=idx_arrays, data=st.data())
 def test_a_truncated_file_is_refused(path, array, data):
     content = idx(array)
-    short = content[:data.draw(st.integers(0, len(content) - 1))]
+    short = content[: data.draw(st.integers(0, len(content) - 1))]
     refused(path, short)
     refused(path, gzip.compress(short))
     packed = gzip.compress(content)
-    refused(path, packed[:data.draw(st.integers(0, len(packed) - 1))])
+    refused(path, packed[: data.draw(st.integers(0, len(packed) - 1))])
 
 
 @given(array=idx_arrays, extra=st.binary(min_size=1, max_size=9))
@@ -307,18 +323,21 @@ def test_any_bytes_give_an_array_or_a_value_error_that_names_the_file(path, cont
 
 
 @pytest.mark.parametrize("pack", [False, True])
-@pytest.mark.parametrize(("content", "words"), [
-    (b"", ("an empty file",)),
-    (b"\0\0\x08", ("got 00 00 08",)),
-    (b"\x01\0\x08\x01\0\0\0\0", ("got 01 00 08 01",)),
-    (b"\0\x01\x08\x01\0\0\0\0", ("got 00 01 08 01",)),
-    (b"\0\0\x0a\x01\0\0\0\0", ("got 00 00 0a 01",)),
-    (b"\0\0\x08\0\x05", ("1 to 32 dimensions, got 0",)),
-    (b"\0\0\x08\x21" + b"\0\0\0\x01" * 33 + b"\x05", ("1 to 32 dimensions, got 33",)),
-    (b"\0\0\x08\x03" + b"\0\0\0\x01" * 2, ("12 bytes", "ends after 8")),
-    (header(0x0D, (2, 3)) + b"\0" * 23, ("24 bytes", "(2, 3)", "float32", "23")),
-    (header(0x08, (0, *[2**32 - 1] * 2)), ("no array",)),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ("an empty file",)),
+        (b"\0\0\x08", ("got 00 00 08",)),
+        (b"\x01\0\x08\x01\0\0\0\0", ("got 01 00 08 01",)),
+        (b"\0\x01\x08\x01\0\0\0\0", ("got 00 01 08 01",)),
+        (b"\0\0\x0a\x01\0\0\0\0", ("got 00 00 0a 01",)),
+        (b"\0\0\x08\0\x05", ("1 to 32 dimensions, got 0",)),
+        (b"\0\0\x08\x21" + b"\0\0\0\x01" * 33 + b"\x05", ("1 to 32 dimensions, got 33",)),
+        (b"\0\0\x08\x03" + b"\0\0\0\x01" * 2, ("12 bytes", "ends after 8")),
+        (header(0x0D, (2, 3)) + b"\0" * 23, ("24 bytes", "(2, 3)", "float32", "23")),
+        (header(0x08, (0, *[2**32 - 1] * 2)), ("no array",)),
+    ],
+)
 def test_a_wrong_header_is_explained(tmp_path, content, words, pack):
     refused(tmp_path / "x", gzip.compress(content) if pack else content, *words)
 
@@ -400,15 +419,18 @@ def test_a_missing_file_is_named(tmp_path, name):
         datasets.load_mnist(tmp_path)
 
 
-@pytest.mark.parametrize(("name", "array", "words"), [
-    (FILES[0], np.zeros((29, 28, 28), np.uint8), (FILES[1], "(29,)", "(30,)")),
-    (FILES[1], np.zeros((30, 1), np.uint8), (FILES[1], "(30,)", "(30, 1)")),
-    (FILES[1], np.zeros(30, np.float32), (FILES[1], "whole number", "float32")),
-    (FILES[1], np.full(30, -1, np.int8), (FILES[1], "class numbers from 0", "-1")),
-    (FILES[2], np.zeros((10, 27, 28), np.uint8), ("784", "756", "one size")),
-    (FILES[2], np.zeros((0, 28, 28), np.uint8), (FILES[2], "images", "(0, 28, 28)")),
-    (FILES[0], np.zeros(30, np.uint8), (FILES[0], "images", "(30,)")),
-])
+@pytest.mark.parametrize(
+    ("name", "array", "words"),
+    [
+        (FILES[0], np.zeros((29, 28, 28), np.uint8), (FILES[1], "(29,)", "(30,)")),
+        (FILES[1], np.zeros((30, 1), np.uint8), (FILES[1], "(30,)", "(30, 1)")),
+        (FILES[1], np.zeros(30, np.float32), (FILES[1], "whole number", "float32")),
+        (FILES[1], np.full(30, -1, np.int8), (FILES[1], "class numbers from 0", "-1")),
+        (FILES[2], np.zeros((10, 27, 28), np.uint8), ("784", "756", "one size")),
+        (FILES[2], np.zeros((0, 28, 28), np.uint8), (FILES[2], "images", "(0, 28, 28)")),
+        (FILES[0], np.zeros(30, np.uint8), (FILES[0], "images", "(30,)")),
+    ],
+)
 def test_files_that_do_not_belong_together(tmp_path, name, array, words):
     write_mnist(tmp_path, mnist_arrays() | {name: array})
     with pytest.raises(ValueError) as error:

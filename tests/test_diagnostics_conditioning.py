@@ -424,7 +424,7 @@ def test_refusals_of_sharpness():
 
 
 def test_an_iteration_that_does_not_converge_says_how_far_it_came(monkeypatch):
-    monkeypatch.setattr("minigrad.diagnostics.conditioning.PRODUCTS", 2)
+    monkeypatch.setattr("minigrad.diagnostics.curvature.PRODUCTS", 2)
     rng = np.random.default_rng(0)
     net, x = mg.mlp([8, 20, 5], "tanh", rng=0), rng.standard_normal((60, 8))
     with pytest.raises(ArithmeticError, match=r"^the sharpness is [\d.]+ to within [\d.]+ after 2 products"):

@@ -8,8 +8,8 @@ from hypothesis import given
 from strategies import KINDS, SMOOTH, problems
 
 import minigrad as mg
-from minigrad.activations import ACTIVATIONS
 from minigrad.diagnostics import attenuation, critical_gain, dead_units, mean_field_rate, saturation
+from minigrad.layers.activations import ACTIVATIONS
 
 
 def on_z(activation):
@@ -74,7 +74,7 @@ def test_a_layer_of_one_s_own():
         def forward(self, x):
             return super().forward(2 * x)
 
-    class Step(mg.activations.Activation):
+    class Step(mg.layers.activations.Activation):
         def forward(self, z):
             return np.clip(z, -1, 1), z
 
@@ -190,7 +190,7 @@ def test_the_scale_of_the_inputs_does_not_matter_to_the_others(kind, gain):
 
 
 def test_no_critical_gain():
-    class Constant(mg.activations.Activation):
+    class Constant(mg.layers.activations.Activation):
         def __call__(self, z):
             return np.ones_like(z)
 
@@ -212,7 +212,7 @@ def test_no_critical_gain():
 def test_mean_field_of_an_even_bump():
     """f = e^(-z^2 / 2) has E f(sqrt(q) Z)^2 = 1 / sqrt(1 + 2q), which falls: q^2 (1 + 2q) = gain^4."""
 
-    class Bump(mg.activations.Activation):
+    class Bump(mg.layers.activations.Activation):
         def __call__(self, z):
             return np.exp(-z * z / 2)
 

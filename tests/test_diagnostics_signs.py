@@ -11,7 +11,7 @@ from strategies import problems
 
 import minigrad as mg
 from minigrad import diagnostics as dg
-from minigrad.diagnostics.signs import _log_integrand, _peak
+from minigrad.diagnostics.survival import _log_integrand, _peak
 
 small_signs = hnp.arrays(
     np.float64, st.tuples(st.integers(1, 20), st.integers(1, 3)), elements=st.sampled_from([-1, 0, 2])

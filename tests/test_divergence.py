@@ -10,7 +10,7 @@ from oracles import same_bits
 from strategies import LOSSES, outputs_and_targets, seeds, sizes
 
 import minigrad as mg
-from minigrad.divergence import constant_loss
+from minigrad.training.divergence import constant_loss
 
 LINE = np.arange(200.0)[:, None]  # not scaled: its largest stable lr is about 7.5e-5
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from strategies import DTYPES, KINDS, seeds
 
 import minigrad as mg
-from minigrad import _lowering
-from minigrad.activations import ACTIVATIONS
+from minigrad.layers.activations import ACTIVATIONS
+from minigrad.training import fused
 
 OPTIMIZERS = {
     "sgd": lambda wd: mg.SGD(0.01, weight_decay=wd),
@@ -151,7 +151,7 @@ def test_a_layer_used_twice_is_left_to_the_python_loop(compiled):
     """In the fused epoch a weight is updated before the layers below have passed delta on."""
     shared = mg.Linear(3, 3, rng=0)
     net = mg.Sequential(shared, mg.Tanh(), shared)
-    assert "twice" in _lowering.obstacle(net, mg.MSELoss(), mg.SGD(0.1))
+    assert "twice" in fused.obstacle(net, mg.MSELoss(), mg.SGD(0.1))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

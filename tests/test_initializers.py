@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.initializers import INITIALIZERS, initialize, normal
+from minigrad.layers.initializers import INITIALIZERS, initialize, normal
 
 VARIANCE = {  # of the weights, for K = 200 outputs and J = 300 inputs
     "glorot": 2 / 500,

@@ -11,7 +11,7 @@ from oracles import numeric_gradient
 from strategies import DTYPES, LOSSES, outputs_and_targets, seeds
 
 import minigrad as mg
-from minigrad import _core_numpy as twin
+from minigrad.kernels import twin
 
 sizes = st.integers(1, 6)
 widths = {name: st.integers(2, 6) if "cross_entropy" in name else sizes for name in LOSSES}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from strategies import DTYPES, finite
 
-from minigrad import _core_numpy as twin
-from minigrad._backend import _reason
+from minigrad.kernels import twin
+from minigrad.kernels.backend import _reason
 
 
 def exact_sigmoid(x):

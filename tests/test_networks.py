@@ -9,7 +9,7 @@ from readers import Scale, Square
 from strategies import DTYPES, KINDS, problems, seeds
 
 import minigrad as mg
-from minigrad.networks import predict_width, walk
+from minigrad.layers.containers import predict_width, walk
 
 
 def nested():

@@ -13,8 +13,9 @@ import pytest
 from oracles import same_bits
 
 import minigrad as mg
-from minigrad.checkpoint import ALLOWED, FORMAT, describe, read_archive, rebuild, write_archive
-from minigrad.layers import LAYERS
+from minigrad.files.archive import read_archive, write_archive
+from minigrad.files.nets import ALLOWED, FORMAT, describe, rebuild
+from minigrad.layers.base import LAYERS
 
 FILES = Path(__file__).parent / "files"
 X = np.random.default_rng(0).standard_normal((5, 4))
@@ -97,7 +98,7 @@ class Block(mg.Sequential):
     """A container that makes its layers by itself."""
 
     def __init__(self, width, act="tanh"):
-        super().__init__(Narrow(width, width, rng=0), mg.activations.activation(act))
+        super().__init__(Narrow(width, width, rng=0), mg.layers.activations.activation(act))
         self.width, self.act = width, act
 
     def config(self):
@@ -231,7 +232,7 @@ def test_a_name_of_minigrads_own_stays_minigrads(name, tmp_path):
 
 def test_what_is_only_derived_from_is_not_built(tmp_path):
     with pytest.raises(TypeError, match="Activation is only there to be derived from"):
-        mg.save(mg.Sequential(mg.activations.Activation()), tmp_path / "net")
+        mg.save(mg.Sequential(mg.layers.activations.Activation()), tmp_path / "net")
     write_archive(tmp_path / "net", {"format": FORMAT, "net": ["Sequential", [["Activation", {}]]]}, {})
     with pytest.raises(ValueError, match="layer 'Activation', which is not known"):
         mg.load(tmp_path / "net")

@@ -14,8 +14,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import diagnostics as dg
-from minigrad.activations import ACTIVATIONS
-from minigrad.initializers import INITIALIZERS, normal
+from minigrad.layers.activations import ACTIVATIONS
+from minigrad.layers.initializers import INITIALIZERS, normal
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((6, 4)), np.arange(6) % 3
@@ -44,8 +44,7 @@ CALLABLES = dict(
     pair
     for module, prefix in (
         (mg, "mg"), (dg, "mg.diagnostics"), (mg.datasets, "mg.datasets"), (mg.initializers, "mg.initializers"),
-        (mg.losses, "mg.losses"), (mg.optimizers, "mg.optimizers"), (mg.activations, "mg.activations"),
-        (mg.layers, "mg.layers"), (mg.networks, "mg.networks"),
+        (mg.losses, "mg.losses"), (mg.training.optimizers, "mg.training.optimizers"), (mg.layers, "mg.layers"),
     )
     for pair in public(module, prefix)
 )  # fmt: skip

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import cli
-from minigrad._progress import progress, say
+from minigrad.cli import main as cli
+from minigrad.training.progress import progress, say
 
 
 class Terminal(io.StringIO):
@@ -107,7 +107,7 @@ def test_ctrl_c_passes_through_a_line(monkeypatch):
 def test_a_process_without_stderr(where):
     if sys.platform == "win32":
         pytest.skip("needs a shell")
-    code = "import minigrad as mg; from minigrad._progress import say; x = [[0.0], [1.0]]; "
+    code = "import minigrad as mg; from minigrad.training.progress import say; x = [[0.0], [1.0]]; "
     code += "mg.fit(mg.mlp([1, 1]), mg.MSELoss(), mg.SGD(0.1), x, x, epochs=2); say('lost'); print('done')"
     run = subprocess.run(["sh", "-c", f'"$0" -c "$1" {where}', sys.executable, code], stdout=subprocess.PIPE, text=True)
     assert run.stdout == "done\n"

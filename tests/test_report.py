@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from minigrad import cli, report
-from minigrad.study import CLAIMS, STUDIES, Config, Finding, Number, Study, page, style
+from minigrad.cli import main as cli
+from minigrad.report import make as report
+from minigrad.report import page
+from minigrad.studies import CLAIMS, STUDIES, Config, Finding, Number, Study, style
 
 ASKED = ["Q1", "Q2", "Q3"]
 
@@ -136,7 +138,7 @@ def studies(monkeypatch):
     doing = {"first": lambda: finding("Q1"), "second": lambda: finding("Q2"), "third": lambda: finding("Q3")}
     fakes = {name: Study(name, (claim,), name) for name, claim in zip(doing, ASKED, strict=True)}
     monkeypatch.setattr(Study, "run", lambda self, config: [doing[self.module]()])
-    monkeypatch.setattr("minigrad.report.STUDIES", fakes)
+    monkeypatch.setattr("minigrad.report.make.STUDIES", fakes)
     return doing
 
 
@@ -177,7 +179,7 @@ def test_the_options_of_the_command_reach_the_report(monkeypatch, line, config, 
 
 def test_a_study_of_several_claims_shows_those_that_were_asked_for(studies, monkeypatch, tmp_path):
     both = Study("both", ("Q1", "Q2"), "two claims")
-    monkeypatch.setattr("minigrad.report.STUDIES", {"both": both})
+    monkeypatch.setattr("minigrad.report.make.STUDIES", {"both": both})
     monkeypatch.setattr(Study, "run", lambda self, config: [finding("Q1"), finding("Q2")])
     assert report.make(Config(), tmp_path, ["Q2"], jobs=1) == 0
     assert ids(tmp_path) == ["Q2"]
@@ -207,7 +209,7 @@ def test_claims_are_in_the_order_of_their_numbers(studies, monkeypatch, tmp_path
     order = ["Q10", "Q2", "Q12", "Q9"]
     fakes = {name: Study(name, (name,), name) for name in order}
     studies.update({name: lambda name=name: finding(name) for name in order})
-    monkeypatch.setattr("minigrad.report.STUDIES", fakes)
+    monkeypatch.setattr("minigrad.report.make.STUDIES", fakes)
     assert report.make(Config(), tmp_path, jobs=1) == 0
     in_order = ["Q2", "Q9", "Q10", "Q12"]
     assert ids(tmp_path) == in_order

@@ -9,8 +9,8 @@ import pytest
 from oracles import same_bits, snapshot
 
 import minigrad as mg
-from minigrad.checkpoint import read_archive, write_archive
-from minigrad.run import RUN_FORMAT
+from minigrad.files.archive import read_archive, write_archive
+from minigrad.training.run import RUN_FORMAT
 
 X = np.random.default_rng(0).standard_normal((23, 3))
 Y = (X[:, 0] > 0).astype(int)

@@ -142,8 +142,8 @@ def test_an_interruption_stays_one_where_nothing_can_be_saved(tmp_path, capsys):
     ("name", "value"), [("lr", "abc"), ("lr", -1.0), ("lr", True), ("lr", None), ("ended", 1), ("asked", "no")]
 )
 def test_numbers_of_a_file_are_checked(name, value, tmp_path):
-    from minigrad.checkpoint import read_archive, write_archive
-    from minigrad.run import RUN_FORMAT
+    from minigrad.files.archive import read_archive, write_archive
+    from minigrad.training.run import RUN_FORMAT
 
     path = tmp_path / "run"
     train(mg.mlp([3, 2], rng=0), epochs=1, path=path)

@@ -12,9 +12,9 @@ from hypothesis.errors import NoSuchExample
 from strategies import DTYPES, arrays, finite, mixtures
 
 import minigrad as mg
-from minigrad import _core_numpy as twin
-from minigrad._backend import core
-from minigrad.layers import WeightGradient
+from minigrad.gradient import WeightGradient
+from minigrad.kernels import twin
+from minigrad.kernels.backend import core
 
 short = st.integers(1, 9)
 long = st.one_of(st.integers(1, 9), st.integers(60, 70))

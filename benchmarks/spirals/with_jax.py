@@ -20,9 +20,7 @@ def net(params, x):
 
 
 def mean_loss(params, x, y):
-    return -jnp.mean(
-        jnp.sum(jax.nn.log_softmax(net(params, x)) * jax.nn.one_hot(y, 3, dtype=x.dtype), axis=1)
-    )
+    return -jnp.mean(jnp.sum(jax.nn.log_softmax(net(params, x)) * jax.nn.one_hot(y, 3, dtype=x.dtype), axis=1))
 
 
 @jax.jit

@@ -34,8 +34,6 @@ def train(params, orders, x, y):
 
 rng, x = np.random.default_rng(0), data["x"]
 orders = [rng.permutation(len(x)).reshape(-1, 32) for _ in range(int(data["epochs"]))]
-params, losses = train(
-    params, np.concatenate(orders).astype(np.int32), x, np.eye(3, dtype=x.dtype)[data["y"]]
-)
+params, losses = train(params, np.concatenate(orders).astype(np.int32), x, np.eye(3, dtype=x.dtype)[data["y"]])
 accuracy = np.mean(np.argmax(net(params, data["x_test"]), axis=1) == data["y_test"])
 print(float(np.mean(losses[-len(orders[0]) :])), accuracy)

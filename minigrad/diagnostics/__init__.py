@@ -9,48 +9,32 @@ from .conditioning import (
     max_stable_lr,
     rank,
     second_moment,
-    sharpness,
     spectrum,
 )
-from .curvature import best_diagonal_condition, curvature_outlier
-from .paths import (
-    NarrowCone,
+from .curvature import best_diagonal_condition, curvature_outlier, sharpness
+from .depth import Attenuation, MeanField, attenuation, critical_gain, mean_field_rate
+from .detours import NarrowCone, SignDetour, fewest_reversals, narrow_cone, sign_detour, tube_legs
+from .reachability import (
     Nearest,
     Reachability,
-    SignDetour,
-    ZigZag,
-    fewest_reversals,
+    SignPatterns,
     is_reachable,
-    narrow_cone,
     nearest_reachable,
-    sign_detour,
-    tube_legs,
+    pattern_count,
+    reachable_patterns,
 )
-from .saturation import (
-    Attenuation,
-    MeanField,
-    Saturation,
-    attenuation,
-    critical_gain,
-    dead_units,
-    mean_field_rate,
-    saturation,
-)
+from .saturation import Saturation, dead_units, saturation
 from .signs import (
     MeanFluctuation,
-    SignPatterns,
-    batch_survival,
     delta_agreement,
     mean_fluctuation_split,
     orthant_pairs,
-    pattern_count,
-    reachable_patterns,
     sign_entropy_bits,
     sign_pattern,
     single_signed_rows,
     single_signed_share,
-    survival_limit,
-    survival_probability,
     zero_rows,
 )
-from .transformations import gauge_flip, precondition, rotate, tanh_twin, twin_preconditioner
+from .survival import batch_survival, survival_limit, survival_probability
+from .symmetries import gauge_flip, precondition, rotate, tanh_twin, twin_preconditioner
+from .zigzag import ZigZag

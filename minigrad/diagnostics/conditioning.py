@@ -1,10 +1,9 @@
-"""Conditioning: what the inputs of a layer, by their mean and their spread, make of the speed of gradient
-descent; and what it is for a whole net.
+"""Conditioning: what the inputs of a layer, by their mean and their spread, make of the speed of gradient descent.
 
-Every function but `sharpness` takes a sample of activations a (N, J), such as bp.gradients["2"].a, and works on
+Every function takes a sample of activations a (N, J), such as bp.gradients["2"].a, and works on
 the uncentred second moment H = E[a a^T] = S + mu mu^T: the curvature of half the squared error in one row of
 weights. With bias=True the input has one more entry, the constant 1 that a bias is a weight of. Cost: one
-singular value decomposition of (N, J). `sharpness` takes the net, and knows no more of it than its gradients.
+singular value decomposition of (N, J).
 
 Index legend: n sample (N), j input (J); H (J, J), or (J+1, J+1) with the bias.
 """
@@ -13,12 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._checks import as_batch, generator, instance, quiet, real_number
-from ..backprop import backprop
-from ..gradcheck import repeatable
-from ..layers import WeightGradient
+from .._checks import as_batch, instance, quiet, real_number
+from ..gradient import WeightGradient
 from ..losses import BCELoss, Loss
-from .signs import checked_flag, checked_pair
+from .pairs import checked_flag, checked_pair
 
 BLOCK = 2**22  # entries of the Gram matrix that are looked at in one go
 
@@ -29,7 +26,7 @@ def second_moment(a, bias=False):
 
     Unit: that of a, squared. Uncentred: a mean of mu adds mu mu^T. Source: LeCun, Kanter, Solla 1991.
     """
-    a = _inputs(a, bias)
+    a = inputs_of(a, bias)
     return a.T @ a / len(a)
 
 
@@ -85,7 +82,7 @@ def coherence(a):
     A pure number; 0/0 counts as 0. For iid units c = r^2 / (1 + r^2) with r = mean / standard deviation; it
     is about the mean cosine between two samples (theorem C3), and 1 / (1 - c) = 1 + r^2.
     """
-    a = _moderate(_inputs(a))
+    a = moderate(inputs_of(a))
     power = np.square(a).sum(axis=1).mean()
     return float(np.square(a.mean(axis=0)).sum() / power) if power > 0 else 0.0
 
@@ -147,83 +144,6 @@ def _curvature_of(loss, K):
     return found
 
 
-# ---- the curvature of a whole net ------------------------------------------------------------------------
-
-PRODUCTS = 200  # of the Hessian with a vector, before the iteration is given up
-
-
-@quiet
-def sharpness(net, loss, x, y, *, tolerance=1e-3, rng=0):
-    """lambda_1, the largest eigenvalue of the second derivatives of C in all parameters of net at once, a float.
-
-    At the weights that net has, on x (N, J) and y; any net, any loss. Gradient descent with an lr above 2 / lambda_1
-    is thrown back and forth along that direction, with momentum (not Nesterov's) above 2 (1 + momentum) / lambda_1:
-    where C is quadratic it diverges; of a net it is the limit while the weights are near these (Cohen et al. 2021,
-    who gave it the name; Polyak 1964). 0 or less where C bends upwards in no direction.
-
-    Lanczos iterations from a random vector (rng), each with one product H v = (grad(w + h v) - grad(w - h v)) / 2h,
-    two backprops. They end when |H v - lambda_1 v| <= tolerance * |lambda_1|; ArithmeticError if that takes more than
-    200. Works on a copy in float64 and in net's mode: BatchNorm in training uses the statistics of x, Dropout the same
-    mask each time. ValueError where the gradient jumps at these weights, so that it has no derivative: a z lies at the
-    kink of a ReLU, as on a row of x that is all zero while the biases are.
-    """
-    tolerance = real_number(tolerance, "tolerance", 0, 1, open_low=True)
-    net, run = repeatable(net)
-    arrays = net.parameters()
-    start = np.concatenate([array.ravel() for array in arrays.values()] or [np.zeros(0)])
-    if len(start) == 0:
-        raise ValueError(f"net {net!r} has no parameters: there is no direction to look along")
-    h = 1e-9 * max(1.0, float(np.linalg.norm(start)))  # so small that hardly ever a z crosses a kink in between
-
-    def gradient(point):
-        for array, part in zip(arrays.values(), np.split(point, ends[:-1]), strict=True):
-            array[...] = part.reshape(array.shape)
-        found = run(lambda: backprop(net, loss, x, y)).parameter_gradients()
-        return np.concatenate([np.ravel(found[name]) for name in arrays])
-
-    def product(v, h=h):
-        return (gradient(start + h * v) - gradient(start - h * v)) / (2 * h)
-
-    ends = np.cumsum([array.size for array in arrays.values()])
-    value, v = _largest_eigenpair(product, generator(rng).standard_normal(len(start)), tolerance)
-    again = float(v @ product(v, 4 * h))  # what a jump adds is divided by h
-    if not abs(again - value) <= 10 * max(tolerance, 1e-4) * abs(value) + 1e-6 * np.linalg.norm(gradient(start)):
-        raise ValueError(
-            "the gradient jumps at these weights, as where x puts a z at the kink of a ReLU: there is no curvature to "
-            "measure. Leave out rows of x that are all zero, or move the biases off zero"
-        )
-    return value
-
-
-def _largest_eigenpair(product, v, tolerance):
-    """(lambda, unit vector) of the largest eigenvalue of a symmetric matrix that is known by its products with vectors.
-
-    Lanczos: in the basis of v, Hv, HHv, ..., made orthonormal, the matrix is tridiagonal, and the largest eigenvalue
-    of that small matrix soon is the large one's. Source: Golub, Van Loan, Matrix Computations, 10.1.
-    """
-    basis = [v / np.linalg.norm(v)]
-    diagonal, beside = [], []
-    while True:
-        w = product(basis[-1])
-        if not np.isfinite(w).all():
-            raise ArithmeticError("the gradients of net hold NaN or infinity: there is no curvature to measure")
-        diagonal.append(float(basis[-1] @ w))
-        for _ in range(2):  # once leaves rounding errors that grow
-            for u in basis:
-                w = w - (u @ w) * u
-        beside.append(float(np.linalg.norm(w)))
-        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1))
-        error = beside[-1] * abs(vectors[-1, -1])
-        if error <= tolerance * abs(values[-1]) or len(basis) == len(v):
-            return float(values[-1]), np.array(basis).T @ vectors[:, -1]
-        if len(basis) == PRODUCTS:
-            raise ArithmeticError(
-                f"the sharpness is {values[-1]:.6g} to within {error:.2g} after {PRODUCTS} products: that is more than "
-                f"tolerance {tolerance:g} times it"
-            )
-        basis.append(w / beside[-1])
-
-
 # ---- pairs of samples ------------------------------------------------------------------------------------
 
 
@@ -244,7 +164,7 @@ def gram_signs(a, bias=False):
     in the brackets for the bias: with a > 0 all outputs move together. The cosine of a sample that is 0
     counts as 0. The Gram matrix (N, N) is never held whole. ValueError for fewer than two samples.
     """
-    a = _moderate(_inputs(a, bias), axis=1)  # the signs and the cosines do not depend on the samples' sizes
+    a = moderate(inputs_of(a, bias), axis=1)  # the signs and the cosines do not depend on the samples' sizes
     N = len(a)
     if N < 2:
         raise ValueError(f"a has shape {a.shape}: one sample has no pairs")
@@ -262,7 +182,7 @@ def gram_signs(a, bias=False):
     return GramSigns(positive / pairs, negative / pairs, zero, float(total / (2 * pairs)))
 
 
-def _inputs(a, bias=False):
+def inputs_of(a, bias=False):
     """a as float64 (N, J), with a column of ones behind it if asked for; a ValueError where it is empty."""
     a = as_batch(a, "a").astype(np.float64, copy=False)
     if a.size == 0:
@@ -279,14 +199,14 @@ def _seen(scales, N):
 
 def _scales(a, bias):
     """The roots of the second moment's eigenvalues, largest first: the singular values of a / sqrt(N)."""
-    a = _inputs(a, bias)
+    a = inputs_of(a, bias)
     scales = np.zeros(a.shape[1])
     singular = np.linalg.svd(a / np.sqrt(len(a)), compute_uv=False)
     scales[: len(singular)] = singular
     return scales
 
 
-def _moderate(a, axis=None):
+def moderate(a, axis=None):
     """a times the power of two that brings the largest entry near 1, of all or of each row: exact, and then
     no square overflows.
     """

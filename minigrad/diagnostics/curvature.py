@@ -2,16 +2,18 @@
 
 best_diagonal_condition asks what a method that gives every weight a step size of its own could make of the
 inputs of a layer (theorem C11). curvature_outlier gives the largest curvature of every layer of a net, beside
-what the mean of that layer's inputs makes it at least (C12).
+what the mean of that layer's inputs makes it at least (C12). sharpness takes the whole net, and knows no more of it
+than its gradients.
 
 Index legend: n sample (N), k output neuron (K), j input (J).
 """
 
 import numpy as np
 
-from .._checks import instance, quiet
-from ..backprop import Backprop
-from .conditioning import _inputs, _moderate, condition_number
+from .._checks import generator, instance, quiet, real_number
+from ..backprop import Backprop, backprop
+from ..gradcheck import repeatable
+from .conditioning import condition_number, inputs_of, moderate
 
 EPS = np.finfo(np.float64).eps
 
@@ -36,7 +38,7 @@ def best_diagonal_condition(a, bias=False):
     earlier. ValueError where a is empty or not finite. Cost: some fifty singular value decompositions of
     (J, J). Source: Boyd, El Ghaoui, Feron, Balakrishnan 1994, section 3.1; the method is `_best_scaling`'s.
     """
-    columns = _moderate(_inputs(a, bias), axis=0)
+    columns = moderate(inputs_of(a, bias), axis=0)
     N, J = columns.shape
     lengths = np.linalg.norm(columns, axis=0)
     if N < J or not (lengths > 0).all():
@@ -187,3 +189,80 @@ def _largest_fisher(delta, a):
         beside.append(float(left))
         basis = np.vstack([basis, w / left])
     return float(max(values[-1], 0.0))
+
+
+# ---- the curvature of a whole net ------------------------------------------------------------------------
+
+PRODUCTS = 200  # of the Hessian with a vector, before the iteration is given up
+
+
+@quiet
+def sharpness(net, loss, x, y, *, tolerance=1e-3, rng=0):
+    """lambda_1, the largest eigenvalue of the second derivatives of C in all parameters of net at once, a float.
+
+    At the weights that net has, on x (N, J) and y; any net, any loss. Gradient descent with an lr above 2 / lambda_1
+    is thrown back and forth along that direction, with momentum (not Nesterov's) above 2 (1 + momentum) / lambda_1:
+    where C is quadratic it diverges; of a net it is the limit while the weights are near these (Cohen et al. 2021,
+    who gave it the name; Polyak 1964). 0 or less where C bends upwards in no direction.
+
+    Lanczos iterations from a random vector (rng), each with one product H v = (grad(w + h v) - grad(w - h v)) / 2h,
+    two backprops. They end when |H v - lambda_1 v| <= tolerance * |lambda_1|; ArithmeticError if that takes more than
+    200. Works on a copy in float64 and in net's mode: BatchNorm in training uses the statistics of x, Dropout the same
+    mask each time. ValueError where the gradient jumps at these weights, so that it has no derivative: a z lies at the
+    kink of a ReLU, as on a row of x that is all zero while the biases are.
+    """
+    tolerance = real_number(tolerance, "tolerance", 0, 1, open_low=True)
+    net, run = repeatable(net)
+    arrays = net.parameters()
+    start = np.concatenate([array.ravel() for array in arrays.values()] or [np.zeros(0)])
+    if len(start) == 0:
+        raise ValueError(f"net {net!r} has no parameters: there is no direction to look along")
+    h = 1e-9 * max(1.0, float(np.linalg.norm(start)))  # so small that hardly ever a z crosses a kink in between
+
+    def gradient(point):
+        for array, part in zip(arrays.values(), np.split(point, ends[:-1]), strict=True):
+            array[...] = part.reshape(array.shape)
+        found = run(lambda: backprop(net, loss, x, y)).parameter_gradients()
+        return np.concatenate([np.ravel(found[name]) for name in arrays])
+
+    def product(v, h=h):
+        return (gradient(start + h * v) - gradient(start - h * v)) / (2 * h)
+
+    ends = np.cumsum([array.size for array in arrays.values()])
+    value, v = _largest_eigenpair(product, generator(rng).standard_normal(len(start)), tolerance)
+    again = float(v @ product(v, 4 * h))  # what a jump adds is divided by h
+    if not abs(again - value) <= 10 * max(tolerance, 1e-4) * abs(value) + 1e-6 * np.linalg.norm(gradient(start)):
+        raise ValueError(
+            "the gradient jumps at these weights, as where x puts a z at the kink of a ReLU: there is no curvature to "
+            "measure. Leave out rows of x that are all zero, or move the biases off zero"
+        )
+    return value
+
+
+def _largest_eigenpair(product, v, tolerance):
+    """(lambda, unit vector) of the largest eigenvalue of a symmetric matrix that is known by its products with vectors.
+
+    Lanczos: in the basis of v, Hv, HHv, ..., made orthonormal, the matrix is tridiagonal, and the largest eigenvalue
+    of that small matrix soon is the large one's. Source: Golub, Van Loan, Matrix Computations, 10.1.
+    """
+    basis = [v / np.linalg.norm(v)]
+    diagonal, beside = [], []
+    while True:
+        w = product(basis[-1])
+        if not np.isfinite(w).all():
+            raise ArithmeticError("the gradients of net hold NaN or infinity: there is no curvature to measure")
+        diagonal.append(float(basis[-1] @ w))
+        for _ in range(2):  # once leaves rounding errors that grow
+            for u in basis:
+                w = w - (u @ w) * u
+        beside.append(float(np.linalg.norm(w)))
+        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1))
+        error = beside[-1] * abs(vectors[-1, -1])
+        if error <= tolerance * abs(values[-1]) or len(basis) == len(v):
+            return float(values[-1]), np.array(basis).T @ vectors[:, -1]
+        if len(basis) == PRODUCTS:
+            raise ArithmeticError(
+                f"the sharpness is {values[-1]:.6g} to within {error:.2g} after {PRODUCTS} products: that is more than "
+                f"tolerance {tolerance:g} times it"
+            )
+        basis.append(w / beside[-1])

@@ -1,23 +1,17 @@
-"""Saturation and depth: where slopes are nearly or exactly 0, and how much of delta is left after each layer.
+"""Saturation: where the slopes of a net are nearly or exactly 0.
 
-The first two functions look at a net and its input, the third at what backprop returned, the last two at an
-activation function alone: what a very wide net of it, with random weights, does to delta (mean field).
-
-Index legend: n sample (N), k neuron (K), l layer (L).
+Index legend: n sample (N), k neuron (K).
 """
 
 import copy
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from .._checks import as_batch, instance, quiet, real_number
-from ..activations import Activation, normal_quadrature
-from ..activations import activation as activation_named
-from ..backprop import Backprop
-from ..layers import Layer
-from ..networks import Residual, Sequential
+from ..layers.activations import Activation
+from ..layers.base import Layer
+from ..layers.containers import Residual, Sequential
 
 # ---- slopes in a net -------------------------------------------------------------------------------------
 
@@ -49,9 +43,7 @@ def saturation(net, x, threshold=0.01):
     for path, layer, z in _activation_inputs(net, x):
         flat = layer.slope(z) < threshold
         low = flat & (z <= 0)
-        found[path] = Saturation(
-            *(float(part.mean()) for part in (low, flat & ~low, _trained_slope(layer, z) == 0))
-        )
+        found[path] = Saturation(*(float(part.mean()) for part in (low, flat & ~low, _trained_slope(layer, z) == 0)))
     return found
 
 
@@ -63,9 +55,7 @@ def dead_units(net, x):
     descent on the same data leaves it so for ever, with weight decay too while lr * weight_decay <= 1; momentum,
     and weight decay inside Adam or RMSprop, can wake it (theorem D2). Nothing is changed.
     """
-    return {
-        path: (_trained_slope(layer, z) == 0).all(axis=0) for path, layer, z in _activation_inputs(net, x)
-    }
+    return {path: (_trained_slope(layer, z) == 0).all(axis=0) for path, layer, z in _activation_inputs(net, x)}
 
 
 def _trained_slope(layer, z):
@@ -93,127 +83,3 @@ def _visit(layer, a, path):
             raise ValueError(f"layer {path.removesuffix('.')}, {layer!r}, gets NaN from this x: not to be judged")
         yield path.removesuffix("."), layer, a
     return layer.forward(a)[0]
-
-
-# ---- delta on its way down ------------------------------------------------------------------------------
-
-
-class Attenuation(NamedTuple):
-    """What is left of delta = dc/dz at each layer with a weight, in forward order.
-
-    paths     the L layer paths
-    norms     (L,) the root of the mean over the samples of |delta_n|^2
-    averaged  (L,) |mean of delta_n|, the norm of the bias's gradient: Nielsen's "speed of learning"
-    decades   (L-1,) log10(norms[l] / norms[l+1]): decades of delta lost (negative) or won on the way down
-    """
-
-    paths: list
-    norms: np.ndarray
-    averaged: np.ndarray
-    decades: np.ndarray
-
-
-@quiet
-def attenuation(bp):
-    """Norms of delta per layer, and decades per layer: Attenuation. bp: what mg.backprop returned.
-
-    Unit of the norms: that of the loss. A bound for sigmoid layers is |delta^1| <= |delta^L| 4^-(L-1) prod
-    |W^l|_2, over l = 2..L; the rate to expect is `mean_field_rate` (theorem D3). A delta of 0 gives -inf, inf
-    or nan decades.
-    """
-    instance(bp, Backprop, "bp")
-    deltas = [np.asarray(g.delta, np.float64) for g in bp.gradients.values()]
-    norms = np.array([np.linalg.norm(delta) / math.sqrt(len(delta)) for delta in deltas])
-    averaged = np.array([np.linalg.norm(delta.mean(axis=0)) for delta in deltas])
-    decades = np.log10(norms[:-1]) - np.log10(norms[1:])
-    return Attenuation(list(bp.gradients), norms, averaged, decades)
-
-
-# ---- mean field -----------------------------------------------------------------------------------------
-
-_POINTS, _WEIGHTS = normal_quadrature()
-_TINY, _HUGE = 1e-30, 1e30  # a variance beyond them counts as 0 or infinite
-
-
-class MeanField(NamedTuple):
-    """What depth does to a very wide random net.
-
-    q         the variance of z far from the input; 0 or inf where it has no other limit
-    chi       the factor of E|delta|^2 per layer
-    decades   (1/2) log10 chi: the decades of |delta| per layer on the way down
-    """
-
-    q: float
-    chi: float
-    decades: float
-
-
-@quiet
-def mean_field_rate(activation, gain, bias_std=0.0, q0=1.0):
-    """What a very wide random net does to delta: MeanField.
-
-    activation: a name or an Activation; weights N(0, gain^2 / fan-in), biases N(0, bias_std^2).
-    q0: the variance of z in the first layer, gain^2 times the mean square of its inputs, up to 1e30.
-        q = gain^2 E[f(sqrt(q) Z)^2] + bias_std^2        chi = gain^2 E[f'(sqrt(q) Z)^2]        Z ~ N(0, 1)
-    q is the fixed point that iteration from q0 finds. For gelu and silu there are two where gain is between sqrt 2
-    and 2, and q0 decides which; for the other activations here it does not matter. chi < 1: delta vanishes with
-    depth; chi > 1: it explodes. Source: Poole et al. 2016, Schoenholz et al. 2017; theorem D3.
-    """
-    if isinstance(activation, str):
-        activation = activation_named(activation)
-    instance(activation, Activation, "activation")
-    gain, bias_std = real_number(gain, "gain", 0, 1e100, open_low=True), real_number(bias_std, "bias_std", 0, 1e100)
-    q = _fixed_point(activation, gain, bias_std, real_number(q0, "q0", 0, _HUGE, open_low=True))
-    chi = gain**2 * float(_WEIGHTS @ np.square(activation.slope(math.sqrt(q) * _POINTS)))
-    decades = 0.5 * math.log10(chi) if chi > 0 else -math.inf
-    return MeanField(0.0 if q <= _TINY else math.inf if q >= _HUGE else q, chi, decades)
-
-
-@quiet
-def critical_gain(activation):
-    """The gain at which chi passes 1, so that delta neither vanishes nor explodes; nan where there is none.
-
-    activation: a name or an Activation; biases are 0. sigmoid 10.149, centered_sigmoid 4, tanh 1, relu sqrt 2. nan for
-    gelu and silu: between sqrt 2 and 2 small signals die out and large ones grow without end, so that the gain
-    depends on the input's scale (`mean_field_rate` with q0; theorem D3).
-    """
-    low, high = 1e-3, 1e3
-    if not mean_field_rate(activation, low).chi < 1 < mean_field_rate(activation, high).chi:
-        return math.nan
-    while high / low > 1 + 1e-9:
-        middle = math.sqrt(low * high)
-        if mean_field_rate(activation, middle).chi < 1:
-            low = middle
-        else:
-            high = middle
-    for q0 in (0.01, 100.0):  # small and large inputs must agree with those of q0 = 1, to a hundredth
-        below, above = (mean_field_rate(activation, gain, q0=q0).chi for gain in (0.99 * low, 1.01 * high))
-        if not below < 1 <= above:
-            return math.nan
-    return math.sqrt(low * high)
-
-
-def _fixed_point(activation, gain, bias_std, q):
-    """q = V(q), by iteration from the q given. Near a critical gain V alone takes for ever, so steps are skipped:
-    by Aitken's rule where it contracts, and elsewhere by going on in proportion, for twice as many steps each time.
-    """
-
-    def variance(q):
-        new = gain**2 * float(_WEIGHTS @ np.square(activation(math.sqrt(q) * _POINTS))) + bias_std**2
-        return min(max(new, _TINY), _HUGE)
-
-    skipped = 20
-    for _ in range(200):
-        once = variance(q)
-        twice = variance(once)
-        if abs(twice - once) <= 1e-12 * once or twice in (_TINY, _HUGE):
-            return twice
-        slope = (twice - once) / (once - q)
-        if bias_std > 0 and abs(slope - 1) < 1e-9:  # V(q) = q + bias_std^2, as far as rounding tells
-            return _HUGE
-        ahead = once + (twice - once) / (1 - slope) if 0 < slope < 1 else 0.0
-        if slope > 0 >= ahead:
-            far = math.log(twice) + skipped * math.log(twice / once)
-            ahead, skipped = math.exp(min(max(far, math.log(_TINY)), math.log(_HUGE))), 2 * skipped
-        q = ahead if ahead > 0 else twice
-    return q

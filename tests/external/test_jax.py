@@ -97,9 +97,7 @@ def test_random_nets():
             return jax_loss(case.loss, a, y), a
 
         nudges = [np.zeros_like(a) for a in bp.activations]
-        trained, buffers = (
-            {k: v for k, v in weights.items() if (k in names) is wanted} for wanted in (True, False)
-        )
+        trained, buffers = ({k: v for k, v in weights.items() if (k in names) is wanted} for wanted in (True, False))
         grad = jax.jit(jax.value_and_grad(total, argnums=(0, 1), has_aux=True))
         (value, output), (gradients, deltas) = grad(trained, nudges, buffers, case.x, case.y)
 
@@ -107,8 +105,7 @@ def test_random_nets():
         above = [max(sizes[i + 1 :]) for i in range(len(bp.deltas))]
         pairs = [("loss", np.array(bp.loss), value, 0.0), ("output", bp.output, output, 0.0)]
         pairs += [
-            (f"deltas[{i}]", a, len(a) * b, above[i])
-            for i, (a, b) in enumerate(zip(bp.deltas, deltas, strict=True))
+            (f"deltas[{i}]", a, len(a) * b, above[i]) for i, (a, b) in enumerate(zip(bp.deltas, deltas, strict=True))
         ]
         ours = bp.parameter_gradients()
         assert list(ours) == names
@@ -134,9 +131,7 @@ def in_jax(function, backward, *arguments):
         return jax.pure_callback(lambda *a: function(*map(np.array, a)), out_like, *args)
 
     def f_bwd(args, g):
-        return jax.pure_callback(
-            lambda g, *a: backward(np.array(g), *map(np.array, a)), tuple(like), g, *args
-        )
+        return jax.pure_callback(lambda g, *a: backward(np.array(g), *map(np.array, a)), tuple(like), g, *args)
 
     f.defvjp(lambda *args: (f(*args), args), f_bwd)
     return f
@@ -153,9 +148,7 @@ LAYERS = {
     "BatchNorm, training": lambda: mg.BatchNorm(4),
     "BatchNorm, eval": lambda: mg.BatchNorm(4).eval(),
     "Dropout, training": lambda: mg.Dropout(0.4, rng=0),
-    "Residual": lambda: mg.Residual(
-        mg.Linear(4, 4, rng=0), mg.GELU(), mg.Residual(mg.Linear(4, 4, rng=1), mg.Tanh())
-    ),
+    "Residual": lambda: mg.Residual(mg.Linear(4, 4, rng=0), mg.GELU(), mg.Residual(mg.Linear(4, 4, rng=1), mg.Tanh())),
 } | {repr(make()): make for make in ACTIVATIONS}
 
 

@@ -61,16 +61,12 @@ def test_backprop(activation, out, dtype):
             loss, factor = mg.MSELoss(), K / 2
             y = labels = rng.normal(size=(N, K)).astype(dtype)
         bp = mg.backprop(net, loss, x, y)
-        value, activations, deltas, coefs, intercepts = backprop_there(
-            peer(net, activation, out, labels), x, labels
-        )
+        value, activations, deltas, coefs, intercepts = backprop_there(peer(net, activation, out, labels), x, labels)
 
         ours_out = {"softmax": mg.softmax, "logistic": mg.sigmoid, "identity": lambda z: z}[out](bp.output)
         pairs = [("loss", np.array(bp.loss) * (0.5 if out == "identity" else factor), value)]
         hidden = [*bp.activations[::2], ours_out]  # x, then what the activations gave, then the probabilities
-        pairs += [
-            (f"activations {i}", a, b) for i, (a, b) in enumerate(zip(hidden, activations, strict=True))
-        ]
+        pairs += [(f"activations {i}", a, b) for i, (a, b) in enumerate(zip(hidden, activations, strict=True))]
         for i, (g, delta) in enumerate(zip(bp.gradients.values(), deltas, strict=True)):
             pairs.append((f"delta of layer {i}", factor * g.delta, delta))
             pairs.append((f"weight of layer {i}", factor * g.weight, coefs[i].T))

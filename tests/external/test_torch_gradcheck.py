@@ -40,9 +40,7 @@ LAYERS = {
     "BatchNorm, eval": lambda: mg.BatchNorm(4).eval(),
     "Dropout, training": lambda: mg.Dropout(0.4, rng=0),
     "Dropout, eval": lambda: mg.Dropout(0.4, rng=0).eval(),
-    "Residual": lambda: mg.Residual(
-        mg.Linear(4, 4, rng=0), mg.GELU(), mg.Residual(mg.Linear(4, 4, rng=1), mg.Tanh())
-    ),
+    "Residual": lambda: mg.Residual(mg.Linear(4, 4, rng=0), mg.GELU(), mg.Residual(mg.Linear(4, 4, rng=1), mg.Tanh())),
     "Sequential": lambda: mg.Sequential(mg.Linear(4, 5, rng=0), mg.BatchNorm(5), mg.Sequential(mg.SiLU())),
 } | {repr(make()): make for make in ACTIVATIONS}
 
@@ -94,9 +92,7 @@ def test_losses(make, shape):
         output = mg.sigmoid(output) if make is mg.BCELoss else output
         y = random_targets(rng, loss, shape, np.float64)
         inputs = [torch.tensor(output, requires_grad=True)]
-        assert torch.autograd.gradcheck(
-            lambda z, loss=loss, y=y: LossFunction.apply(loss, y, z), inputs, **CHECK
-        )
+        assert torch.autograd.gradcheck(lambda z, loss=loss, y=y: LossFunction.apply(loss, y, z), inputs, **CHECK)
         record("torch.autograd.gradcheck of losses", cases=1)
 
 
@@ -121,7 +117,5 @@ class NetFunction(torch.autograd.Function):
 def test_nets(seed):
     case = random_case(seed, sizes=range(1, 5), batches=(1, 3, 6))
     inputs = [torch.tensor(a, requires_grad=True) for a in (case.x, *case.net.parameters().values())]
-    assert torch.autograd.gradcheck(
-        lambda *t: NetFunction.apply(case, *t), inputs, **CHECK | {"atol": 1e-6}
-    ), str(case)
+    assert torch.autograd.gradcheck(lambda *t: NetFunction.apply(case, *t), inputs, **CHECK | {"atol": 1e-6}), str(case)
     record("torch.autograd.gradcheck of nets", cases=1)

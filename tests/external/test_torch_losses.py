@@ -57,9 +57,7 @@ def test_bce_with_huge_logits(dtype, target):
         for sign in (1, -1):
             output = np.array([[sign * z]], dtype)
             y = np.full_like(output, target)
-            place = (
-                2 * float(info.eps) * max(z, 1.0)
-            )  # nn.BCEWithLogitsLoss subtracts numbers of the size of z
+            place = 2 * float(info.eps) * max(z, 1.0)  # nn.BCEWithLogitsLoss subtracts numbers of the size of z
             peer = nn.BCEWithLogitsLoss()
             loss, _ = same_in_torch(
                 "BCEWithLogitsLoss, huge logits", mg.BCEWithLogitsLoss(), peer, output, y, absolute=place
@@ -86,9 +84,7 @@ def test_cross_entropy_with_huge_logits(dtype):
         for row in ([z, 0, 0], [-z, 0, z], [z, z, z], [-z, -z, -z], [0, -z, -z]):
             output = np.array([row, row[::-1]], dtype)
             for y in (np.array([0, 0]), np.array([1, 2]), np.array([[1, 0, 0], [0.2, 0.3, 0.5]], dtype)):
-                same_in_torch(
-                    "CrossEntropyLoss, huge logits", mg.CrossEntropyLoss(), nn.CrossEntropyLoss(), output, y
-                )
+                same_in_torch("CrossEntropyLoss, huge logits", mg.CrossEntropyLoss(), nn.CrossEntropyLoss(), output, y)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

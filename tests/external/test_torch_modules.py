@@ -13,9 +13,7 @@ import minigrad as mg
 
 pytest.importorskip("expecttest", reason="torch's own tests need it")
 
-with mock.patch.dict(
-    sys.modules, {"hypothesis": None}
-):  # else torch changes hypothesis's settings for all of us
+with mock.patch.dict(sys.modules, {"hypothesis": None}):  # else torch changes hypothesis's settings for all of us
     importlib.import_module("torch.testing._internal.common_utils")
 module_db = importlib.import_module("torch.testing._internal.common_modules").module_db
 
@@ -173,11 +171,7 @@ def test_losses(cls, dtype):
         if classes:
             wanted = rows(y) if y.is_floating_point() else y.reshape(-1)
             if smoothing := kwargs.get("label_smoothing", 0.0):
-                soft = (
-                    wanted
-                    if y.is_floating_point()
-                    else nn.functional.one_hot(wanted, output.shape[1]).to(dtype)
-                )
+                soft = wanted if y.is_floating_point() else nn.functional.one_hot(wanted, output.shape[1]).to(dtype)
                 wanted = (1 - smoothing) * soft + smoothing / output.shape[1]
         else:
             wanted = rows(y)

@@ -33,25 +33,18 @@ def arrays_of(case, dtype=None):
         ("output", bp.output, activations[-1], 0.0),
     ]
     result += [
-        (f"activations[{i}]", a, b, 0.0)
-        for i, (a, b) in enumerate(zip(bp.activations, activations, strict=True))
+        (f"activations[{i}]", a, b, 0.0) for i, (a, b) in enumerate(zip(bp.activations, activations, strict=True))
     ]
-    result += [
-        (f"deltas[{i}]", a, b, above[i]) for i, (a, b) in enumerate(zip(bp.deltas, deltas, strict=True))
-    ]
+    result += [(f"deltas[{i}]", a, b, above[i]) for i, (a, b) in enumerate(zip(bp.deltas, deltas, strict=True))]
     ours = bp.parameter_gradients()
     assert list(ours) == list(gradients)
     for name, g in gradients.items():
         result.append((f"gradient {name}", ours[name], g, above[int(name.partition(".")[0])]))
     for path, pair in bp.gradients.items():  # the two factors themselves, not only their product
         scale, N = above[int(path.partition(".")[0])], len(x)
-        result.append(
-            (f"pair {path}: delta^T a / N", pair.delta.T @ pair.a / N, gradients[f"{path}.weight"], scale)
-        )
+        result.append((f"pair {path}: delta^T a / N", pair.delta.T @ pair.a / N, gradients[f"{path}.weight"], scale))
         if f"{path}.bias" in gradients:
-            result.append(
-                (f"pair {path}: mean of delta", pair.delta.mean(axis=0), gradients[f"{path}.bias"], scale)
-            )
+            result.append((f"pair {path}: mean of delta", pair.delta.mean(axis=0), gradients[f"{path}.bias"], scale))
     theirs = {k: v.numpy() for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
     mine = case.net.state_dict()
     assert list(mine) == list(theirs)
@@ -104,9 +97,7 @@ def test_a_trained_state_dict_gives_the_same_output_in_torch(dtype):
         mg.BatchNorm(9, dtype=dtype),
         mg.Tanh(),
         mg.Dropout(0.3, rng=1),
-        mg.Sequential(
-            mg.Linear(9, 7, bias=False, dtype=dtype, rng=2), mg.BatchNorm(7, dtype=dtype), mg.GELU()
-        ),
+        mg.Sequential(mg.Linear(9, 7, bias=False, dtype=dtype, rng=2), mg.BatchNorm(7, dtype=dtype), mg.GELU()),
         mg.Linear(7, 3, dtype=dtype, rng=3),
     )
     x, y = rng.normal(1, 2, (200, 6)).astype(dtype), rng.integers(3, size=200)
@@ -138,9 +129,7 @@ def test_a_trained_state_dict_gives_the_same_output_in_torch(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_batchnorm_running_statistics_after_twenty_training_steps(dtype):
     rng = np.random.default_rng(5)
-    net = mg.Sequential(
-        mg.Linear(4, 6, dtype=dtype, rng=0), mg.BatchNorm(6, momentum=0.2, dtype=dtype), mg.Sigmoid()
-    )
+    net = mg.Sequential(mg.Linear(4, 6, dtype=dtype, rng=0), mg.BatchNorm(6, momentum=0.2, dtype=dtype), mg.Sigmoid())
     other, ours = twin(net), mg.SGD(0.1)
     theirs = torch.optim.SGD(other.parameters(), 0.1)
     for _ in range(20):

@@ -29,9 +29,7 @@ def test_per_sample_gradients_and_norms():
             norms = np.sqrt((theirs**2).sum(axis=(1, 2)))
             pairs = [(g.per_sample(), theirs), (g.per_sample_norms(), norms), (g.weight, theirs.mean(axis=0))]
             if f"{path}.bias" in found:
-                pairs.append(
-                    (g.delta, found[f"{path}.bias"].detach().numpy())
-                )  # delta itself: the bias's input is 1
+                pairs.append((g.delta, found[f"{path}.bias"].detach().numpy()))  # delta itself: the bias's input is 1
             for ours, wanted in pairs:
                 error = relative_error(ours, wanted)
                 record(check, error, f"{path} of case {seed}")

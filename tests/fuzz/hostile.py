@@ -29,7 +29,7 @@ def damaged(draw, whole):
     elif way == 3:
         del data[at:]
     elif way == 4:
-        data[draw.choice((0, len(data))):0] = draw.randbytes(end - at)
+        data[draw.choice((0, len(data))) : 0] = draw.randbytes(end - at)
     elif way == 5:
         data[at:end] = draw.choice((b"", data[at:end] * 2, draw.randbytes(end - at)))
     elif way == 6:

@@ -6,8 +6,8 @@ from wild import OneOf
 import minigrad as mg
 from minigrad import datasets as ds
 from minigrad import diagnostics as dg
-from minigrad.activations import ACTIVATIONS
-from minigrad.initializers import INITIALIZERS
+from minigrad.layers.activations import ACTIVATIONS
+from minigrad.layers.initializers import INITIALIZERS
 
 LOSSES = (mg.MSELoss(), mg.BCELoss(), mg.BCEWithLogitsLoss(), mg.CrossEntropyLoss())
 OPTIMIZERS = (mg.SGD, mg.RMSprop, mg.Adam, mg.AdamW)

@@ -12,7 +12,9 @@ import pytest
 from hammer import CASES, hammer
 
 import minigrad as mg
-from minigrad import cli, datasets, report
+from minigrad import datasets
+from minigrad.cli import main as cli
+from minigrad.report import make as report
 
 ODD = [
     "", " ", "-", "--", "-1", "0", "1", "-0", "0.5", "1e-5", "1e308", "1e999", "nan", "inf", "-inf", "1_0", "٣", "½",

@@ -6,7 +6,7 @@ from hammer import CASES, check_message, hammer, shown
 from strategies import KINDS
 from wild import OneOf, frozen, inputs, moderate, plain, spoil
 
-from minigrad import _core_numpy as twin
+from minigrad.kernels import twin
 
 RELATIVE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-11}  # as in test_core.py
 
@@ -139,8 +139,6 @@ def one(core, name, draw):
     except Exception as error:
         raise AssertionError(f"{name}({shown(copies)})") from error
     return "a result"
-
-
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -16,8 +16,9 @@ from hostile import Bomb, archive, damaged, npy_of
 from oracles import same_bits, snapshot
 
 import minigrad as mg
-from minigrad.checkpoint import FORMAT, read_archive, write_archive
-from minigrad.run import RUN_FORMAT
+from minigrad.files.archive import read_archive, write_archive
+from minigrad.files.nets import FORMAT
+from minigrad.training.run import RUN_FORMAT
 
 X, Y = np.random.default_rng(0).standard_normal((6, 3)), np.array([0, 1, 1, 0, 1, 0])
 MNIST = {

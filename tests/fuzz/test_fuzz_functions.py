@@ -12,12 +12,13 @@ from targets import TARGETS
 from wild import frozen, inputs, moderate
 
 import minigrad as mg
-from minigrad import _core_numpy as twin
-from minigrad._backend import core
+from minigrad.kernels import twin
+from minigrad.kernels.backend import core
 
 COMPILED = core is not twin
 CALLERS = [importlib.import_module(f"minigrad.{name}") for name in (
-    "_lowering", "activations", "backprop", "layers", "losses", "optimizers")]  # fmt: skip
+    "training.fused", "layers.activations", "layers.linear", "backprop", "gradient", "losses",
+    "training.optimizers")]  # fmt: skip
 # What a message may speak of besides the arguments.
 WORDS = ("input of", "z", "batch_size", "output", "saved", "delta", "weight", "BatchNorm", "str", "null byte",
          "updates")  # fmt: skip

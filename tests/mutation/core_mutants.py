@@ -160,7 +160,9 @@ def scratch_copy(scratch):
         for part in ("minigrad", "tests"):
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("*.so", "_core.c", "__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", folder)
-        (folder / "minigrad/_core.level").write_text(runpy.run_path(str(ROOT / "minigrad/_cpu.py"))["cpu_level"]())
+        (folder / "minigrad/_core.level").write_text(
+            runpy.run_path(str(ROOT / "minigrad/kernels/cpu.py"))["cpu_level"]()
+        )
         (folder / "unchanged").write_bytes(build(folder) or sys.exit("the unchanged core does not compile"))
     return folder
 

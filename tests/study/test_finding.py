@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.study import Config, Finding, Number
-from minigrad.study.config import scaling
-from minigrad.study.finding import figure
+from minigrad.studies import Config, Finding, Number
+from minigrad.studies.config import scaling
+from minigrad.studies.finding import figure
 
 WORDS = dict.fromkeys(("verdict", "deciding", "theorem", "test", "code", "caveat"), "-")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad.diagnostics import survival_probability
-from minigrad.study import Config, batch, patterns
+from minigrad.studies import Config, batch, patterns
 
 
 def test_four_weights_counts_what_a_list_of_all_signs_gives():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.study import Config, depth, remedies
+from minigrad.studies import Config, depth, remedies
 
 
 def test_epochs_of_a_curve():

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from minigrad import study
-from minigrad.study import STUDIES, Config, Finding
+from minigrad import studies as study
+from minigrad.studies import STUDIES, Config, Finding
 
 ROOT = Path(__file__).parents[2]
 

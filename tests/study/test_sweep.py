@@ -8,7 +8,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from minigrad.study.sweep import sweep
+from minigrad.training.sweep import sweep
 
 
 def square(n):
@@ -141,7 +141,7 @@ def test_an_interrupted_sweep_cancels_its_jobs():
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("minigrad.study.sweep.progress_bar", lambda items, label, wanted: Interrupted(items))
+        patch.setattr("minigrad.training.sweep.progress_bar", lambda items, label, wanted: Interrupted(items))
         with pytest.raises(KeyboardInterrupt):
             sweep(square, "ab", executor)
     assert [future.cancelled() for future in executor.futures] == [True, True]

@@ -5,8 +5,8 @@ import pytest
 
 import minigrad as mg
 from minigrad.diagnostics import orthant_pairs, single_signed_rows, spectrum
-from minigrad.study import Config, decomposition, gauges, zigzag
-from minigrad.study.decomposition import Shifted
+from minigrad.studies import Config, decomposition, gauges, zigzag
+from minigrad.studies.decomposition import Shifted
 
 SIZES = [5, 6, 6, 6, 6, 3]
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad.activations import ACTIVATIONS
+from minigrad.layers.activations import ACTIVATIONS
 
 
 def iid_inputs(J, mean, spread):

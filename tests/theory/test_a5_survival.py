@@ -29,7 +29,7 @@ import minigrad as mg
 from minigrad.diagnostics import batch_survival, survival_limit, survival_probability
 
 ratios = st.floats(0.01, 1000)
-SIGMOID = mg.activations.Sigmoid().moments()
+SIGMOID = mg.layers.activations.Sigmoid().moments()
 R = SIGMOID[0] / SIGMOID[1]
 
 
@@ -113,7 +113,7 @@ def test_fitted_slopes_are_steeper_than_the_power_above_r_1_and_flatter_below(r)
 @pytest.mark.parametrize(("kind", "J"), [("sigmoid", 30), ("relu", 4), ("softplus", 10)])
 def test_a_large_batch_survives_as_often_as_the_formula_says(kind, J):
     """2000 draws: standard error at most .011."""
-    f = mg.activations.activation(kind)
+    f = mg.layers.activations.activation(kind)
     mean, spread = f.moments()
     measured = survivors(f, J, 128, 2000, np.random.default_rng(0))
     assert abs(measured - survival_probability(J, mean / spread)) < 0.04
@@ -151,7 +151,7 @@ def test_the_instrument_for_a_gradient_measures_random_batches_of_it():
 
 def test_figures_in_closed_form():
     """J = 100: the limits of the other activations; and the slope of ln P that one would fit from 100 to 1000."""
-    ratio = {kind: np.divide(*mg.activations.activation(kind).moments()) for kind in ("softplus", "relu", "elu")}
+    ratio = {kind: np.divide(*mg.layers.activations.activation(kind).moments()) for kind in ("softplus", "relu", "elu")}
     assert survival_probability(100, ratio["softplus"]) == pytest.approx(0.118, abs=5e-4)
     assert survival_probability(100, ratio["relu"]) == pytest.approx(0.0013, abs=5e-5)
     assert survival_probability(100, ratio["elu"]) == pytest.approx(3e-13, rel=0.2)

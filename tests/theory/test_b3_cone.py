@@ -52,14 +52,16 @@ def test_positive_inputs_lie_within_the_orthant_s_own_angle(a):
 
 @pytest.mark.parametrize("kind", ["sigmoid", "softplus", "relu", "tanh"])
 def test_iid_units_pay_the_square_root_of_one_plus_r_squared(kind):
-    f = mg.activations.activation(kind)
+    f = mg.layers.activations.activation(kind)
     mean, spread = f.moments()
     a = f(np.random.default_rng(0).standard_normal((1, 20_000)))
     assert narrow_cone(a, np.ones(20_000)).price == pytest.approx(np.hypot(1, mean / spread), rel=0.02)
 
 
 def test_figures_of_the_limit():
-    limits = {kind: np.hypot(1, np.divide(*mg.activations.activation(kind).moments())) for kind in ("sigmoid", "relu")}
+    limits = {
+        kind: np.hypot(1, np.divide(*mg.layers.activations.activation(kind).moments())) for kind in ("sigmoid", "relu")
+    }
     assert (limits["sigmoid"], limits["relu"]) == pytest.approx((2.60, 1.21), abs=5e-3)
 
 

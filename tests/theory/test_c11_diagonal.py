@@ -136,7 +136,7 @@ def test_what_the_search_finds_is_between_its_bound_and_every_other(J, seed, mea
 @pytest.mark.parametrize("kind", ["sigmoid", "relu", "tanh"])
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_hundred_inputs(kind, bias, rng):
-    a = mg.activations.activation(kind)(rng.standard_normal((300, 100)))
+    a = mg.layers.activations.activation(kind)(rng.standard_normal((300, 100)))
     wide = np.column_stack([a, np.ones(300)]) if bias else a
     attained, bound = _best_scaling(np.linalg.qr(wide / np.linalg.norm(wide, axis=0), mode="r"))
     assert attained <= bound * 1.001

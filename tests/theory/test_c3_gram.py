@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from strategies import DTYPES, arrays, finite, seeds, sizes
 
 import minigrad as mg
-from minigrad.activations import ACTIVATIONS
 from minigrad.diagnostics import coherence, gram_signs
+from minigrad.layers.activations import ACTIVATIONS
 
 
 @st.composite

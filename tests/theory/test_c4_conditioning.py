@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from strategies import seeds
 
 import minigrad as mg
-from minigrad.activations import ACTIVATIONS
 from minigrad.diagnostics import condition_number, max_stable_lr, second_moment, spectrum
+from minigrad.layers.activations import ACTIVATIONS
 
 
 @given(iid_cases)

@@ -24,8 +24,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import seeds
 
-from minigrad.activations import ACTIVATIONS
 from minigrad.diagnostics import ZigZag, spectrum
+from minigrad.layers.activations import ACTIVATIONS
 
 valleys = st.tuples(st.integers(2, 10), st.floats(0.5, 2), st.floats(0.4, 1))  # J, mean, spread: kappa 1.5 to 250
 

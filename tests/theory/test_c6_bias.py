@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import seeds
 
-from minigrad.activations import ACTIVATIONS
 from minigrad.diagnostics import condition_number, second_moment, spectrum
+from minigrad.layers.activations import ACTIVATIONS
 
 
 def lambda_plus(J, mean, spread):

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from strategies import arrays
 
 import minigrad as mg
-from minigrad.activations import ACTIVATIONS
+from minigrad.layers.activations import ACTIVATIONS
 
 
 @given(st.data(), st.integers(1, 6))

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from strategies import arrays
 
 import minigrad as mg
-from minigrad.activations import ACTIVATIONS
 from minigrad.diagnostics import coherence, critical_batch, second_moment
+from minigrad.layers.activations import ACTIVATIONS
 
 
 @given(iid_cases)

@@ -28,8 +28,8 @@ from hypothesis import strategies as st
 from strategies import seeds
 
 import minigrad as mg
-from minigrad.activations import ACTIVATIONS
 from minigrad.diagnostics import attenuation, critical_gain, mean_field_rate
+from minigrad.layers.activations import ACTIVATIONS
 
 
 @st.composite

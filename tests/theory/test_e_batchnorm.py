@@ -29,7 +29,7 @@ def normalised_nets(draw, eps):
     """
     rng = np.random.default_rng(draw(seeds))
     N, J, K = draw(st.integers(3, 8)), draw(st.integers(2, 5)), draw(st.integers(1, 4))
-    f = mg.activations.activation(draw(st.sampled_from(("sigmoid", "tanh", "gelu", "identity"))))
+    f = mg.layers.activations.activation(draw(st.sampled_from(("sigmoid", "tanh", "gelu", "identity"))))
     norm = mg.BatchNorm(K, eps=draw(eps))
     norm.weight[...], norm.bias[...] = rng.uniform(-2, 2, K), rng.standard_normal(K)
     net = mg.Sequential(mg.Linear(J, K, rng=rng), norm, f, mg.Linear(K, 2, rng=rng))

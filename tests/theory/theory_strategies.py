@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from strategies import DTYPES, arrays, finite, seeds, sizes
 
 import minigrad as mg
-from minigrad import _core_numpy
-from minigrad._backend import core
+from minigrad.kernels import twin
+from minigrad.kernels.backend import core
 
 __all__ = [
     "CORES",
@@ -35,7 +35,7 @@ __all__ = [
     "whole",
 ]
 
-CORES = tuple({module.__name__: module for module in (core, _core_numpy)}.values())
+CORES = tuple({module.__name__: module for module in (core, twin)}.values())
 # To find a counterexample: the first will do, and every run finds the same.
 SEARCH = settings(max_examples=5000, database=None, derandomize=True, phases=[Phase.generate])
 
@@ -95,7 +95,7 @@ def unit_pairs(draw, kind=None, most=8):
     """(delta (N, K), a (N, J)): normal delta, and activations f(z) of normal z, as in a net at its start."""
     rng = np.random.default_rng(draw(seeds))
     N, K, J = (draw(st.integers(1, most)) for _ in "NKJ")
-    f = mg.activations.activation(kind or draw(st.sampled_from(("sigmoid", "relu", "softplus", "tanh"))))
+    f = mg.layers.activations.activation(kind or draw(st.sampled_from(("sigmoid", "relu", "softplus", "tanh"))))
     return rng.standard_normal((N, K)), f(rng.standard_normal((N, J)))
 
 

@@ -16,10 +16,10 @@ import pytest
 from oracles import same_bits, snapshot
 
 import minigrad as mg
-from minigrad import cli
-from minigrad.checkpoint import read_archive
-from minigrad.report import replace_file
-from minigrad.run import RUN_FORMAT
+from minigrad.cli import main as cli
+from minigrad.files.archive import read_archive
+from minigrad.report.make import replace_file
+from minigrad.training.run import RUN_FORMAT
 
 X = np.random.default_rng(0).standard_normal((40, 8))
 Y = X[:, :3].argmax(axis=1)

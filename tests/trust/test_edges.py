@@ -8,10 +8,10 @@ import pytest
 from strategies import DTYPES, KINDS
 
 import minigrad as mg
-from minigrad import _backend, _core_numpy
-from minigrad.activations import activation
+from minigrad.kernels import backend, twin
+from minigrad.layers.activations import activation
 
-CORES = ["compiled", "numpy"] if _backend.core is not _core_numpy else ["numpy"]
+CORES = ["compiled", "numpy"] if backend.core is not twin else ["numpy"]
 CE, LOGITS, BCE, MSE = mg.CrossEntropyLoss(), mg.BCEWithLogitsLoss(), mg.BCELoss(), mg.MSELoss()
 types = pytest.mark.parametrize("dtype", DTYPES)
 kinds = pytest.mark.parametrize("kind", KINDS)
@@ -19,7 +19,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 def run_on(monkeypatch, name):
     """Let minigrad compute with the core of that name until the test is over."""
-    before, core = _backend.core, _core_numpy if name == "numpy" else _backend.core
+    before, core = backend.core, twin if name == "numpy" else backend.core
     for user in [module for n, module in sys.modules.items() if n.startswith("minigrad")]:
         if getattr(user, "core", None) is before:
             monkeypatch.setattr(user, "core", core)

@@ -75,7 +75,7 @@ def pair(x):
 CALLS = {
     **{f"a net of {kind}": lambda x, kind=kind: plain(x.dtype, kind)(x) for kind in KINDS},
     **{f"backprop, {kind}": lambda x, kind=kind: mg.backprop(plain(x.dtype, kind), CE, x, Y) for kind in KINDS},
-    **{f"slope of {kind}": lambda x, kind=kind: mg.activations.activation(kind).slope(x) for kind in KINDS},
+    **{f"slope of {kind}": lambda x, kind=kind: mg.layers.activations.activation(kind).slope(x) for kind in KINDS},
     "sigmoid": mg.sigmoid,
     "layers": lambda x: [layer(x) for layer in deep(x.dtype)],
     "backprop, every layer": lambda x: mg.backprop(deep(x.dtype), MSE, x, ONE_HOT),

@@ -19,8 +19,8 @@ from forks import fork, kill_this_process, killed_after, needs_fork, outcome
 from oracles import snapshot
 
 import minigrad as mg
-from minigrad.checkpoint import read_archive
-from minigrad.run import RUN_FORMAT
+from minigrad.files.archive import read_archive
+from minigrad.training.run import RUN_FORMAT
 
 KILLS = int(os.environ.get("MINIGRAD_KILLS", "6"))
 X = np.random.default_rng(0).standard_normal((400, 8))

@@ -17,7 +17,7 @@ import pytest
 from oracles import same_bits, snapshot
 
 import minigrad as mg
-from minigrad._backend import core
+from minigrad.kernels.backend import core
 
 pytestmark = pytest.mark.slow  # thousands of calls, counted in bytes
 

@@ -13,8 +13,8 @@ import pytest
 from oracles import same_bits
 
 import minigrad as mg
-from minigrad.checkpoint import check_target, remove_leftovers, replacing
-from minigrad.report import replace_file
+from minigrad.files.archive import check_target, remove_leftovers, replacing
+from minigrad.report.make import replace_file
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")
 OLD, NEW = mg.mlp([3, 2], rng=0), mg.mlp([3, 2], rng=1)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad._backend import core
+from minigrad.kernels.backend import core
 
 PUPILS = 8
 ENGINES = ["python", "fused"] if hasattr(core, "train_epoch") else ["python"]

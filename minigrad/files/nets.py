@@ -1,0 +1,223 @@
+"""Nets in files: what is written of each layer, and how it is made again.
+
+The file holds the arrays of the net and one JSON text that says which classes to build it from, with which arguments.
+"""
+
+import inspect
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from .._checks import instance
+from ..layers.base import LAYERS, Layer, is_ours
+from ..layers.containers import Sequential
+from ..layers.linear import Linear
+from .archive import check_finite, read_archive, write_archive
+
+FORMAT = "minigrad net 1"
+INNER = "minigrad layer"  # marks, among the arguments of a layer, one that is a layer itself
+ALLOWED = 2**24  # entries that a layer of one's own may ask for, whatever the file holds: 128 MB of float64
+
+
+# ---- nets ------------------------------------------------------------------------------------------------
+
+
+def save(net, path):
+    """Write net to path (.npz), atomically: an existing file is replaced by a whole new one or left as it was.
+
+    A layer of your own is written as its class name, its config() and its state(); load needs the class to be there.
+    OSError where the file cannot be written. TypeError where a layer could not be made again from what the file
+    would say of it. ValueError where a weight is NaN or infinite. All three before anything is written.
+    """
+    state = instance(net, Sequential, "net").state()
+    for name, array in state.items():
+        instance(array, np.ndarray, name)
+    check_finite(state)
+    _check_rebuilds(net, max((array.size for array in state.values()), default=0))
+    write_archive(path, {"format": FORMAT, "net": describe(net)}, state)
+
+
+def load(path):
+    """The net that save wrote. ValueError where the file is no such net, FileNotFoundError where there is none.
+
+    A layer of your own is made by the class of its name that was defined last: import its module, or define it, first.
+    """
+    text, arrays = read_archive(Path(path), FORMAT)
+    try:
+        net = rebuild(text["net"], max((array.size for array in arrays.values()), default=0))
+        if not isinstance(net, Sequential):
+            raise ValueError(f"it holds a {type(net).__name__}, expected a Sequential")
+        net.load_state_dict(arrays)
+        check_finite(arrays)
+    except Exception as error:  # a layer of one's own may raise anything
+        raise ValueError(f"{path} is not a minigrad net: {error}") from None
+    return net
+
+
+def describe(layer):
+    """What a file says of a layer, JSON-ready: [class name, its config(), or its inner layers].
+
+    A TypeError where the class is not the one that load would take, or where config() is not JSON-ready.
+    """
+    cls = type(layer)
+    name, known = cls.__name__, LAYERS.get(cls.__name__)
+    if known is None:
+        raise TypeError(f"{name} is only there to be derived from")
+    mine, its = (f"{c.__module__}.{c.__qualname__}" for c in (cls, known))
+    if mine != its:  # a class that was defined again in its place is the same class, newer
+        raise TypeError(f"load would take it for the {name} that is {its}; give the class {mine} another name")
+    if isinstance(layer, Sequential) and cls.config is Layer.config:
+        return [name, [describe(inner) for inner in layer]]
+    config = layer.config()
+    if not isinstance(config, dict):
+        raise TypeError(f"config() of {name} returned a {type(config).__name__}, expected a dict")
+    return [name, _plain(config, f"config() of {name}")]
+
+
+def rebuild(structure, most=math.inf):
+    """The net that describe() described; a ValueError where a layer asks for an array of more than `most` entries."""
+    name, content = structure
+    if name not in LAYERS:
+        raise ValueError(
+            f"it holds a layer {name!r:.100}, which is not known here; if it is a layer of your own, import the module "
+            "that defines it, and load again"
+        )
+    cls = LAYERS[name]
+    if issubclass(cls, Sequential) and isinstance(content, list):
+        return cls(*[rebuild(inner, most) for inner in content])
+    if not isinstance(content, dict):
+        raise ValueError(f"the arguments of a {name} are a {type(content).__name__}, expected a dict")
+    _check_sizes(cls, content, most)
+    zeros = {"init": "zeros"} if cls is Linear else {}  # its weights come from the file: none need be drawn
+    return cls(**zeros | {key: _built(value, most) for key, value in content.items()})
+
+
+def _check_sizes(cls, content, most):
+    """A ValueError, before a layer is made, where its arguments ask for far more memory than the file's arrays take."""
+    sizes = [content[key] for key in ("in_features", "out_features", "num_features") if key in content]
+    if sizes and all(isinstance(size, int) for size in sizes) and math.prod(sizes) > most:
+        raise ValueError(f"a {cls.__name__} of {sizes} features is larger than any of its arrays")
+    largest = [] if is_ours(cls) else sorted(_whole_numbers(content))[-2:]
+    if math.prod(largest) > max(most, ALLOWED):
+        raise ValueError(
+            f"the arguments {largest} of a {cls.__name__}, taken for sizes, make {math.prod(largest)} entries, more "
+            f"than any array there and than {ALLOWED}; let config() give a number that is no size as a float or as text"
+        )
+
+
+def _plain(value, name):
+    """A value of config() as JSON keeps it; a TypeError that names it where JSON cannot."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Layer):
+        return {INNER: describe(value)}
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str) or key == INNER:
+                raise TypeError(f"{name} has a key {key!r}, expected text")
+        return {key: _plain(inner, f"{name}[{key!r}]") for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, f"{name}[{i}]") for i, inner in enumerate(value)]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError(
+        f"{name} is a {type(value).__name__}, which a file cannot hold: it holds None, numbers, text, layers, and "
+        "lists and dicts of them"
+    )
+
+
+def _built(value, most):
+    """The value of config() that _plain wrote."""
+    if isinstance(value, dict):
+        if value.keys() == {INNER}:
+            return rebuild(value[INNER], most)
+        return {key: _built(inner, most) for key, inner in value.items()}
+    return [_built(inner, most) for inner in value] if isinstance(value, list) else value
+
+
+def _whole_numbers(value):
+    """The sizes of all whole numbers in what a file says of a layer; inner layers are looked at by themselves."""
+    if isinstance(value, dict):
+        value = [] if INNER in value else list(value.values())
+    if isinstance(value, list):
+        return [n for inner in value for n in _whole_numbers(inner)]
+    return [abs(value)] if isinstance(value, int) else []
+
+
+# ---- does a layer come back? -----------------------------------------------------------------------------
+
+
+def _check_rebuilds(layer, most, path="net"):
+    """A TypeError that names the first layer which load could not make again, and says what its class lacks."""
+    for name, inner in layer.children():
+        _check_rebuilds(inner, most, name if path == "net" else f"{path}.{name}")
+    about = f"{'net' if path == 'net' else f'layer {path}'}, a {type(layer).__name__}, cannot be saved: "
+    try:
+        structure = describe(layer)
+        if isinstance(structure[1], dict):
+            _check_sizes(type(layer), structure[1], most)
+    except (TypeError, ValueError, RecursionError) as error:
+        why = "its config() is nested too deep" if isinstance(error, RecursionError) else error
+        raise TypeError(f"{about}{why}") from None
+    try:
+        again = rebuild(structure, most)
+    except Exception as error:  # its constructor may raise anything
+        shown = f"{structure[1]!r:.200}"
+        raise TypeError(f"{about}load cannot make it again from {shown}: {error}. {_advice(layer)}") from error
+    mine, its = _shapes(layer), _shapes(again)
+    if mine != its:
+        raise TypeError(f"{about}it has the arrays {mine}, and the one that load makes {its}. {_advice(layer)}")
+    if json.dumps(describe(again)) != json.dumps(structure):
+        raise TypeError(f"{about}load would make {describe(again)!r:.200} of {structure!r:.200}. {_advice(layer)}")
+    if lost := _lost(layer, again):
+        raise TypeError(f"{about}its {lost} would be another one after load. {_advice(layer, lost)}")
+
+
+def _shapes(layer):
+    return {name: (array.shape, str(array.dtype.newbyteorder("="))) for name, array in layer.state().items()}
+
+
+def _lost(layer, again):
+    """The first attribute in which a layer and the one that load makes differ; None where there is none.
+
+    What begins with an underscore, and is no argument of the constructor, is taken for a cache.
+    """
+    arguments = inspect.signature(type(layer)).parameters
+    kept = {"training", *layer.parameter_names, *layer.buffer_names}
+    for name, mine in getattr(layer, "__dict__", {}).items():
+        its, named = getattr(again, name, None), name.removeprefix("_") in arguments
+        if name in kept or (not named and (name.startswith("_") or mine is None or its is None)):
+            continue
+        if not _same(mine, its):
+            return name
+    return None
+
+
+def _same(a, b):
+    """Are two attributes equal? True for what is neither a number, text, an array, nor a list or dict of them."""
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    plain = (str, int, float, complex, np.generic, np.ndarray, type(None))
+    if not (isinstance(a, plain) and isinstance(b, plain)):
+        return True
+    a, b = np.asarray(a), np.asarray(b)
+    return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
+
+
+def _advice(layer, lost=""):
+    """What to write, so that config() holds the arguments of the constructor."""
+    if is_ours(type(layer)):
+        return "Its arrays were replaced by others: make a layer of these sizes and this type, and copy them in"
+    parameters = inspect.signature(type(layer)).parameters.values()
+    names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if lost and lost.removeprefix("_") not in names:
+        return f"Add {lost!r} to buffer_names (arrays only), or make it an argument of the constructor and of config()"
+    entries = ", ".join(f"{name!r}: self.{name}" for name in names)
+    return (
+        f"{type(layer).__name__}(**self.config()) must make this layer; write in the class\n"
+        f"    def config(self):\n        return {{{entries}}}"
+    )

@@ -1,0 +1,429 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Matrix products, in vectors.
+
+All three products of a linear layer are C[i, :] = sum_p A[i, p] B[p, :] with rows of B contiguous and A read entry by
+entry in any layout, so that delta^T needs no transposition; only W^T, or a^T, is packed.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+
+from minigrad.kernels.math cimport real
+
+# Vectors as wide as the registers that the code is built for: GCC keeps wider ones in memory, at a seventh of the speed.
+# Compilers that know no vectors get one lane, and the same code is then plain scalar arithmetic.
+cdef extern from *:
+    """
+    #if defined(__AVX512F__)
+    #define WIDTH 64   /* bytes in a register */
+    #elif defined(__AVX__)
+    #define WIDTH 32
+    #else
+    #define WIDTH 16
+    #endif
+    #if defined(__GNUC__) || defined(__clang__)
+    #define FETCH(line) __builtin_prefetch(line, 0, 2)  /* to the second cache, in the background */
+    #else
+    #define FETCH(line)
+    #endif
+
+    #if defined(__GNUC__) || defined(__clang__)
+    typedef float  float_lanes  __attribute__((vector_size(WIDTH), aligned(4), may_alias));
+    typedef double double_lanes __attribute__((vector_size(WIDTH), aligned(8), may_alias));
+    typedef float  float_octet  __attribute__((vector_size(32), aligned(4), may_alias));
+    typedef double double_octet __attribute__((vector_size(64), aligned(8), may_alias));
+    #else
+    typedef float  float_lanes;
+    typedef double double_lanes;
+    #endif
+
+    /* An 8 x 8 block is transposed by exchanging half-blocks of 1, then 2, then 4 numbers between rows. */
+    #if defined(__has_builtin)
+    #if __has_builtin(__builtin_shufflevector)
+    #define EXCHANGE(s, a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7)                       \
+        for (i = 0; i < 8; i++)                                                                               \
+            if (!(i & s)) {                                                                                   \
+                t = r[i];                                                                                     \
+                r[i] = __builtin_shufflevector(t, r[i + s], a0, a1, a2, a3, a4, a5, a6, a7);                  \
+                r[i + s] = __builtin_shufflevector(t, r[i + s], b0, b1, b2, b3, b4, b5, b6, b7);              \
+            }
+    #define TRANSPOSE_8X8(name, real, octet)                                                                  \
+        static inline int name(real *to, Py_ssize_t row_to, const real *from, Py_ssize_t row_from) {          \
+            octet r[8], t;                                                                                    \
+            int i;                                                                                            \
+            for (i = 0; i < 8; i++) r[i] = *(const octet *)(from + i * row_from);                             \
+            EXCHANGE(1, 0, 8, 2, 10, 4, 12, 6, 14, 1, 9, 3, 11, 5, 13, 7, 15)                                 \
+            EXCHANGE(2, 0, 1, 8, 9, 4, 5, 12, 13, 2, 3, 10, 11, 6, 7, 14, 15)                                 \
+            EXCHANGE(4, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15)                                 \
+            for (i = 0; i < 8; i++) *(octet *)(to + i * row_to) = r[i];                                       \
+            return 1;                                                                                         \
+        }
+    TRANSPOSE_8X8(transpose_float, float, float_octet)
+    TRANSPOSE_8X8(transpose_double, double, double_octet)
+    #endif
+    #endif
+    #ifndef TRANSPOSE_8X8
+    static inline int transpose_float(float *a, Py_ssize_t b, const float *c, Py_ssize_t d) { return 0; }
+    static inline int transpose_double(double *a, Py_ssize_t b, const double *c, Py_ssize_t d) { return 0; }
+    #endif
+    """
+    ctypedef float float_lanes
+    ctypedef double double_lanes
+    void FETCH(const void*) noexcept nogil
+    int transpose_float(float*, Py_ssize_t, const float*, Py_ssize_t) noexcept nogil
+    int transpose_double(double*, Py_ssize_t, const double*, Py_ssize_t) noexcept nogil
+
+cdef enum:
+    SMALL = 32  # multiply-adds up to which a product is done number by number,
+    LARGE = 8000000  # and from which it is done in blocks:
+    DEEP = 512  # so many terms of each sum at a time
+
+ctypedef fused vec:
+    float_lanes
+    double_lanes
+
+cdef struct Ahead:  # rows of memory that will be needed soon
+    const char* x
+    Py_ssize_t row  # bytes
+    const int64_t* next  # the rows to fetch: from here
+    const int64_t* end  # to before here
+    Py_ssize_t at  # where in the next row
+    Py_ssize_t pace  # vector operations from one line of 64 bytes to the next
+    Py_ssize_t due  # operations since the last line
+
+
+cdef inline void fetch(Ahead* ahead, Py_ssize_t operations) noexcept nogil:
+    """Ask the memory for what is due after these operations. A core waits for about twenty lines at a time, and stands
+    still when asked for more: so not all at once, but one now and then, while it multiplies."""
+    ahead.due += operations
+    while ahead.due >= ahead.pace and ahead.next != ahead.end:
+        FETCH(ahead.x + ahead.next[0] * ahead.row + min(ahead.at, ahead.row - 1))
+        ahead.due -= ahead.pace
+        ahead.at += 64
+        if ahead.at >= ahead.row + 63:  # a row that begins within a line ends in one more
+            ahead.at = 0
+            ahead.next += 1
+
+
+cdef inline void tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t row, Py_ssize_t step, const real* b,
+                       Py_ssize_t ldb, Py_ssize_t p, const real* start, real scale, int height,
+                       vec* lanes) noexcept nogil:
+    """Up to eight rows of C, one vector wide: scale * (start + A B), each row summed in a register of its own.
+
+    height is a constant wherever this is called, so that the compiler makes eight functions without branches of it.
+    """
+    cdef vec w, c0, c1, c2, c3, c4, c5, c6, c7
+    cdef Py_ssize_t i
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        c0 = (<const vec*> start)[0]
+        c1 = c2 = c3 = c4 = c5 = c6 = c7 = c0
+        for i in range(p):
+            w = (<const vec*> b)[0]
+            c0 += w * a[0]
+            if height > 1:
+                c1 += w * a[row]
+            if height > 2:
+                c2 += w * a[2 * row]
+            if height > 3:
+                c3 += w * a[3 * row]
+            if height > 4:
+                c4 += w * a[4 * row]
+            if height > 5:
+                c5 += w * a[5 * row]
+            if height > 6:
+                c6 += w * a[6 * row]
+            if height > 7:
+                c7 += w * a[7 * row]
+            a += step
+            b += ldb
+        (<vec*> c)[0] = c0 * scale
+        if height > 1:
+            (<vec*> (c + ldc))[0] = c1 * scale
+        if height > 2:
+            (<vec*> (c + 2 * ldc))[0] = c2 * scale
+        if height > 3:
+            (<vec*> (c + 3 * ldc))[0] = c3 * scale
+        if height > 4:
+            (<vec*> (c + 4 * ldc))[0] = c4 * scale
+        if height > 5:
+            (<vec*> (c + 5 * ldc))[0] = c5 * scale
+        if height > 6:
+            (<vec*> (c + 6 * ldc))[0] = c6 * scale
+        if height > 7:
+            (<vec*> (c + 7 * ldc))[0] = c7 * scale
+
+
+cdef inline void product(real* c, Py_ssize_t ldc, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a,
+                         Py_ssize_t row, Py_ssize_t step, const real* b, Py_ssize_t ldb, bint packed, const real* start,
+                         real scale, real* scratch, Ahead* ahead, vec* lanes) noexcept nogil:
+    """C (m, n) = scale * (start + A B), a strip of one vector's width after the other.
+
+    ldc, ldb: from a row of C or B to the next. B is (p, n) by rows or, packed, strip by strip; start likewise (n,), or
+    NULL for 0.
+    scratch: p vectors, for the last columns of an unpacked B. ahead: what to fetch meanwhile, or NULL.
+    """
+    cdef real zeros[16]
+    cdef real out[128]
+    cdef const real* panel
+    cdef const real* first
+    cdef real* target
+    cdef Py_ssize_t i, j, q, r, strip, width, ld, ldt
+    cdef Py_ssize_t L = sizeof(vec) // sizeof(real)
+    cdef int h, tiles = <int> ((m + 7) // 8)
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for q in range(L):
+            zeros[q] = 0
+        for strip in range((n + L - 1) // L):
+            j = strip * L
+            width = min(L, n - j)
+            panel = b + j * p if packed else b + j
+            ld = L if packed else ldb
+            if width < L and not packed:  # a whole vector would read past the row's end
+                for q in range(p):
+                    for r in range(L):
+                        scratch[q * L + r] = panel[q * ldb + r] if r < width else 0
+                panel = scratch
+                ld = L
+            first = &zeros[0]
+            if start is not NULL:
+                first = start + j
+            ldt = ldc if width == L else L
+            i = 0
+            for q in range(tiles):
+                h = <int> ((m * (q + 1)) // tiles - i)  # rows shared out evenly: five and five, not eight and two
+                target = c + i * ldc + j if width == L else &out[0]
+                if h == 8:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 8, lanes)
+                elif h == 7:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 7, lanes)
+                elif h == 6:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 6, lanes)
+                elif h == 5:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 5, lanes)
+                elif h == 4:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 4, lanes)
+                elif h == 3:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 3, lanes)
+                elif h == 2:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 2, lanes)
+                else:
+                    tile(target, ldt, a + i * row, row, step, panel, ld, p, first, scale, 1, lanes)
+                if width < L:
+                    for r in range(h):
+                        memcpy(c + (i + r) * ldc + j, out + r * L, width * sizeof(real))
+                i += h
+                if ahead is not NULL:
+                    fetch(ahead, h * p)
+
+
+cdef inline void transpose(real* to, Py_ssize_t ldt, const real* w, Py_ssize_t ldw, Py_ssize_t K,
+                           Py_ssize_t J) noexcept nogil:
+    """to (J, K) = the transpose of w (K, J), by blocks of 8 x 8; ldt, ldw: from one row to the next."""
+    cdef Py_ssize_t j, k, done = 0
+    for j in range(0, J - 7, 8):
+        for k in range(0, K - 7, 8):
+            if real is float:
+                done = transpose_float(to + j * ldt + k, ldt, w + k * ldw + j, ldw)
+            else:
+                done = transpose_double(to + j * ldt + k, ldt, w + k * ldw + j, ldw)
+    for j in range(J // 8 * 8 if done else 0, J):  # the last columns, or all where the compiler has no shuffles
+        for k in range(K):
+            to[j * ldt + k] = w[k * ldw + j]
+    for k in range(K // 8 * 8, K):
+        for j in range(J // 8 * 8 if done else 0):
+            to[j * ldt + k] = w[k * ldw + j]
+
+
+cdef inline void pack(real* packed, const real* w, Py_ssize_t row, Py_ssize_t K, Py_ssize_t J,
+                      Py_ssize_t L) noexcept nogil:
+    """packed (J, L) = the transpose of w (K, J), filled up with zeros; row: from one row of w to the next."""
+    cdef Py_ssize_t j, k
+    transpose(packed, L, w, row, K, J)
+    if K < L:
+        for j in range(J):
+            for k in range(K, L):
+                packed[j * L + k] = 0
+
+
+cdef inline void blocks(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                        Py_ssize_t step, const real* b, bint transposed, const real* start, real scale, real* scratch,
+                        Ahead* ahead, vec* lanes) noexcept nogil:
+    """multiply for large matrices: eight rows by four strips by DEEP terms at a time, so that what is used again is still
+    in a cache near by.
+
+    scratch: DEEP * (m + 5 vectors), to copy into what would lie badly: columns of A, and rows of B that are a multiple of
+    4096 bytes apart, which share one place in the first cache.
+    """
+    cdef real begin[64]
+    cdef real out[512]
+    cdef Py_ssize_t i, j, k, q, r, h, block, done, deep, width, L = sizeof(vec) // sizeof(real), W = 4 * L
+    cdef bint by_columns = step != 1, packed = transposed or n * sizeof(real) % 4096 == 0
+    cdef const real* rows
+    cdef const real* panel
+    cdef real* last = scratch + W * DEEP  # for the columns of B that do not fill a vector
+    cdef real* copied = last + L * DEEP
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for block in range((p + DEEP - 1) // DEEP):
+            done = block * DEEP
+            deep = min(DEEP, p - done)
+            if by_columns:
+                for i in range(0, m, 8):
+                    h = min(8, m - i)
+                    for q in range(deep):
+                        for r in range(h):
+                            copied[i * deep + q * h + r] = a[i + r + (done + q) * step]
+            for j from 0 <= j < n by W:
+                width = min(W, n - j)
+                panel = b + done * n + j
+                if transposed:
+                    for k from 0 <= k < width by L:
+                        pack(scratch + k * deep, b + (j + k) * p + done, p, min(L, width - k), deep, L)
+                elif packed:
+                    for q in range(deep):
+                        for k in range(4):
+                            (<vec*> (scratch + (k * deep + q) * L))[0] = (<const vec*> (panel + q * n + k * L))[0]
+                if packed:
+                    panel = scratch
+                for k in range(W):
+                    begin[k] = start[j + k] if start is not NULL and done == 0 and k < width else 0
+                for i in range(0, m, 8):
+                    h = min(8, m - i)
+                    rows = a + i * row + done * step
+                    if by_columns:
+                        rows = copied + i * deep
+                    product(&out[0] if done else c + i * n + j, W if done else n, h, width, deep, rows, row,
+                            h if by_columns else step, panel, n, packed, &begin[0], scale, last, ahead, lanes)
+                    if done:
+                        for r in range(h):
+                            for k in range(width):
+                                c[(i + r) * n + j + k] += out[r * W + k]
+
+
+cdef inline void small_product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                               Py_ssize_t step, const real* b, bint transposed, const real* start,
+                               real scale) noexcept nogil:
+    """C (m, n) = scale * (start + A B) entry by entry: a handful of numbers is not worth a vector."""
+    cdef Py_ssize_t i, j, q, down = 1 if transposed else n, along = p if transposed else 1
+    cdef real total
+    for i in range(m):
+        for j in range(n):
+            total = 0 if start is NULL else start[j]
+            for q in range(p):
+                total += a[i * row + q * step] * b[q * down + j * along]
+            c[i * n + j] = scale * total
+
+
+cdef inline void by_size(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                         Py_ssize_t step, const real* b, bint transposed, const real* start, real scale, real* scratch,
+                         Ahead* ahead, vec* lanes) noexcept nogil:
+    cdef Py_ssize_t j, L = sizeof(vec) // sizeof(real), padded = (n + L - 1) // L * L
+    cdef real* row_of_start = scratch + padded * p
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        if m * n * p <= SMALL:
+            small_product(c, m, n, p, a, row, step, b, transposed, start, scale)
+        elif m * n * p >= LARGE:
+            blocks(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, lanes)
+        elif transposed:
+            for j from 0 <= j < n by L:
+                pack(scratch + j * p, b + j * p, p, min(L, n - j), p, L)
+            for j in range(padded):
+                row_of_start[j] = start[j] if start is not NULL and j < n else 0
+            product(c, n, m, n, p, a, row, step, scratch, n, True, row_of_start, scale, <real*> NULL, ahead, lanes)
+        else:
+            product(c, n, m, n, p, a, row, step, b, n, False, start, scale, scratch, ahead, lanes)
+
+
+cdef inline void multiply(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
+                          Py_ssize_t step, const real* b, bint transposed, const real* start, real scale, real* scratch,
+                          Ahead* ahead) noexcept nogil:
+    """C (m, n) = scale * (start + A B), in the way that suits its size.
+
+    A is a[i * row + q * step], i < m, q < p; B is b (p, n), or the transpose of b (n, p); start (n,), or NULL for 0.
+    scratch: memory for what is copied, see _scratch_size. ahead: what to fetch meanwhile, or NULL.
+    """
+    if real is float:
+        by_size(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, <float_lanes*> NULL)
+    else:
+        by_size(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, <double_lanes*> NULL)
+
+
+cdef inline void vector_sums(real* part, const real* a, Py_ssize_t m, Py_ssize_t n, vec* lanes) noexcept nogil:
+    """part = the sum of m vectors that are n numbers apart: every fourth in a register of its own."""
+    cdef vec s0, s1, s2, s3
+    cdef real zeros[16]
+    cdef Py_ssize_t i
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for i in range(<Py_ssize_t> (sizeof(vec) // sizeof(real))):
+            zeros[i] = 0
+        s0 = s1 = s2 = s3 = (<const vec*> &zeros[0])[0]
+        for i in range(0, m - 3, 4):
+            s0 += (<const vec*> (a + i * n))[0]
+            s1 += (<const vec*> (a + (i + 1) * n))[0]
+            s2 += (<const vec*> (a + (i + 2) * n))[0]
+            s3 += (<const vec*> (a + (i + 3) * n))[0]
+        for i in range(m // 4 * 4, m):
+            s0 += (<const vec*> (a + i * n))[0]
+        (<vec*> part)[0] = (s0 + s1) + (s2 + s3)
+
+
+cdef inline real number_sum(const real* a, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
+    """The same for one column."""
+    cdef real s0 = 0, s1 = 0, s2 = 0, s3 = 0
+    cdef Py_ssize_t i
+    for i in range(0, m - 3, 4):
+        s0 += a[i * n]
+        s1 += a[(i + 1) * n]
+        s2 += a[(i + 2) * n]
+        s3 += a[(i + 3) * n]
+    for i in range(m // 4 * 4, m):
+        s0 += a[i * n]
+    return (s0 + s1) + (s2 + s3)
+
+
+cdef inline void strip_sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t width, real scale,
+                            vec* lanes) noexcept nogil:
+    """scale * the sums of the first columns: of a whole vector of them, or one by one where there are fewer in all."""
+    cdef real part[16]
+    cdef double whole[16]
+    cdef Py_ssize_t i, q, L = sizeof(vec) // sizeof(real)
+    if m <= DEEP:
+        if width == L:
+            vector_sums(total, a, m, n, lanes)
+        for q in range(width):
+            total[q] = (total[q] if width == L else number_sum(a + q, m, n)) * scale
+        return
+    for q in range(width):
+        whole[q] = 0
+    for i from 0 <= i < m by DEEP:
+        if width == L:
+            vector_sums(&part[0], a + i * n, min(<Py_ssize_t> DEEP, m - i), n, lanes)
+        for q in range(width):
+            whole[q] += part[q] if width == L else number_sum(a + i * n + q, min(<Py_ssize_t> DEEP, m - i), n)
+    for q in range(width):
+        total[q] = <real> (whole[q] * scale)
+
+
+cdef inline void sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, real scale, vec* lanes) noexcept nogil:
+    cdef Py_ssize_t strip, j, L = sizeof(vec) // sizeof(real)
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for strip in range(n // L):
+            strip_sums(total + strip * L, a + strip * L, m, n, L, scale, lanes)
+        if n % L:
+            j = max(n - L, 0)  # the last vector overlaps the one before
+            strip_sums(total + j, a + j, m, n, n - j, scale, lanes)
+
+
+cdef inline void column_sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, real scale) noexcept nogil:
+    """total (n,) = scale * the sum of the rows of a (m, n), in one order for all columns and all widths of vectors:
+
+    DEEP rows at a time as ((s0 + s1) + (s2 + s3)), s_i the sum of rows i, i + 4, ...; s0 has the last ones too, where
+    four do not divide. The sums of so many rows are added in double, one after the other.
+    """
+    cdef Py_ssize_t j
+    if m == 1:
+        for j in range(n):
+            total[j] = a[j] * scale
+    elif real is float:
+        sums(total, a, m, n, scale, <float_lanes*> NULL)
+    else:
+        sums(total, a, m, n, scale, <double_lanes*> NULL)

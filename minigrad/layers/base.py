@@ -1,0 +1,147 @@
+"""What all layers share: how one is called, saved, trained, and found by its name.
+
+    forward(x) -> (out, saved)                        saved: whatever backward will need
+    backward(delta, saved) -> (delta below, gradients)
+
+delta is per sample, (N, K): delta[n] = d c_n / d out[n], without the 1/N of the mean. Write a layer of your
+own as a class with these two methods, derived from Layer.
+
+Index legend: n sample (N), k output neuron (K), j input (J).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .._advice import described
+from .._checks import as_batch, as_float
+from .parameters import float_of, put_back, settle
+
+# Class name -> class: what a saved net can be made of. A class enters it by being derived from Layer.
+LAYERS: dict[str, type["Layer"]] = {}
+
+
+def is_ours(cls):
+    """Is a class minigrad's own, rather than of somebody who derived from one?"""
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+class Layer:
+    """What all layers share. A layer of your own needs forward and backward; the rest is inherited.
+
+    To be saved it also needs parameter_names, buffer_names where it keeps other arrays, and config(): see there.
+    """
+
+    training = True
+    in_features: int | None = None  # the width of the input; None where any will do
+    parameter_names: tuple = ()  # attributes that are trained
+    buffer_names: tuple = ()  # attributes that are kept with the weights but not trained
+    positional: tuple = ()  # arguments that repr shows without their names
+
+    def __init_subclass__(cls, abstract=False, **rest):
+        """Makes the class known to save and load. One defined again, as in a notebook, takes the place of the older.
+
+        abstract: for classes that are only derived from. The name of one of minigrad's own stays minigrad's.
+        """
+        super().__init_subclass__(**rest)
+        taken = cls.__name__ in LAYERS and is_ours(LAYERS[cls.__name__])
+        if not abstract and (is_ours(cls) or not taken):
+            LAYERS[cls.__name__] = cls
+
+    def forward(self, x):
+        """x (N, J) -> (out (N, K), saved)."""
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def backward(self, delta, saved):
+        """delta (N, K) -> (delta below (N, J), {parameter name: WeightGradient or array})."""
+        raise NotImplementedError(f"{type(self).__name__}.backward")
+
+    def __call__(self, x):
+        x = as_batch(x, "x", self.dtype, self.in_features)
+        with np.errstate(all="ignore"):  # what overflows shows in what is returned
+            return self.forward(x)[0]
+
+    def parameters(self):
+        """{name: array}, the trained arrays themselves: change them in place and the layer changes."""
+        return {name: array for name in self.parameter_names if (array := getattr(self, name)) is not None}
+
+    def state(self):
+        """{name: array}: parameters, then buffers; the arrays themselves."""
+        found = self.parameters()
+        for name in self.buffer_names:
+            found[name] = getattr(self, name)
+        return found
+
+    def state_dict(self):
+        """{name: copy of the array}: parameters and buffers. Names and shapes are PyTorch's."""
+        return {name: array.copy() for name, array in self.state().items()}
+
+    def load_state_dict(self, state):
+        """Copy in the arrays of a state_dict: any mapping of names to arrays, PyTorch's too, or an open .npz file.
+
+        Entries called num_batches_tracked, which PyTorch's BatchNorm counts, are ignored. KeyError, TypeError or
+        ValueError, before any change, where names, shapes or types do not fit, where a number is beyond the layer's
+        float type, or a running variance below 0. NaN and infinity are copied as they are.
+        """
+        if not isinstance(state, Mapping):
+            fix = "; use state.state_dict()" if hasattr(state, "state_dict") else ""
+            raise TypeError(f"state is {described(state)}, expected a dict, or another mapping of names to arrays{fix}")
+        settle(self)
+        mine, arrays = self.state(), {}
+        missing = [name for name in mine if name not in state]
+        extra = [n for n in state if n not in mine and str(n).rpartition(".")[2] != "num_batches_tracked"]
+        if missing or extra:
+            raise KeyError(f"state has missing entries {missing} and unexpected entries {extra}")
+        for name, array in mine.items():
+            arrays[name] = _fitting(state[name], f"state[{name!r}]", array)
+            if name.rpartition(".")[2] == "running_var" and (arrays[name] < 0).any():
+                raise ValueError(f"state[{name!r}] holds {arrays[name].min():g}, expected variances of at least 0")
+        put_back(self, arrays)
+
+    @property
+    def dtype(self):
+        """The float type of the parameters; None where there are none."""
+        return next((dtype for array in self.parameters().values() if (dtype := float_of(array))), None)
+
+    def shapes(self):
+        """{name: shape} of the parameters and buffers whose shape the constructor's arguments fix."""
+        return {}
+
+    def children(self):
+        """The layers inside this one, as (name, layer)."""
+        return []
+
+    def train(self, mode=True):
+        """Training mode, for Dropout and BatchNorm; returns the layer."""
+        self.training = bool(mode)
+        for _, child in self.children():
+            child.train(mode)
+        return self
+
+    def eval(self):
+        """Evaluation mode: Dropout passes everything, BatchNorm uses its running statistics."""
+        return self.train(False)
+
+    def config(self):
+        """The constructor's arguments, {name: value}: what repr shows, and what load makes the layer again from.
+
+        Values are None, numbers, text, layers, and lists and dicts of them. Those with their defaults may be left out.
+        """
+        return {}
+
+    def __repr__(self):
+        arguments = [repr(v) if k in self.positional else f"{k}={v!r}" for k, v in self.config().items()]
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+
+def _fitting(array, name, mine):
+    """The argument as an array of its own, fit to be copied into mine."""
+    plain = as_float(array, name)
+    if plain.shape != mine.shape:
+        raise ValueError(f"{name} has shape {plain.shape}, expected {mine.shape}")
+    with np.errstate(all="ignore"):
+        fitting = plain.astype(mine.dtype)  # a copy: it may be an array of the net that is about to change
+    if (np.isinf(fitting) & ~np.isinf(plain)).any():
+        largest = np.abs(plain[np.isfinite(plain)]).max()
+        raise ValueError(f"{name} holds {largest:g}, which is beyond {mine.dtype}")
+    return fitting

@@ -1,0 +1,174 @@
+"""Layers in a row, layers with a short cut, and mlp(): the usual net in one call."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+
+from .._advice import described
+from .._checks import as_batch, float_type, generator, instance, shown, whole_number
+from .activations import activation as activation_named
+from .base import Layer
+from .linear import Linear
+from .parameters import tree
+
+
+class Sequential(Layer):
+    """Layers one after the other. net[i] is a layer, len(net) their number; names of parameters are "0.weight", ..."""
+
+    def __init__(self, *layers):
+        if not layers:
+            raise ValueError(f"{type(self).__name__} needs at least one layer, got none")
+        if len(layers) == 1 and isinstance(layers[0], list | tuple):
+            fix = f"give the layers one by one, as {type(self).__name__}(*layers) does"
+            raise TypeError(f"layer 0 is {described(layers[0])}, expected a Layer; {fix}")
+        self.layers = [instance(layer, Layer, f"layer {i}") for i, layer in enumerate(layers)]
+
+    def __len__(self):
+        return len(self.layers)
+
+    def __getitem__(self, i):
+        return self.layers[i]
+
+    def __iter__(self):
+        return iter(self.layers)
+
+    def children(self):
+        return [(str(i), layer) for i, layer in enumerate(self.layers)]
+
+    def forward(self, x):
+        saved = []
+        for layer in self.layers:
+            x, kept = layer.forward(x)
+            saved.append(kept)
+        return x, saved
+
+    def backward(self, delta, saved):
+        found = []
+        for layer, kept in zip(reversed(self.layers), reversed(saved), strict=True):
+            delta, gradients = layer.backward(delta, kept)
+            found.append(gradients)
+        return delta, nested(reversed(found))
+
+    def parameters(self):
+        """{name: array}, the trained arrays themselves; a weight that is used twice once, by its first name."""
+        found = nested(layer.parameters() for layer in self.layers)
+        first = {id(array): name for name, array in reversed(found.items())}
+        return found if len(first) == len(found) else {n: a for n, a in found.items() if first[id(a)] == n}
+
+    def state(self):
+        """{name: array}: parameters and buffers; the arrays themselves, under every name that they have."""
+        return nested(layer.state() for layer in self.layers)
+
+    @property
+    def in_features(self):  # type: ignore[override]
+        return self.layers[0].in_features
+
+    @property
+    def dtype(self):
+        return next((layer.dtype for layer in self.layers if layer.dtype is not None), None)
+
+    def summary(self):
+        """Print a table: layer, output shape, number of parameters."""
+        rows, width = [("layer", "output shape", "parameters")], None
+        for path, layer in walk(self):
+            width = getattr(layer, "out_features", getattr(layer, "num_features", width))
+            count = sum(array.size for array in layer.parameters().values())
+            rows.append((f"{path} {layer!r}", f"(N, {width or '?'})", f"{count:,}"))
+        rows.append(("total", "", f"{sum(array.size for array in self.parameters().values()):,}"))
+        first, second, third = (max(len(row[i]) for row in rows) for i in range(3))
+        for name, shape, count in rows:
+            print(f"{name:<{first}}  {shape:<{second}}  {count:>{third}}")
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+
+
+class Residual(Sequential):
+    """x + layers(x): a short cut past the layers inside (He et al. 2016). They must keep the width."""
+
+    def forward(self, x):
+        out, saved = super().forward(x)
+        if out.shape != x.shape:
+            raise ValueError(f"layers inside Residual turn shape {x.shape} into {out.shape}; they must keep it")
+        return x + out, saved
+
+    def backward(self, delta, saved):
+        below, gradients = super().backward(delta, saved)
+        return delta + below, gradients
+
+
+def in_a_row(net, name):
+    """net itself if it is a Sequential that passes its input through its layers and does nothing else."""
+    instance(net, Sequential, name)
+    if type(net).forward is not Sequential.forward:
+        came = f"{described(net)} with a forward of its own"
+        raise TypeError(f"{name} is {came}, expected a Sequential; use mg.Sequential({name})")
+    return net
+
+
+def nested(dicts):
+    """[{"weight": ...}, {}, ...] -> {"0.weight": ..., ...}."""
+    return {f"{i}.{name}": value for i, entries in enumerate(dicts) for name, value in entries.items()}
+
+
+def first_names(net):
+    """{name: first name} of the trained arrays that have several names."""
+    parameters = net.parameters()
+    first = {id(array): name for name, array in parameters.items()}
+    return {n: first[id(a)] for n, a in net.state().items() if n not in parameters and id(a) in first}
+
+
+def walk(layer, path=""):
+    """The layers that hold no others, with their paths: ("0", Linear), ("3.1", Sigmoid), ..."""
+    for name, child in layer.children():
+        if child.children():
+            yield from walk(child, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", child
+
+
+def modes(layer):
+    """[(layer, is it in training mode?)], layers that hold others included: what train() and eval() change."""
+    return [(inner, inner.training) for _, inner in tree(layer)]
+
+
+def mlp(sizes, activation="sigmoid", init="glorot_uniform", dtype=np.float64, rng=None):
+    """Linear layers of the given sizes with an activation between them; the output is linear.
+
+    mlp([64, 32, 10]) is Sequential(Linear(64, 32), Sigmoid(), Linear(32, 10)). init is a name of
+    mg.initializers.INITIALIZERS, a function (rng, K, J) -> (K, J), or "tanh_equivalent": the net of sigmoids (or
+    centred sigmoids) that computes what the tanh net with Glorot weights V and zero biases computes. From
+    sigma(z) = (1 + tanh(z/2)) / 2: W = 2V in the first layer, 4V between hidden layers, 2V in the last; and for the
+    plain sigmoid b = -W 1/2 wherever its inputs are sigmoids.
+    """
+    if not isinstance(sizes, Iterable) or getattr(sizes, "ndim", 1) != 1:
+        raise TypeError(f"sizes must be a list of widths, not {shown(sizes)}")
+    sizes = [whole_number(size, f"sizes[{i}]", 1) for i, size in enumerate(sizes)]
+    if len(sizes) < 2:
+        raise ValueError(f"sizes is {shown(sizes)}, expected at least an input and an output width")
+    rng, dtype = generator(rng), float_type(dtype)
+    activation_named(activation)
+    twin = isinstance(init, str) and init == "tanh_equivalent"
+    if twin and activation not in ("sigmoid", "centered_sigmoid"):
+        raise ValueError(f"init 'tanh_equivalent' is for sigmoid and centered_sigmoid nets, not {activation!r}")
+    layers = []
+    for i, (J, K) in enumerate(pairwise(sizes)):
+        linear = Linear(J, K, init="glorot_uniform" if twin else init, dtype=dtype, rng=rng)
+        if twin:
+            linear.weight *= (2 if i > 0 else 1) * (2 if i < len(sizes) - 2 else 1)
+            if i > 0 and activation == "sigmoid":
+                linear.bias -= linear.weight.sum(axis=1) / 2
+        layers += [linear, activation_named(activation)]
+    return Sequential(*layers[:-1])
+
+
+def predict_width(net, x):
+    """The number of outputs of net, from one row of x in eval mode: nothing is changed."""
+    kept = modes(net)
+    try:
+        net.eval()
+        return as_batch(net(x[:1]), "the net's output").shape[1]
+    finally:
+        for layer, mode in kept:
+            layer.training = mode

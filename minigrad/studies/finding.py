@@ -1,0 +1,154 @@
+"""A finding: one claim, what was measured about it, and the verdict that follows from the numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+CLAIMS = {
+    "Q1": "The gradient of a weight is an error times an activation, delta_k a_j: an outer product that can be seen.",
+    "Q2": "If all inputs a_j are positive, the weights into neuron k all get the sign of delta_k.",
+    "Q3": "A layer still mixes signs, because its neurons have different delta_k.",
+    "Q4": "Some sign patterns of the update cannot be reached, and that costs when one of them is needed.",
+    "Q5": "Sigmoid's updates have a reduced entropy: fewer bits of sign freedom.",
+    "Q6": "A mini-batch sums over samples and so restores the freedom.",
+    "Q7": "The sign constraint makes gradient descent zig-zag, and so makes it slow.",
+    "Q8": "Sigmoid saturates at both tails, and the gradient there is tiny.",
+    "Q9": "Sigmoid's derivative is at most 0.25, so the error vanishes with depth.",
+    "Q10": "Backprop multiplies by the activation's derivative at every layer.",
+    "Q11": "A logistic output with binary cross-entropy is not a problem.",
+    "Q12": "What helps: tanh, centring, initialisation, normalisation, residuals, momentum, Adam.",
+}
+KINDS = ("true", "partly", "not the cause")
+
+
+@dataclass(frozen=True)
+class Number:
+    """One measured number, with its unit, its spread over the runs, and what is expected of it.
+
+    name    in words a reader understands without the code: "single-signed rows per sample, sigmoid"
+    value   the number itself; of several runs the median
+    unit    "%", "steps", "decades per layer", ...; "" for a pure number
+    low, high  the smallest and largest over the runs; None where there was one run
+    runs    how many runs (seeds, samples, rows: say which in the name) stand behind it
+    theory  what the theorem predicts, where it predicts a number
+    expect  (least, most), None for no bound: the verdict rests on value lying in it, ends included
+    descriptive  True where it only describes: no verdict rests on it, and nothing is expected of it. A number of a
+            study has one of the two, so that none is left unchecked by oversight
+    """
+
+    name: str
+    value: float
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    runs: int = 1
+    theory: float | None = None
+    expect: tuple[float | None, float | None] | None = None
+    descriptive: bool = False
+
+    def __post_init__(self) -> None:
+        if self.descriptive and self.expect is not None:
+            raise ValueError(f"{self.name}: it has an `expect` interval, so it is not descriptive")
+
+    @classmethod
+    def of(cls, name: str, values: Iterable[float], unit: str = "", **rest: Any) -> Number:
+        """The median of several runs, with their spread."""
+        values = [float(v) for v in values]
+        return cls(name, float(np.median(values)), unit, min(values), max(values), len(values), **rest)
+
+    @property
+    def as_expected(self) -> bool:
+        """Does the value lie in the expected interval? True where nothing is expected, False for NaN."""
+        if self.expect is None:
+            return True
+        if math.isnan(self.value):
+            return False
+        least, most = self.expect
+        return bool((least is None or self.value >= least) and (most is None or self.value <= most))
+
+    def __str__(self) -> str:
+        """As people write it: 27.5 % (26.1 to 29, 5 runs)."""
+        text = f"{figure(self.value)} {self.unit}".strip()
+        if self.runs > 1 and self.low is not None and self.high is not None:
+            text += f" ({figure(self.low)} to {figure(self.high)}, {self.runs} runs)"
+        return text
+
+
+def figure(value: float) -> str:
+    """A number for people: thousands with commas, otherwise three significant digits."""
+    if math.isfinite(value) and (value == int(value) or abs(value) >= 999.5) and abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+@dataclass(eq=False)
+class Finding:
+    """A claim and its judgement. The verdict is meant to follow from the numbers alone.
+
+    id        "Q1" to "Q12"; the claim's words are CLAIMS[id]
+    kind      "true", "partly" (true only when ...), "not the cause"
+    verdict   one sentence
+    deciding  the deciding number for the table, in a few words: "100 % of rows, sigmoid; 0 %, tanh"
+    numbers   all of them, the deciding ones with an `expect` interval
+    theorem   what is proved: "Rank one: sgn G = sgn delta sgn a^T", in words and symbols, without a bare
+    label test      the tests that stand behind it: "tests/theory/test_rank_one.py" code      about ten
+    lines of Python, runnable as they stand, that print the deciding number pictures  {file name: what you
+    see} caveat    where it stops being true, or what was not measured seeds     the seeds used data
+    what plot() needs; not written to findings.json
+    """
+
+    id: str
+    kind: str
+    verdict: str
+    deciding: str
+    numbers: list[Number]
+    theorem: str
+    test: str
+    code: str
+    pictures: dict[str, str]
+    caveat: str
+    seeds: list[int]
+    data: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.id not in CLAIMS:
+            raise ValueError(f"unknown claim {self.id!r}, expected one of: {', '.join(CLAIMS)}")
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown kind {self.kind!r}, expected one of: {', '.join(KINDS)}")
+        if not any(number.expect for number in self.numbers):
+            raise ValueError(f"{self.id}: no number has an `expect` interval, so nothing decides the verdict")
+
+    @property
+    def claim(self) -> str:
+        return CLAIMS[self.id]
+
+    @property
+    def confirmed(self) -> bool:
+        """Do the numbers of this run bear the verdict out?"""
+        return all(number.as_expected for number in self.numbers)
+
+    def entry(self) -> dict[str, Any]:
+        """The finding as JSON-ready values: an entry of findings.json."""
+        entry: dict[str, Any] = {name: getattr(self, name) for name in ("id", "claim", "kind", "verdict")}
+        entry |= {"confirmed": self.confirmed, "deciding": self.deciding}
+        entry["numbers"] = [
+            {key: _plain(value) for key, value in vars(number).items()} | {"as_expected": number.as_expected}
+            for number in self.numbers
+        ]
+        for name in ("theorem", "test", "code", "pictures", "caveat", "seeds"):
+            entry[name] = getattr(self, name)
+        return entry
+
+
+def _plain(value):
+    """NumPy's numbers as Python's; what JSON has no number for (nan, inf) as a string."""
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value

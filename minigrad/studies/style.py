@@ -1,0 +1,119 @@
+"""How the pictures look: the two colours of plus and minus, a few helpers, and no matplotlib until needed."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from io import BytesIO
+
+PLUS, MINUS, ZERO = "#D55E00", "#0072B2", "#F0F0F0"  # Okabe and Ito's, told apart by every kind of eye
+INK, GREEN, PINK, AMBER = "#444444", "#009E73", "#CC79A7", "#E69F00"  # lines that mean neither plus nor minus
+NEUTRAL = (INK, GREEN, PINK, AMBER)
+
+WIDTH = 8.0  # inches: at 100 dots per inch the 800 pixels at which every picture must be legible
+_SETTINGS = {
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.labelsize": 12,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": "#222222",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "lines.linewidth": 2,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.prop_cycle": None,  # filled in below, where matplotlib is at hand
+}
+
+
+@contextlib.contextmanager
+def settings():
+    """Within it matplotlib has its defaults and ours, whatever the user's matplotlibrc says; afterwards the user's."""
+    matplotlib = need_matplotlib()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # all but the backend
+        matplotlib.rcParams.update(_SETTINGS | {"axes.prop_cycle": matplotlib.cycler(color=list(NEUTRAL))})
+        yield
+
+
+def styled(plot):
+    """Decorator of a plot function: it draws with these settings; matplotlib's own stay as they were."""
+
+    @functools.wraps(plot)
+    def wrapper(*args, **kwargs):
+        with settings():
+            return plot(*args, **kwargs)
+
+    return wrapper
+
+
+def png(figure, dots_per_inch):
+    """The figure as a PNG file, bytes; much is drawn, and asked of matplotlib's settings, only here."""
+    file = BytesIO()
+    with settings():
+        figure.savefig(file, format="png", dpi=dots_per_inch)
+    return file.getvalue()
+
+
+def need_matplotlib():
+    """The matplotlib module, or an ImportError that says how to get it."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise ImportError("the pictures need matplotlib, which is not installed: pip install matplotlib") from None
+    return matplotlib
+
+
+def figure(height=4.5, layout="constrained"):
+    """An empty figure, 8 inches wide. It belongs to no window and to no pyplot, so it needs no display."""
+    need_matplotlib()
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH, height), layout=layout)
+
+
+def coloured(ax, values):
+    """Signed numbers (rows, columns) as squares: PLUS above 0, MINUS below, the stronger the larger, 0 grey.
+
+    The palest orange and the palest blue are still orange and blue, so that every sign can be read. The
+    strength goes with the square root of the size: small entries stay visible, and the root of a product is
+    the product of the roots.
+    """
+    need_matplotlib()
+    from matplotlib.colors import ListedColormap, to_rgb
+
+    def pale(colour, strength):
+        return tuple(1 - strength * (1 - channel) for channel in to_rgb(colour))
+
+    strengths = [0.25 + 0.75 * i / 99 for i in range(100)]
+    shades = [pale(MINUS, s) for s in strengths[::-1]] + [to_rgb(ZERO)] + [pale(PLUS, s) for s in strengths]
+    size = (abs(values) / (abs(values).max() or 1.0)) ** 0.5
+    # 201 shades: the middle one is for 0 alone, so the numbers are turned into shade numbers here.
+    shade = 100 + ((values > 0) * 1.0 - (values < 0)) * (1 + 99 * size)
+    colours = ListedColormap(shades)
+    ax.imshow(shade, cmap=colours, vmin=-0.5, vmax=200.5, aspect="auto", interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=True, color=INK, linewidth=0.6)
+
+
+def sign_key(fig, x=0.01, y=0.02):
+    """The two words that explain the two colours, in the lower left corner (x, y as shares of the figure)."""
+    line = 0.22 / fig.get_figheight()
+    fig.text(x, y + line, "■ plus", color=PLUS, ha="left", va="bottom")
+    fig.text(x, y, "■ minus", color=MINUS, ha="left", va="bottom")
+
+
+def number(value, digits=2):
+    """A signed number for a picture, with a minus sign rather than a hyphen: "−0.73"."""
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def label_line(ax, x, y, text, color, **rest):
+    """A line's name beside a point of it, in the line's own colour: no legend to look up."""
+    rest = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False} | rest
+    return ax.annotate(text, (x, y), color=color, **rest)

@@ -1,0 +1,127 @@
+"""Training that went wrong: what overflowed and how large it was, and losses that rose without overflowing."""
+
+import copy
+import math
+import warnings
+from itertools import pairwise
+
+import numpy as np
+
+from .._checks import quiet
+from ..backprop import backprop
+from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
+
+ROWS = 1024  # samples that are looked at, at most
+KNOWN = (CrossEntropyLoss, BCELoss, BCEWithLogitsLoss, MSELoss)  # losses whose best constant output has a formula
+
+
+class DivergenceError(ArithmeticError):
+    """The loss, or a weight, stopped being finite. The net keeps the weights of the last finite epoch."""
+
+
+@quiet
+def overflow(net, loss, x, y, lr):
+    """(where the loss of a batch stopped being finite, what to do about it), in words. lr None: it was not used yet."""
+    bp = backprop(net, loss, x, y)
+    activations = bp.activations
+    slower = "start from smaller weights" if lr is None else f"try a smaller lr than {lr:g}"
+    if np.isfinite(bp.loss):
+        return "a step that is finite when it is looked at again, with other random numbers", slower
+    for i, (a, out) in enumerate(pairwise(activations)):
+        if not np.isfinite(out).all():
+            bad = [name for name, array in net[i].state().items() if not np.isfinite(array).all()]
+            if bad:
+                return f"layer {i}, {net[i]!r}: its {bad[0]} holds NaN or infinity", slower
+            weights = max((np.abs(array).max() for array in net[i].parameters().values()), default=0)
+            reached = f"its output overflows, with {'x' if i == 0 else 'an input'} of up to {np.abs(a).max():.3g}"
+            reached += f" and weights of up to {weights:.3g}" if weights else ""
+            large_x = i == 0 and np.abs(a).max() > max(weights, 1e6)
+            return f"layer {i}, {net[i]!r}: {reached}", "scale x, to mean 0 and spread 1" if large_x else slower
+    return (
+        f"the loss itself: every output is finite, the largest is {np.abs(activations[-1]).max():.3g}, "
+        f"and {loss!r} of it overflows",
+        "scale x and y" if lr is None else f"{slower}, or scale x and y",
+    )
+
+
+@quiet
+def constant_loss(loss, y, width):
+    """The loss of the best output that is the same for every sample: the entropy of the targets, or their variance.
+
+    For a loss of one's own the better of the targets' mean and zeros.
+    """
+    if type(loss) is CrossEntropyLoss:
+        shares = y.mean(axis=0, dtype=np.float64) if y.ndim > 1 else np.bincount(y) / len(y)
+        return _entropy(shares).sum()
+    if type(loss) in (BCELoss, BCEWithLogitsLoss):
+        shares = y.mean(axis=0, dtype=np.float64)
+        return (_entropy(shares) + _entropy(1 - shares)).mean()
+    if type(loss) is MSELoss:
+        return y.var(axis=0, dtype=np.float64).mean()
+    guesses = [np.zeros((len(y), width), y.dtype if y.dtype.kind == "f" else np.float64)]
+    if y.shape == guesses[0].shape:
+        guesses.append(np.broadcast_to(y.mean(axis=0), y.shape).copy())
+    return min(loss(guess, y) for guess in guesses)
+
+
+def _entropy(p):
+    """-p log p, and 0 for p = 0."""
+    return -p * np.log(np.where(p > 0, p, 1))
+
+
+def warn_if_risen(run, resumed):
+    """One RuntimeWarning where the loss ended above where it began by more than the best constant output explains.
+
+    Said of a rise that is larger than that loss and than the loss at the beginning. resumed: did the run begin before
+    this call of fit?
+    """
+    try:
+        text = _rise(run, resumed)
+    except Exception:  # a net or a loss of one's own that cannot do what only this question asks of it
+        return
+    if text:
+        warnings.warn(text, RuntimeWarning, stacklevel=4)  # the line that calls fit
+
+
+@quiet
+def _rise(run, resumed):
+    """What is to be said of a loss that rose; "" where it did not."""
+    net, loss, history, rows = run.net, run.loss, run.history, slice(None, None, -(-len(run.x) // ROWS))
+    known, x, y = type(loss) in KNOWN, run.x[rows], run.y[rows]
+    constant = float(constant_loss(loss, run.y, None) if known else constant_loss(loss, y, net(x[:1]).shape[-1]))
+    if not history.loss[-1] > 1.1 * constant:
+        return ""
+    before = copy.deepcopy(net)
+    for name, array in before.state().items():
+        array[...] = run.start[f"net.{name}"]
+    first, last = _outputs(before.eval(), x), _outputs(net, x)
+    begin, end = history.loss[0] if resumed else loss(first[-1], y), loss(last[-1], y)
+    # Dropout and BatchNorm may disturb one of the two ends, not both.
+    if not min(history.loss[-1], end) - begin > max(begin, constant):
+        return ""
+    sizes = [(_size(a), _size(b)) for a, b in zip(first, last, strict=True)]
+    grown = next((i for i, (a, b) in enumerate(sizes) if b > 2 * a), None)
+    where = ""
+    if grown is not None:
+        where = f", and the first layer whose output grew is layer {grown}, {net[grown]!r}"
+        where += ", from {:.3g} to {:.3g} (root mean square)".format(*sizes[grown])
+    return (
+        f"training diverged: the loss rose from {begin:.4g} to {end:.4g} after the last step, where the best constant "
+        "output has "
+        f"{constant:.4g}. The largest output is {np.abs(last[-1]).max():.3g}{where}. "
+        f"Try a smaller lr than {run.opt.lr:g}"
+    )
+
+
+def _size(a):
+    """The root of the mean square."""
+    return math.sqrt(np.square(a, dtype=np.float64).mean())
+
+
+def _outputs(net, x):
+    """The output of each top-level layer."""
+    found = []
+    for layer in net:
+        x = layer.forward(x)[0]
+        found.append(x)
+    return found

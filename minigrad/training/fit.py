@@ -1,0 +1,295 @@
+"""Training: fit() runs the epochs, notices divergence, and can be stopped and resumed."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from .._checks import aligned, all_finite, as_batch, finite_rows, generator, instance, one_of, shown, whole_number
+from ..backprop import backprop
+from ..files import archive
+from ..layers.containers import in_a_row, modes, predict_width, walk
+from ..layers.norm import BatchNorm
+from ..layers.parameters import settle
+from ..losses import Loss
+from .divergence import DivergenceError, overflow, warn_if_risen
+from .fused import obstacle, train_epoch
+from .history import early_stopping, monitor_of
+from .optimizers import Optimizer
+from .progress import progress as progress_bar
+from .progress import say
+from .run import Run, check_checkpoint
+
+
+def fit(
+    net,
+    loss,
+    opt,
+    x,
+    y,
+    *,
+    epochs,
+    batch_size=32,
+    shuffle=True,
+    rng=None,
+    validation=None,
+    callbacks=(),
+    checkpoint=None,
+    every=1,
+    progress=True,
+    engine="auto",
+):
+    """Train net in place by mini-batches and return the History.
+
+    x (N, J), y as the loss wants it; validation a pair (x, y). rng shuffles: a seed, a Generator or None. callbacks are
+    called after each epoch as callback(epoch, net, history), epoch counting from 1; a true return value ends training.
+    progress shows a bar on a terminal. engine: "auto", "fused" or "python".
+
+    The net trains in training mode. Callbacks see it in eval mode, and fit leaves it so: net(x) is then what one means.
+    For a loop of your own call net.train().
+
+    checkpoint: a file that is written every `every` epochs and at the end, and from which the same call goes on, to the
+    same bits, if it exists. It is refused where the net, the loss, the optimizer, the data, batch_size or shuffle are
+    not those of the run. A run that a callback ended is over as long as a callback says so when it is asked again.
+
+    Raises ValueError or TypeError, before anything changes, where the arguments do not fit, and DivergenceError, with
+    the weights of the last finite epoch restored, where the loss stops being finite. A loss that ends far above where
+    it began is a RuntimeWarning. Ctrl-C leaves the net, and the checkpoint, as after the last whole epoch.
+    """
+    in_a_row(net, "net")
+    instance(loss, Loss, "loss")
+    instance(opt, Optimizer, "opt")
+    epochs, batch_size = whole_number(epochs, "epochs", 0), whole_number(batch_size, "batch_size", 1)
+    every = whole_number(every, "every", 1)
+    one_of(engine, "engine", ("auto", "fused", "python"))
+    callbacks = _callables(callbacks, loss, validation)
+    opt.check_net(net)
+    settle(net)
+    for name, array in net.parameters().items() if opt.state else ():
+        opt.slots_of(name, array)
+    _epoch_of(engine, net, loss, opt)
+    x, y = _data(net, loss, x, y, "")
+    if validation is not None:
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            raise ValueError(f"validation is a {type(validation).__name__}, expected a pair (x, y)")
+        validation = _data(net, loss, validation[0], validation[1], "validation ")
+    _check_batches(net, len(x), batch_size)
+    run = Run(net, loss, opt, generator(rng), x, y, validation, batch_size, bool(shuffle))
+    changing = any(monitor_of(callback) is None for callback in callbacks)
+    save = _nothing if checkpoint is None else _resumed(run, checkpoint, epochs, changing)
+    _train(run, epochs, engine, callbacks, save, every, progress)
+    return run.history
+
+
+def _epoch_of(engine, net, loss, opt):
+    """The function that runs an epoch, the compiled one where it can; ValueError where it cannot and is asked for."""
+    problem = obstacle(net, loss, opt) if engine != "python" else ""
+    if engine == "fused" and problem:
+        raise ValueError(f"engine 'fused' cannot train this: {problem}")
+    return train_epoch if problem is None else _python_epoch
+
+
+def _train(run, epochs, engine, callbacks, save, every, progress):
+    """The epochs that are left. Where one fails, everything is put back as after the last whole one."""
+    net, opt, history, before = run.net, run.opt, run.history, modes(run.net)
+    first = done = len(history)
+    if epochs > done and not run.ended:
+        opt.adopt(net)
+    run.begin()
+    try:
+        _ask_again(run, callbacks)
+        bar = progress_bar(range(done, done if run.ended else epochs), "training", progress)
+        run_epoch = _epoch_of(engine, net, run.loss, opt)
+        for epoch in bar:
+            net.train()
+            opt.begin_epoch(epoch + 1)
+            run.rates += [opt.lr] if opt.scheduled else []
+            run.asked = not callbacks
+            _epoch(run, run_epoch, epoch + 1)
+            done = epoch + 1
+            bar.set_postfix_str(f"loss {history.loss[-1]:.4g}", refresh=False)
+            if callbacks:
+                _ask(run, callbacks)
+                run_epoch = _epoch_of(engine, net, run.loss, opt)  # of the layers that there are now
+            if run.ended or done == epochs or done % every == 0:
+                save()
+            if run.ended:
+                break
+    except BaseException as error:
+        run.restore(run.good)
+        if isinstance(error, KeyboardInterrupt):
+            try:
+                where = save()
+            except (OSError, ValueError) as problem:
+                where = f"; not saved: {problem}"
+            say(f"\ninterrupted: the net is as after epoch {done} of {epochs}{where}")
+        raise
+    finally:
+        opt.end_fit()
+        net.eval()
+        for layer, mode in before if not history.loss else ():
+            layer.training = mode
+    if done > first:
+        warn_if_risen(run, resumed=first > 0)
+
+
+def _ask(run, callbacks):
+    """Call all callbacks after an epoch; they may change the net and end the run."""
+    run.net.eval()
+    answers = [callback(len(run.history), run.net, run.history) for callback in callbacks]  # all are asked
+    run.ended = any(answers)
+    run.asked = True
+    run.check_callbacks()
+
+
+def _ask_again(run, callbacks):
+    """Of a resumed run: call the callbacks that an interruption cut short, or ask whether it still is over."""
+    if not run.asked:
+        _ask(run, callbacks)
+    elif run.ended:
+        before = run.snapshot()
+        _ask(run, callbacks)
+        ended = run.ended
+        run.restore(before)  # nothing that they do may count twice
+        run.ended = ended
+        run.keep()
+
+
+def _epoch(run, run_epoch, number):
+    """One epoch, into the history and kept. DivergenceError, as after the epoch before, where something overflows."""
+    net, loss, opt, x, y, validation = run.net, run.loss, run.opt, run.x, run.y, run.validation
+    order = run.rng.permutation(len(x)) if run.shuffle else np.arange(len(x))
+    with np.errstate(all="ignore"):  # what overflows is found, and named
+        total, right, steps, finite = run_epoch(net, loss, opt, x, y, order, run.batch_size)
+        step = steps if finite else steps + 1
+        batch = order[(step - 1) * run.batch_size : step * run.batch_size]
+        if not finite:
+            place, remedy = overflow(net, loss, x[batch], y[batch], opt.lr if number > 1 or step > 1 else None)
+            what = f"the loss stopped being finite in epoch {number}, step {step}, beginning in {place}"
+            _diverged(run, batch, what, remedy)
+        history = run.history
+        history.loss.append(total / steps)
+        if loss.of_classes:
+            history.accuracy.append(_share(loss, right, y))
+        if validation is not None:
+            net.eval()
+            output = net(validation[0])
+            history.val_loss.append(loss(output, validation[1]))
+            if loss.of_classes:
+                history.val_accuracy.append(_share(loss, loss.right(output, validation[1]), validation[1]))
+        if bad := run.keep():  # an epoch can end with finite losses and a last update that overflows
+            layer = bad.partition(".")[0]
+            what = f"{bad} of layer {layer}, {net[int(layer)]!r}, stopped being finite in the last step of epoch "
+            _diverged(run, batch, f"{what}{number}", f"try a smaller lr than {opt.lr:g}")
+
+
+def _diverged(run, batch, what, remedy):
+    """Put the last snapshot back and raise the DivergenceError that says so."""
+    run.restore(run.good)
+    run.net.eval()
+    history, kept = run.history.loss, run.loss(run.net(run.x[batch]), run.y[batch])
+    risen = f", risen from {history[0]:.4g} in the first" if history and kept > 2 * history[0] else ""
+    raise DivergenceError(
+        f"{what}. The net keeps the weights of the last finite epoch ({len(history) or 'none: those it began with'}), "
+        f"whose loss on the samples of that step is {kept:.4g}{risen}; {remedy}"
+    )
+
+
+def _resumed(run, checkpoint, epochs, changed):
+    """Put back what the checkpoint file holds, if it is there -> a function that writes it, and says where to."""
+    path, identity = Path(checkpoint), run.identity()
+    if path.exists():
+        run.resume(path, identity, epochs)
+    else:
+        check_checkpoint(path)
+    archive.remove_leftovers(path)
+
+    def save():
+        run.save(path, identity, changed)
+        return f", saved in {path}"
+
+    return save
+
+
+def _nothing():
+    return ""
+
+
+def _callables(callbacks, loss, validation):
+    """The callbacks as a list; a TypeError where one cannot be called, ValueError where one would find no numbers."""
+    if callable(callbacks):
+        raise TypeError("callbacks is a function, expected a list of functions: callbacks=[...]")
+    if not isinstance(callbacks, tuple | list):
+        raise TypeError(f"callbacks is a {type(callbacks).__name__}, expected a list of functions")
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"callbacks holds {shown(callback)}, expected functions (epoch, net, history)")
+        if callback is early_stopping:
+            raise TypeError("callbacks holds early_stopping itself, expected a call of it: mg.early_stopping(10)")
+        monitor = monitor_of(callback) or ""
+        if monitor.startswith("val_") and validation is None:
+            raise ValueError(
+                f"early_stopping watches {monitor!r}, but there is no validation: fit(..., validation=(x, y))"
+            )
+        if monitor.endswith("accuracy") and not loss.of_classes:
+            raise ValueError(f"early_stopping watches {monitor!r}, but {loss!r} knows no right answers: watch a loss")
+    return list(callbacks)
+
+
+def _data(net, loss, x, y, which):
+    """x and y as arrays of the net's type, checked against the net and the loss."""
+    given = x, y
+    x = as_batch(x, f"{which}x", net.dtype, net.in_features)
+    if len(x) == 0:
+        raise ValueError(f"{which}x has shape {x.shape}: there are no samples")
+    _check_finite(x, given[0], f"{which}x")
+    shape = (len(x), predict_width(net, x))
+    try:
+        y = loss.targets(y, shape, x.dtype)
+    except (TypeError, ValueError) as error:
+        error.args = (f"{which}{error}",) if str(error).startswith("y ") else error.args
+        raise
+    if y.dtype.kind == "f":
+        _check_finite(y, given[1], f"{which}y")
+    return tuple(array if array.flags.c_contiguous and array.flags.aligned else aligned(array) for array in (x, y))
+
+
+def _check_finite(array, given, name):
+    """A ValueError for NaN and infinity, and for what became infinite in the net's float type."""
+    try:
+        finite_rows(array, name)
+    except ValueError as error:
+        if array.dtype == np.float32 and all_finite(np.asarray(given, np.float64)):
+            raise ValueError(f"{error}, once it is float32 as the net is: scale it") from None
+        raise
+
+
+def _check_batches(net, N, batch_size):
+    """BatchNorm has no statistics of one sample: say so before an epoch is half done."""
+    if min(batch_size, N) == 1 or N % batch_size == 1:
+        for path, layer in walk(net):
+            if isinstance(layer, BatchNorm):
+                fix = "choose another batch_size" if N > 1 else "it needs two samples at least"
+                raise ValueError(
+                    f"batch_size {batch_size} leaves a batch of one of the {N} samples, which layer {path}, {layer!r}, "
+                    f"cannot normalise; {fix}"
+                )
+
+
+def _python_epoch(net, loss, opt, x, y, order, batch_size):
+    """One epoch, batch by batch -> (sum of the batch losses, right answers, steps taken, all finite?)."""
+    total, right = 0.0, 0
+    for step, start in enumerate(range(0, len(x), batch_size)):
+        batch = order[start : start + batch_size]
+        bp = backprop(net, loss, x[batch], y[batch])
+        if not math.isfinite(bp.loss):
+            return total, right, step, False
+        opt.step(net, bp)
+        total += bp.loss
+        right += loss.right(bp.output, y[batch]) if loss.of_classes else 0
+    return total, right, step + 1, True
+
+
+def _share(loss, right, y):
+    """Right answers as a share: of the samples, or of all entries where each is a question of its own."""
+    return right / (len(y) if loss.threshold is None else y.size)

@@ -1,0 +1,90 @@
+"""Turns a net into the flat list of operations that the compiled core trains an epoch of in one call."""
+
+import numpy as np
+
+from ..kernels.backend import core
+from ..layers.activations import ACTIVATIONS, Sigmoid
+from ..layers.containers import Residual, Sequential
+from ..layers.linear import Linear
+from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
+from .optimizers import SGD, Adam, AdamW, RMSprop
+
+LOSSES = {MSELoss: "mse", BCELoss: "bce", BCEWithLogitsLoss: "bce_with_logits", CrossEntropyLoss: "cross_entropy"}
+KERNELS = {SGD: "SGD", RMSprop: "RMSprop", Adam: "Adam", AdamW: "AdamW"}
+
+
+def obstacle(net, loss, opt):
+    """Why the fused epoch cannot train this, in words; None where it can."""
+    if not hasattr(core, "train_epoch"):
+        return "the compiled core is not in use (see minigrad.show_config())"
+    if type(loss) not in LOSSES:
+        return f"{loss!r} is not one of minigrad's own losses"
+    if type(opt) not in KERNELS:
+        return f"{opt!r} is not one of minigrad's own optimizers"
+    if type(loss) is BCELoss and type(net[-1]) is not Sigmoid:
+        return "BCELoss checks its input, unless the last layer is a Sigmoid"
+    weights: list[np.ndarray] = []
+    if strange := _strange_layer(net, weights):
+        return strange
+    if len({array.dtype for array in weights}) != 1:
+        return "the net has no parameters, or parameters of two float types"
+    if len(set(map(id, weights))) < len(weights):
+        return "a layer is used twice: its weights would be updated before the layers below have seen their delta"
+    return None
+
+
+def _strange_layer(net, weights):
+    """What the fused epoch cannot train, in words; the arrays that it can are added to weights."""
+    for layer in net:
+        if type(layer) is Linear:
+            weights += [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
+        elif type(layer) in (Sequential, Residual):
+            if inner := _strange_layer(layer, weights):
+                return inner
+        elif ACTIVATIONS.get(getattr(layer, "kind", "")) is not type(layer):
+            return f"{layer!r} is not a Linear or activation layer"
+    return None
+
+
+def lower(net, slots, path="", ops=None):
+    """The operations of net, with the arrays that the optimiser keeps for each parameter; see core.train_epoch."""
+    ops = [] if ops is None else ops
+    for i, layer in enumerate(net):
+        name = f"{path}{i}."
+        if isinstance(layer, Linear):
+            kept = (slots.get(f"{name}{kind}", ()) for kind in layer.parameter_names)
+            ops.append(("linear", layer.weight, layer.bias, *kept))
+        elif isinstance(layer, Residual):
+            fork = len(ops)
+            ops.append(None)  # its partner is not known yet
+            lower(layer, slots, name, ops)
+            ops[fork] = ("fork", len(ops))
+            ops.append(("join", fork))
+        elif isinstance(layer, Sequential):
+            lower(layer, slots, name, ops)
+        else:
+            ops.append((layer.kind, layer.alpha))
+    return ops
+
+
+def train_epoch(net, loss, opt, x, y, order, batch_size):
+    """One epoch in the compiled core -> (sum of the batch losses, right answers, steps taken, all finite?).
+
+    opt must have adopted net, so that it keeps arrays for every parameter.
+    """
+    kind = "soft_cross_entropy" if type(loss) is CrossEntropyLoss and y.ndim == 2 else LOSSES[type(loss)]
+    ops = lower(net, opt.state)
+    total, right, steps, finite = core.train_epoch(
+        ops,
+        kind,
+        loss.threshold or 0.0,
+        KERNELS[type(opt)],
+        opt.rates,
+        opt.steps,
+        x,
+        y,
+        np.ascontiguousarray(order),
+        batch_size,
+    )
+    opt.steps += steps
+    return total, right, steps, finite

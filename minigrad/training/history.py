@@ -1,0 +1,74 @@
+"""What a training run looked like, epoch by epoch, and when to stop it."""
+
+import functools
+from dataclasses import dataclass, field
+
+from .._checks import one_of, whole_number
+
+MONITORS = ("loss", "val_loss", "accuracy", "val_accuracy")
+
+
+@dataclass
+class History:
+    """What fit saw, one entry per epoch.
+
+    loss, accuracy          means of the batch losses and accuracies seen during the epoch, while the weights moved
+    val_loss, val_accuracy  on the validation data, after the epoch
+    The accuracies stay empty for losses that are not of classes.
+    """
+
+    loss: list = field(default_factory=list)
+    val_loss: list = field(default_factory=list)
+    accuracy: list = field(default_factory=list)
+    val_accuracy: list = field(default_factory=list)
+
+    def __len__(self):
+        return len(self.loss)
+
+    def entries(self):
+        """{name: list}: the four above, and nothing that was put here besides."""
+        return {name: getattr(self, name) for name in MONITORS}
+
+    def plot(self, ax=None):
+        """Loss against epoch, on a matplotlib Axes (a new one if None); returns the Axes. Needs matplotlib."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.subplots(layout="constrained")[1]
+        for name, values, style in (("training", self.loss, "-"), ("validation", self.val_loss, "--")):
+            if values:
+                ax.plot(range(1, len(values) + 1), values, style, color="#444444", label=name)
+                end = (len(values), values[-1])
+                ax.annotate(name, end, xytext=(4, 0), textcoords="offset points", va="center")
+        ax.set(xlabel="epoch", ylabel="loss")
+        return ax
+
+
+def early_stopping(patience, monitor="val_loss"):
+    """A callback for fit that ends the run after `patience` epochs (1 or more) without a new best.
+
+        mg.fit(net, loss, opt, x, y, epochs=500, validation=(x_val, y_val), callbacks=[mg.early_stopping(10)])
+
+    monitor is an entry of History: "val_loss" or "loss", of which less is better, "val_accuracy" or "accuracy", of
+    which more is. Best is what no earlier epoch reached; NaN never is. The callback reads the History and nothing else,
+    so a resumed run ends at the same epoch. The net keeps the weights of the last epoch, not those of the best one.
+    """
+    patience = whole_number(patience, "patience", 1)
+    return functools.partial(_out_of_patience, patience=patience, monitor=one_of(monitor, "monitor", MONITORS))
+
+
+def _out_of_patience(epoch, net, history, *, patience, monitor):
+    values = getattr(history, monitor)
+    best, at = None, 0
+    for i, value in enumerate(values):
+        value = value if monitor.endswith("accuracy") else -value
+        if value == value and (best is None or value > best):
+            best, at = value, i
+    return len(values) - 1 - at >= patience
+
+
+def monitor_of(callback):
+    """The entry of History that an early_stopping reads; None for any other callback."""
+    if isinstance(callback, functools.partial) and callback.func is _out_of_patience:
+        return callback.keywords["monitor"]
+    return None

@@ -1,0 +1,80 @@
+"""One job, many configurations: in this process, or on any executor."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from .._checks import shown
+from .progress import progress as progress_bar
+
+if TYPE_CHECKING:  # it takes longer to import than a small net to train
+    from concurrent.futures import Executor, Future
+
+
+def sweep(
+    job: Callable[[Any], Any],
+    configs: Iterable[Any],
+    executor: Executor | None = None,
+    *,
+    label: str = "sweep",
+    progress: bool = True,
+) -> list[Any]:
+    """[job(config) for config in configs], in this order, with a progress bar on a terminal or in a notebook.
+
+    executor is any concurrent.futures.Executor: a ProcessPoolExecutor, or that of an engine you already
+    have (Dask's client.get_executor() is one, loky's get_reusable_executor() another). Then job must be a
+    function at the top level of a module and configs and results must be picklable. None: one after the
+    other, here.
+
+    The first error, in time, of a job or of sending it off ends the sweep at once and is raised as it is,
+    with a note that says which config it was; jobs that have not begun are cancelled. The executor is left
+    running.
+    """
+    configs = list(configs)
+    if executor is None:
+        results = []
+        for config in progress_bar(configs, label, progress):
+            with _noted(config):
+                results.append(job(config))
+        return results
+    futures: list[Future] = []
+    done: SimpleQueue[int] = SimpleQueue()  # the places of the jobs in the order in which they end
+    try:
+        for i, config in enumerate(configs):
+            with _noted(config):
+                futures.append(executor.submit(job, config))
+            futures[i].add_done_callback(partial(_report, done, i))
+        for _ in progress_bar(range(len(futures)), label, progress):
+            i = done.get()
+            with _noted(configs[i]):
+                futures[i].result()
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _report(done, i, _):
+    done.put(i)
+
+
+@contextlib.contextmanager
+def _noted(config):
+    """Adds to an error which config it belongs to."""
+    try:
+        yield
+    except Exception as error:
+        with contextlib.suppress(Exception):  # a config that cannot be shown must not hide the error
+            error.add_note(f"in the sweep, with config {shown(config)}{_perhaps(error)}")
+        raise
+
+
+def _perhaps(error):
+    """A worker that dies takes all jobs of its pool with it, and nobody knows whose fault it was."""
+    from concurrent.futures import BrokenExecutor
+
+    return ", or another one that was not done: a worker has died" if isinstance(error, BrokenExecutor) else ""
