@@ -3,8 +3,9 @@
 Both modules offer the same functions. This one is the readable twin, the oracle the compiled core is tested
 against, and the slow fallback where there is no compiler.
 
-Index legend, here and everywhere: n sample (N), k output neuron (K), j input (J).
-    z = a W^T + b        delta = dc/dz, one row per sample        dC/dW = delta^T a / N
+Index legend, here and everywhere: n sample (N), k output neuron (K), j input (J); "...": positions, at each of which the
+same weights are used (none in an MLP).
+    z = a W^T + b        delta = dc/dz of each sample        dC/dW = delta^T a / N, summed over samples and positions
 """
 
 import math
@@ -18,27 +19,30 @@ from .._checks import quiet
 
 @quiet
 def affine(a, weight, bias):
-    """z = a W^T + b: (N, J), (K, J), (K,) or None -> (N, K)."""
+    """z = a W^T + b: (N, ..., J), (K, J), (K,) or None -> (N, ..., K)."""
     return a @ weight.T if bias is None else a @ weight.T + bias
 
 
 @quiet
 def propagate(delta, weight):
-    """dc/da = delta W: (N, K), (K, J) -> (N, J)."""
+    """dc/da = delta W: (N, ..., K), (K, J) -> (N, ..., J)."""
     return delta @ weight
 
 
 @quiet
 def weight_gradient(delta, a):
-    """dC/dW = delta^T a / N: (N, K), (N, J) -> (K, J). The only place where 1/N enters a weight gradient."""
-    total = np.matmul(delta.T, a, dtype=np.result_type(a, np.float64))  # a million float32 lose digits one by one
+    """dC/dW = delta^T a / N: (N, ..., K), (N, ..., J) -> (K, J). The only place where 1/N enters a weight gradient."""
+    rows = delta.reshape(-1, delta.shape[-1]), a.reshape(-1, a.shape[-1])  # positions add up as samples do
+    total = np.matmul(
+        rows[0].T, rows[1], dtype=np.result_type(a, np.float64)
+    )  # a million float32 lose digits one by one
     return (total / max(len(delta), 1)).astype(delta.dtype)
 
 
 @quiet
 def bias_gradient(delta):
-    """dC/db = the mean of delta over the samples: (N, K) -> (K,)."""
-    total = delta.sum(axis=0, dtype=np.result_type(delta, np.float64))
+    """dC/db = the mean over the samples of delta, summed over positions: (N, ..., K) -> (K,)."""
+    total = delta.sum(axis=tuple(range(delta.ndim - 1)), dtype=np.result_type(delta, np.float64))
     return (total / max(len(delta), 1)).astype(delta.dtype)
 
 
@@ -116,7 +120,13 @@ def normal_tail(x):
     return _normal_cdf(-np.abs(x)).astype(x.dtype)
 
 
-# ---- losses: (C, delta), C the mean over the samples, delta (N, K) per sample ------------------------------
+# ---- losses: (C, delta), C the mean over the samples of c_n, delta = dc_n/d output (N, ..., K) -----------------
+# c_n is the mean over the positions of the formula given.
+
+
+def _entries(output):
+    """P K: how many numbers there are for each sample."""
+    return math.prod(output.shape[1:])
 
 
 def _mean(losses):
@@ -126,38 +136,39 @@ def _mean(losses):
 
 @quiet
 def mse(output, y):
-    """c_n = mean_k (a - y)^2, delta = 2 (a - y) / K."""
+    """c_n = mean_k (a - y)^2, delta = 2 (a - y) / K / P."""
     d = output - y
-    return _mean(d * d), 2 * d / d.shape[1]
+    return _mean(d * d), 2 * d / _entries(d)
 
 
 @quiet
 def bce(output, y):
-    """c_n = -mean_k [y log a + (1-y) log(1-a)], logs clamped at -100; delta = (a - y) / (a (1-a)) / K."""
+    """c_n = -mean_k [y log a + (1-y) log(1-a)], logs clamped at -100; delta = (a - y) / (a (1-a)) / K / P."""
     log_a, log_b = np.maximum(np.log(output), -100), np.maximum(np.log1p(-output), -100)  # log 0 is meant
-    delta = (output - y) / np.maximum(output * (1 - output), 1e-12) / output.shape[1]
+    delta = (output - y) / np.maximum(output * (1 - output), 1e-12) / _entries(output)
     return -_mean(y * log_a + (1 - y) * log_b), delta.astype(output.dtype)
 
 
 @quiet
 def bce_with_logits(output, y):
-    """c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)], delta = (sigma(z) - y) / K."""
+    """c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)], delta = (sigma(z) - y) / K / P."""
     loss = y * _softplus(-output) + (1 - y) * _softplus(output)  # no cancellation where z is large
-    return _mean(loss), (_sigmoid(output) - y) / output.shape[1]
+    return _mean(loss), (_sigmoid(output) - y) / _entries(output)
 
 
 def cross_entropy(output, y):
-    """c_n = log sum_k e^z_k - z_y for class numbers y (N,); delta = softmax(z) - onehot(y)."""
-    return soft_cross_entropy(output, np.eye(output.shape[1], dtype=output.dtype)[y])
+    """c_n = log sum_k e^z_k - z_y for class numbers y (N, ...); delta = (softmax(z) - onehot(y)) / P."""
+    return soft_cross_entropy(output, np.eye(output.shape[-1], dtype=output.dtype)[y])
 
 
 @quiet
 def soft_cross_entropy(output, y):
-    """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, K); delta = softmax(z) sum_k y_k - y."""
-    z = output - output.max(axis=1, keepdims=True)  # -inf where a class is infinitely unlikely
-    log_sum = np.log(np.exp(z).sum(axis=1, keepdims=True))
+    """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, ..., K); delta = (softmax(z) sum_k y_k - y) / P."""
+    z = output - output.max(axis=-1, keepdims=True)  # -inf where a class is infinitely unlikely
+    log_sum = np.log(np.exp(z).sum(axis=-1, keepdims=True))
     loss = y * np.where(y == 0, 0, log_sum - z)  # and costs nothing where it is not wanted
-    return _mean(loss.sum(axis=1)), np.exp(z - log_sum) * y.sum(axis=1, keepdims=True) - y
+    delta = np.exp(z - log_sum) * y.sum(axis=-1, keepdims=True) - y
+    return _mean(loss.sum(axis=-1)), delta / (_entries(output) // output.shape[-1])
 
 
 # ---- optimisers: one step on one parameter, in place -----------------------------------------------------
