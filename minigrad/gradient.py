@@ -45,11 +45,12 @@ class WeightGradient:
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """delta (R, K) and a (R, J), every position of every sample a row: R = N P."""
-        delta, a = np.asarray(self.delta), np.asarray(self.a)
-        return delta.reshape(-1, delta.shape[-1]), a.reshape(-1, a.shape[-1])
+        delta, a = self._by_sample()
+        R = delta.shape[0] * delta.shape[1]
+        return delta.reshape(R, delta.shape[2]), a.reshape(R, a.shape[2])
 
     def per_sample(self) -> np.ndarray:
-        """The gradients of the samples, delta_n a_n^T summed over positions, (N, K, J): large, formed when asked for."""
+        """The gradients of the samples, delta_n a_n^T summed over positions, (N, K, J): large, so formed on demand."""
         delta, a = self._by_sample()
         with np.errstate(all="ignore"):
             if delta.shape[1] == 1:

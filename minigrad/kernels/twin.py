@@ -3,8 +3,8 @@
 Both modules offer the same functions. This one is the readable twin, the oracle the compiled core is tested
 against, and the slow fallback where there is no compiler.
 
-Index legend, here and everywhere: n sample (N), k output neuron (K), j input (J); "...": positions, at each of which the
-same weights are used (none in an MLP).
+Index legend, here and everywhere: n sample (N), k output neuron (K), j input (J); "...": positions, at each of which
+the same weights are used (none in an MLP).
     z = a W^T + b        delta = dc/dz of each sample        dC/dW = delta^T a / N, summed over samples and positions
 """
 
@@ -29,13 +29,16 @@ def propagate(delta, weight):
     return delta @ weight
 
 
+def rows(array):
+    """(N, ..., J) -> (R, J): every position of every sample a row."""
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+
+
 @quiet
 def weight_gradient(delta, a):
     """dC/dW = delta^T a / N: (N, ..., K), (N, ..., J) -> (K, J). The only place where 1/N enters a weight gradient."""
-    rows = delta.reshape(-1, delta.shape[-1]), a.reshape(-1, a.shape[-1])  # positions add up as samples do
-    total = np.matmul(
-        rows[0].T, rows[1], dtype=np.result_type(a, np.float64)
-    )  # a million float32 lose digits one by one
+    double = np.result_type(a, np.float64)  # a million float32 lose digits one by one
+    total = np.matmul(rows(delta).T, rows(a), dtype=double)  # positions add up as samples do
     return (total / max(len(delta), 1)).astype(delta.dtype)
 
 
