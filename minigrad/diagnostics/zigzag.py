@@ -4,8 +4,10 @@ Index legend: k output neuron (K), j input (J), t step of a path (T).
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._checks import as_float, quiet, real_number
 
@@ -34,9 +36,10 @@ class ZigZag:
 
     @classmethod
     @quiet
-    def of_updates(cls, updates, target=None, floor=0.0):
+    def of_updates(cls, updates: ArrayLike, target: ArrayLike | None = None, floor: float = 0.0) -> Self:
         """updates (T, J) of one neuron or (T, K, J); target: a direction, shaped like an update, else where
-        the path led. Updates of a neuron up to floor times its longest one do not count as reversals."""
+        the path led. Updates of a neuron up to floor times its longest one do not count as reversals.
+        """
         u, floor = as_float(updates, "updates", np.float64), real_number(floor, "floor", 0)
         if u.ndim not in (2, 3) or u.size == 0 or not np.isfinite(u).all():
             raise ValueError(f"updates of shape {u.shape} must be finite, (T, J) or (T, K, J), T at least 1, J too")
@@ -64,14 +67,16 @@ class ZigZag:
 
     @classmethod
     @quiet
-    def of_weights(cls, weights, target=None, floor=0.0):
+    def of_weights(cls, weights: ArrayLike, target: ArrayLike | None = None, floor: float = 0.0) -> Self:
         """weights (T+1, J) or (T+1, K, J): the points of the path; target: the point to be reached."""
         w = as_float(weights, "weights", np.float64)
         if w.ndim not in (2, 3) or len(w) < 2 or w.size == 0 or not np.isfinite(w).all():
             raise ValueError(f"weights of shape {w.shape} must be finite, (T+1, J) or (T+1, K, J), T at least 1, J too")
+        way = None
         if target is not None:
-            target = as_float(target, "target", np.float64)
-            if target.shape != w[0].shape:
-                raise ValueError(f"target has shape {target.shape}, expected {w[0].shape} as a point")
-            target = target - w[0]
-        return cls.of_updates(np.diff(w, axis=0), target, floor)
+            point = np.asarray(as_float(target, "target", np.float64))
+            if point.shape != w[0].shape:
+                raise ValueError(f"target has shape {point.shape}, expected {w[0].shape} as a point")
+            way = point - w[0]
+        found: Self = cls.of_updates(np.diff(w, axis=0), way, floor)
+        return found
