@@ -760,7 +760,7 @@ cdef enum:
 cdef enum:
     SGD, RMSPROP, ADAM, ADAMW
 
-OPTIMIZERS = {"SGD": SGD, "RMSprop": RMSPROP, "Adam": ADAM, "AdamW": ADAMW}
+OPTIMIZERS = {"sgd": SGD, "rmsprop": RMSPROP, "adam": ADAM, "adamw": ADAMW}
 
 cdef struct Parameter:
     void* value

@@ -13,7 +13,7 @@ from layouts import LAYOUTS as OTHERS
 from strategies import DTYPES, KINDS, arrays, finite, outputs_and_targets, seeds, shaped
 
 from minigrad.kernels import twin
-from minigrad.training import fused
+from minigrad.training.optimizers import OPTIMIZERS
 
 RELATIVE = {np.float32: 1e-5, np.float64: 1e-11}  # for functions of one entry, or of one row
 ALPHAS = {"leaky_relu": 0.01, "elu": 1.3}
@@ -202,14 +202,14 @@ def test_a_nan_is_passed_on_so_that_divergence_is_seen(compiled, kind, dtype, n)
 def test_both_cores_know_the_same_kinds(compiled):
     assert set(compiled.ACTIVATIONS) == set(twin.ACTIVATIONS) == set(KINDS)
     assert set(compiled.LOSSES) == {name for name in LOSSES if callable(getattr(twin, name))}
-    assert set(compiled.OPTIMIZERS) == set(fused.KERNELS.values())
+    assert set(compiled.OPTIMIZERS) == set(OPTIMIZERS)
 
 
 def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypatch):
     z = np.ones((4, 3))
     linear = ("linear", np.ones((3, 3)), None, (), ())
     two_slots = ("linear", np.ones((3, 3)), None, (np.ones((3, 3)), np.ones((3, 3))), ())
-    rest = (0.0, "SGD", (0.0, 0.0, 0.0, 0.0), 0, z, z, np.arange(4), 2)
+    rest = (0.0, "sgd", (0.0, 0.0, 0.0, 0.0), 0, z, z, np.arange(4), 2)
     for table in ("ACTIVATIONS", "LOSSES", "OPTIMIZERS"):
         monkeypatch.setitem(getattr(compiled, table), "new", 99)
     for call in (
