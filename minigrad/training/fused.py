@@ -72,7 +72,7 @@ def train_epoch(net, loss, opt, x, y, order, batch_size):
 
     opt must have adopted net, so that it keeps arrays for every parameter.
     """
-    kind = "soft_cross_entropy" if type(loss) is CrossEntropyLoss and y.ndim == 2 else LOSSES[type(loss)]
+    kind = "soft_cross_entropy" if type(loss) is CrossEntropyLoss and y.ndim == x.ndim else LOSSES[type(loss)]
     ops = lower(net, opt.state)
     total, right, steps, finite = core.train_epoch(
         ops,
