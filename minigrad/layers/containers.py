@@ -31,7 +31,7 @@ class Sequential(Layer):
         if len(layers) == 1 and isinstance(layers[0], list | tuple):
             fix = f"give the layers one by one, as {type(self).__name__}(*layers) does"
             raise TypeError(f"layer 0 is {described(layers[0])}, expected a Layer; {fix}")
-        self.layers = [instance(layer, Layer, f"layer {i}") for i, layer in enumerate(layers)]
+        self.layers: list[Any] = [instance(layer, Layer, f"layer {i}") for i, layer in enumerate(layers)]
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -39,7 +39,7 @@ class Sequential(Layer):
     def __getitem__(self, i: int) -> Any:  # a Layer, of which kind only the reader knows: net[0].weight
         return self.layers[i]
 
-    def __iter__(self) -> Iterator[Layer]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.layers)
 
     def children(self) -> list[tuple[str, Layer]]:
