@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from positions import SHAPES, Conv1d, all_inputs, pairs_with_positions, position_pairs, sample_gradients
+from positions import SHAPES, all_inputs, pairs_with_positions, position_pairs, sample_gradients
 from strategies import DTYPES, arrays, finite, seeds
 from test_diagnostics_orthants import pair_by_pair
 
@@ -59,7 +59,9 @@ def test_the_signs_of_a_sample_are_those_of_exact_sums(g):
     """Wherever no two products of an entry are opposed; elsewhere unless the sum is below what rounding can make."""
     found = np.concatenate(list(dg.pairs.gradient_signs(g.delta, g.a)))
     for n, k, j in np.ndindex(found.shape):
-        products = [Fraction(float(d)) * Fraction(float(a)) for d, a in zip(g.delta[n, :, k], g.a[n, :, j], strict=True)]
+        products = [
+            Fraction(float(d)) * Fraction(float(a)) for d, a in zip(g.delta[n, :, k], g.a[n, :, j], strict=True)
+        ]
         total, size = sum(products), sum(abs(product) for product in products)
         if abs(total) == size or abs(total) > 8 * Fraction(2) ** -53 * size:
             assert found[n, k, j] == (total > 0) - (total < 0)
@@ -72,6 +74,12 @@ def test_a_sum_that_no_float_holds_has_a_sign(size):
     same = mg.WeightGradient(np.abs(g.delta), g.a)
     assert dg.single_signed_rows(same, per_sample=True).all()
     assert not dg.zero_rows(same, per_sample=True).any()
+
+
+def test_a_product_is_no_zero_beside_larger_factors():
+    """1e-200 times 1e-200, where the largest delta and the largest a stand at other positions, beside zeros."""
+    delta, a = np.array([[[1.0], [0], [1e-200]]]), np.array([[[0.0], [1], [1e-200]]])
+    assert not dg.zero_rows(mg.WeightGradient(delta, a), per_sample=True).any()
 
 
 def test_infinities_that_cancel_have_no_sign():
@@ -210,40 +218,61 @@ def test_one_position_is_the_same_as_none(instrument, dtype, ones, rng):
 # ---- the curvature ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", [mg.MSELoss(), mg.BCEWithLogitsLoss()])
-@pytest.mark.parametrize("K", [1, 2, 3])
-def test_the_limit_of_a_last_layer_is_two_over_the_sharpness(loss, K, rng):
+def zero_net(J, K, *above):
+    """A Linear with weights and bias 0, so that every output is undecided."""
+    return mg.Sequential(mg.Linear(J, K, init="zeros"), *above)
+
+
+@pytest.mark.parametrize("loss", [mg.MSELoss(), mg.BCEWithLogitsLoss(), mg.CrossEntropyLoss()])
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (2, 3)])
+def test_the_limit_of_a_last_layer_is_two_over_the_sharpness(loss, shape, rng):
     """delta and the curvature in each output carry 1/P, and each weight is used P times: nothing is left of P."""
-    net, x = mg.Sequential(Conv1d(3, K, rng)), rng.standard_normal((5, 9)) + 0.5
-    net[0].weight[...] = 0  # where every output is undecided
-    g = mg.backprop(net, loss, x, np.full((5, 7 * K), 0.5)).gradients["0"]
-    assert g.delta.shape == (5, 7, K)
-    y = rng.random((5, 7 * K))
+    net, x, y = zero_net(4, 2), rng.standard_normal((5, *shape, 4)) + 0.5, rng.integers(0, 2, (5, *shape, 2))
+    y = y[..., 0] if isinstance(loss, mg.CrossEntropyLoss) else y
+    g = mg.backprop(net, loss, x, y).gradients["0"]
     limit = 2 / dg.sharpness(net, loss, x, y, tolerance=1e-9)
-    assert dg.max_stable_lr(g, loss=loss) == pytest.approx(limit, rel=1e-6)
-    assert dg.max_stable_lr(g.a, curvature=loss.largest_curvature(K)) == dg.max_stable_lr(g, loss=loss)
+    assert dg.max_stable_lr(g, bias=True, loss=loss) == pytest.approx(limit, rel=1e-6)
+    curvature = loss.largest_curvature(2)
+    assert dg.max_stable_lr(g.a, bias=True, curvature=curvature) == dg.max_stable_lr(g, bias=True, loss=loss)
 
 
-def by_labels(a, K):
-    """delta of softmax cross-entropy at z = 0 over (N, P) positions with inputs a, one copy of the samples for every
-    choice of labels: (delta, a), in which labels come exactly as the net expects them.
-    """
-    P, deltas = a.shape[1], []
-    for labels in itertools.product(range(K), repeat=P):
-        deltas.append(np.broadcast_to((1 / K - np.eye(K)[list(labels)]) / P, (len(a), P, K)))
-    return np.concatenate(deltas), np.concatenate([a] * K**P)
+class Mix(mg.Layer):
+    """(N, P, K) -> (N, Q, K), or (N, K): sums over the positions with weights (Q, P), or (P,), that are not trained."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def forward(self, x):
+        return np.einsum("...p,npk->n...k", self.weights, x), None
+
+    def backward(self, delta, saved):
+        delta = delta if delta.ndim == 3 else delta[:, None]
+        return np.einsum("qp,nqk->npk", np.atleast_2d(self.weights), delta), {}
 
 
-@pytest.mark.parametrize(("K", "P"), [(2, 1), (2, 3), (3, 2)])
-def test_the_outlier_of_a_last_layer_is_the_largest_eigenvalue_of_the_hessian(K, P, rng):
-    """The Hessian of the mean over positions of softmax cross-entropy at z = 0: (1 - 11^T/K) / K (x) mean of a a^T."""
-    delta, a = by_labels(rng.standard_normal((4, P, 3)) + 0.7, K)
-    rows = all_inputs(a)
-    hessian = np.kron((np.eye(K) - 1 / K) / K, rows.T @ rows / len(rows))
-    found = dg.curvature_outlier(backprop_of(last=mg.WeightGradient(delta, a)))["last"]
-    assert found[0] == pytest.approx(np.linalg.eigvalsh(hessian)[-1], rel=1e-6)
-    assert found[1] == pytest.approx(np.square(rows.mean(axis=0)).sum() / K, rel=1e-9)
-    assert found[1] < found[0]
+@pytest.mark.parametrize(("K", "shape"), [(2, (3, 3)), (2, (3,)), (2, (1, 3)), (3, (2, 4)), (2, (4, 2))])
+def test_the_outlier_is_the_sharpness_where_labels_come_as_expected(K, shape, rng):
+    """Every choice of labels for the Q positions of the output once, behind a layer whose P positions are mixed."""
+    mixing, Q = rng.standard_normal(shape), shape[0] if len(shape) == 2 else 1
+    net, x = zero_net(3, K, Mix(mixing)), rng.standard_normal((4, shape[-1], 3)) + 0.7
+    labels = np.array(list(itertools.product(range(K), repeat=Q)))
+    y = np.repeat(labels, 4, axis=0)  # (4 K^Q, Q)
+    y, x = y if len(shape) == 2 else y[:, 0], np.concatenate([x] * len(labels))
+    bp = mg.backprop(net, mg.CrossEntropyLoss(), x, y)
+    value, bound = dg.curvature_outlier(bp)["0"]
+    assert value == pytest.approx(dg.sharpness(net, mg.CrossEntropyLoss(), x, y, tolerance=1e-9), rel=1e-6)
+    assert 0 < bound < np.inf
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_the_bound_of_a_last_layer(K, rng):
+    """P times the second moment of the summed delta is softmax's curvature, (1 - 11^T/K) / K: its lambda_1 is 1 / K."""
+    x = rng.standard_normal((6, 2, 3)) + 0.7
+    labels = np.repeat(np.array(list(itertools.product(range(K), repeat=2))), 6, axis=0)
+    bp = mg.backprop(zero_net(3, K), mg.CrossEntropyLoss(), np.concatenate([x] * K**2), labels)
+    value, bound = dg.curvature_outlier(bp)["0"]
+    assert bound == pytest.approx((np.square(all_inputs(x).mean(axis=0)).sum() + 1) / K, rel=1e-9)
+    assert bound < value
 
 
 @given(pairs_with_positions(shapes=SHAPES), pairs_with_positions(shapes=SHAPES), st.booleans())
@@ -300,9 +329,7 @@ def test_flips_and_rotations_of_every_position(dtype, rng):
         assert turned.dtype == dtype
         for place in np.ndindex(x.shape[:-1]):
             np.testing.assert_allclose(turned[place], by @ x[place], rtol=1e-5, atol=1e-6)
-            np.testing.assert_allclose(
-                changed[0].weight @ turned[place], net[0].weight @ x[place], rtol=1e-4, atol=1e-5
-            )
+        np.testing.assert_allclose(changed(turned), net(x), rtol=1e-4, atol=1e-5)
     for refused in (dg.gauge_flip, dg.rotate):
         with pytest.raises(ValueError, match=r"^x has shape \(4, 2, 5, 2\)"):
             refused(net, x[..., :2], signs if refused is dg.gauge_flip else Q)

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._checks import instance, quiet, real_number
+from .._checks import as_batch, instance, quiet, real_number
 from ..gradient import WeightGradient
 from ..losses import BCELoss, Loss
-from .pairs import checked_flag, checked_pair, inputs, moderate, rows_of
+from .pairs import checked_flag, checked_pair, moderate, rows_of
 
 BLOCK = 2**22  # entries of the Gram matrix that are looked at in one go
 
@@ -192,7 +192,7 @@ def inputs_of(a: ArrayLike, bias: bool = False) -> np.ndarray:
     """a (N, ..., J) as float64 rows (R, J), with a column of ones behind them if asked for; a ValueError where it is
     empty.
     """
-    rows = rows_of(inputs(a, "a")).astype(np.float64, copy=False)
+    rows = rows_of(as_batch(a, "a")).astype(np.float64, copy=False)
     if rows.size == 0:
         raise ValueError(f"a has shape {np.shape(a)}: there is nothing to measure")
     if not np.isfinite(rows).all():

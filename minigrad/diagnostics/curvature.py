@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._checks import generator, instance, quiet, real_number
+from .._checks import Rng, generator, instance, quiet, real_number
 from ..backprop import Backprop, backprop
 from ..gradcheck import repeatable
 from ..layers.containers import Sequential
@@ -221,7 +221,7 @@ def sharpness(
     y: Any,
     *,
     tolerance: float = 1e-3,
-    rng: int | np.random.Generator | None = 0,
+    rng: Rng = 0,
 ) -> float:
     """lambda_1, the largest eigenvalue of the second derivatives of C in all parameters of net at once, a float.
 

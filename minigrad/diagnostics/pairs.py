@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike
 
 from .._advice import shown
-from .._checks import as_batch, as_float, instance
+from .._checks import as_float, instance
 from ..gradient import WeightGradient
 
 # ---- arguments --------------------------------------------------------------------------------------------
@@ -38,14 +38,6 @@ def checked_pair(g: object, name: str = "g") -> tuple[np.ndarray, np.ndarray]:
     if delta.size == 0 or a.size == 0:
         raise ValueError(f"{shapes}: there are no weights")
     return delta, a
-
-
-def inputs(x: ArrayLike, name: str, dtype: DTypeLike | None = None, width: int | None = None) -> np.ndarray:
-    """A float array (N, ..., width), one entry of the first axis for each sample."""
-    array: np.ndarray = as_float(x, name, dtype)
-    if array.ndim <= 2 or width not in (None, array.shape[-1]):
-        array = as_batch(x, name, dtype, width)
-    return array
 
 
 def finite_rows_of(a: ArrayLike) -> np.ndarray:

@@ -10,11 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._checks import instance, quiet, real_number
+from .._checks import as_batch, instance, quiet, real_number
 from ..layers.activations import Activation
 from ..layers.base import Layer
 from ..layers.containers import Residual, Sequential
-from .pairs import inputs
 
 Visits = Generator[tuple[str, Activation, np.ndarray], None, np.ndarray]
 
@@ -74,7 +73,7 @@ def _trained_slope(layer: Activation, z: np.ndarray) -> np.ndarray:
 
 def _activation_inputs(net: Layer, x: ArrayLike) -> Visits:
     """(path, layer, z) of every activation layer that Sequential and Residual lead to, in forward order."""
-    batch = inputs(x, "x", instance(net, Layer, "net").dtype, net.in_features)
+    batch = as_batch(x, "x", instance(net, Layer, "net").dtype, net.in_features)
     if len(batch) == 0:
         raise ValueError(f"x has shape {batch.shape}: there are no samples to look at")
     if 0 in batch.shape[1:-1]:

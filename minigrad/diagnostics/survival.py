@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._checks import as_float, generator, quiet, real_number, whole_number
+from .._checks import Rng, as_float, generator, quiet, real_number, whole_number
 from ..gradient import WeightGradient
 from .pairs import checked_pair, contents, rows_of, share, signs_of
 from .signs import sign_pattern
@@ -40,7 +40,7 @@ def survival_probability(J: int, r: float) -> float:
 
 
 @quiet
-def survival_limit(a: ArrayLike, draws: int = 2000, rng: int | np.random.Generator | None = None) -> float:
+def survival_limit(a: ArrayLike, draws: int = 2000, rng: Rng = None) -> float:
     """A5 for activations as they are: 2 P(N(0, H) in the positive orthant), H = a^T a / R, by sampling.
 
     a (N, ..., J): every position of every sample is a row, and counts as a sample of its own, with a delta of its own.
@@ -63,9 +63,7 @@ def survival_limit(a: ArrayLike, draws: int = 2000, rng: int | np.random.Generat
 
 
 @quiet
-def batch_survival(
-    g: WeightGradient, batch_size: int, draws: int = 100, rng: int | np.random.Generator | None = None
-) -> float:
+def batch_survival(g: WeightGradient, batch_size: int, draws: int = 100, rng: Rng = None) -> float:
     """The share of single-signed rows among the gradients of random batches drawn from the samples of g, 0..1.
 
     g: WeightGradient with at least batch_size samples; batches are drawn without replacement, each sample with all of

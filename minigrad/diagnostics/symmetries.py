@@ -17,14 +17,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._checks import MOST, as_float, instance, quiet, whole_number
+from .._checks import MOST, as_batch, as_float, instance, quiet, whole_number
 from ..backprop import Backprop
 from ..layers.activations import Activation, CenteredSigmoid, Identity, Sigmoid, Tanh
 from ..layers.base import Layer
 from ..layers.containers import Sequential
 from ..layers.dropout import Dropout
 from ..layers.linear import Linear
-from .pairs import inputs
 
 ODD = (Identity, Tanh, CenteredSigmoid)  # f(-z) = -f(z), to the last bit
 
@@ -47,7 +46,7 @@ def gauge_flip(net: Sequential, x: ArrayLike, signs: ArrayLike, layer: int = 0) 
     layer = whole_number(layer, "layer", -MOST)
     if not isinstance(net, Sequential) or not 0 <= layer < len(net) or not isinstance(net[layer], Linear):
         raise TypeError(f"layer {layer} of net is not a Linear layer of a Sequential")
-    batch, flipped = inputs(x, "x", net.dtype, net.in_features), copy.deepcopy(net)
+    batch, flipped = as_batch(x, "x", net.dtype, net.in_features), copy.deepcopy(net)
     signs = _signs(signs, flipped[layer].in_features).astype(flipped.dtype)
     flipped[layer].weight *= signs
     if not any(isinstance(below, Linear) for below in flipped.layers[:layer]):
@@ -92,7 +91,7 @@ def rotate(net: Sequential, x: ArrayLike, Q: ArrayLike) -> tuple[Sequential, np.
     """
     if not isinstance(net, Sequential) or not isinstance(net[0], Linear):
         raise TypeError("the first layer of net is not a Linear layer of a Sequential")
-    batch, rotated = inputs(x, "x", net.dtype, net.in_features), copy.deepcopy(net)
+    batch, rotated = as_batch(x, "x", net.dtype, net.in_features), copy.deepcopy(net)
     turn = _orthogonal(Q, net[0].in_features)
     weight = rotated[0].weight
     weight[...] = weight.astype(np.float64) @ turn.T
