@@ -187,15 +187,15 @@ def _largest_fisher(delta: np.ndarray, a: np.ndarray) -> float:
     By Lanczos's method on the samples: the Gram matrix of the N gradients has the same eigenvalues but zeros, and times
     a vector it is two products.
     """
-    (N, P, _), delta, a = delta.shape, rows_of(delta), rows_of(a)
+    N, delta_rows, a_rows = len(delta), rows_of(delta), rows_of(a)
     basis = np.random.default_rng(0).standard_normal((1, N))
     basis /= np.linalg.norm(basis)
     diagonal: list[float] = []
     beside: list[float] = []
     for _ in range(N):
         v = basis[-1]
-        summed = (np.repeat(v, P)[:, None] * a).T @ delta  # sum_n v_n G_n^T, (J, K)
-        w = np.einsum("rk,rk->r", delta, a @ summed).reshape(N, P).sum(axis=1) / N
+        summed = rows_of(v[:, None, None] * a).T @ delta_rows  # sum_n v_n G_n^T, (J, K)
+        w = np.einsum("npk,npk->n", delta, (a_rows @ summed).reshape(delta.shape)) / N
         diagonal.append(float(v @ w))
         for _ in range(2):  # twice is enough: rounding must not bring back what was removed
             w = w - (w @ basis.T) @ basis

@@ -86,10 +86,25 @@ def signs_of(array: np.ndarray, name: str) -> np.ndarray:
     return signs
 
 
+def mixed(signs: np.ndarray) -> Any:
+    """Whether each vector along the last axis has two opposed entries: (..., J) -> bool (...)."""
+    return (signs > 0).any(axis=-1) & (signs < 0).any(axis=-1)
+
+
+def moved(signs: np.ndarray) -> Any:
+    """Whether each vector along the last axis has an entry other than 0: (..., J) -> bool (...)."""
+    return signs.any(axis=-1)
+
+
 def contents(signs: np.ndarray) -> Any:
     """What each vector along the last axis holds: 0 only zeros, 1 a plus, 2 a minus, 3 both: (..., J) -> uint8."""
-    plus, minus = np.asarray((signs > 0).any(axis=-1)), np.asarray((signs < 0).any(axis=-1))
-    return plus.view(np.uint8) + 2 * minus.view(np.uint8)
+    return (signs > 0).any(axis=-1) + np.uint8(2) * (signs < 0).any(axis=-1)
+
+
+def single_signed(found: Any) -> float:
+    """The share of 1 and 2 among what `contents` found to be other than 0; NaN where there is none."""
+    some = np.count_nonzero(found)
+    return share(some - np.count_nonzero(found == 3), some)
 
 
 def gradient_signs(delta: np.ndarray, a: np.ndarray) -> Iterator[np.ndarray]:

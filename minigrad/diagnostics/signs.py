@@ -13,6 +13,7 @@ what positions change in its section E.
 Index legend: n sample (N), p position (P, all of them as one axis), k output neuron (K), j input (J).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,18 @@ from numpy.typing import ArrayLike
 from .._checks import as_float, instance, quiet
 from ..backprop import Backprop
 from ..gradient import WeightGradient
-from .pairs import by_sample, checked_flag, checked_pair, contents, gradient_signs, rows_of, share, signs_of
+from .pairs import (
+    by_sample,
+    checked_flag,
+    checked_pair,
+    contents,
+    gradient_signs,
+    mixed,
+    moved,
+    rows_of,
+    signs_of,
+    single_signed,
+)
 
 # ---- the signs of one gradient ----------------------------------------------------------------------------
 
@@ -37,8 +49,11 @@ def sign_pattern(g: WeightGradient | ArrayLike) -> np.ndarray:
     ValueError for NaN, which has no sign.
     """
     if isinstance(g, WeightGradient):
-        delta, a = (rows_of(factor) for factor in checked_pair(g))
-        return signs_of(delta, "g.delta").T * signs_of(a, "g.a") if len(delta) == 1 else signs_of(g.weight, "g")
+        delta, a = checked_pair(g)
+        if delta.size > delta.shape[-1]:
+            return signs_of(g.weight, "g")
+        outer: np.ndarray = signs_of(delta.reshape(-1, 1), "g.delta") * signs_of(a.reshape(1, -1), "g.a")
+        return outer
     update: np.ndarray = as_float(g, "g")
     if update.ndim != 2 or update.size == 0:
         raise ValueError(f"g has shape {update.shape}, expected (K, J) with K and J at least 1")
@@ -67,8 +82,7 @@ def single_signed_rows(
     Cost per sample: N (K + J) without positions, 3 N P K J with them. ValueError for NaN and where both flags are True,
     TypeError for a flag with a plain array.
     """
-    single: np.ndarray = _row_contents(g, per_sample, per_position) < 3
-    return single
+    return ~_of_rows(mixed, g, per_sample, per_position)
 
 
 @quiet
@@ -78,8 +92,7 @@ def zero_rows(g: WeightGradient | ArrayLike, per_sample: bool = False, per_posit
     g, rounding and errors: as in `single_signed_rows`. Row k of one position is zero where delta_k or all of a is:
     behind a ReLU that is silent, say.
     """
-    zero: np.ndarray = _row_contents(g, per_sample, per_position) == 0
-    return zero
+    return ~_of_rows(moved, g, per_sample, per_position)
 
 
 @quiet
@@ -89,29 +102,31 @@ def single_signed_share(g: WeightGradient | ArrayLike, per_sample: bool = False,
     g, rounding and errors: as in `single_signed_rows`. Over the K rows of the gradient; per_sample over the N K rows of
     the samples' gradients; per_position over the N P K rows delta_pk a_p.
     """
-    found = _row_contents(g, per_sample, per_position)
-    moved = np.count_nonzero(found)
-    return share(moved - np.count_nonzero(found == 3), moved)
+    return single_signed(_of_rows(contents, g, per_sample, per_position))
 
 
-def _row_contents(g: Any, per_sample: bool, per_position: bool) -> Any:
-    """What each row holds, uint8 of shape (K,), (N, K) or (N, ..., K): 0 zeros only, 3 both signs, else one sign."""
+def _of_rows(measure: Callable[[np.ndarray], Any], g: Any, per_sample: bool, per_position: bool) -> np.ndarray:
+    """mixed, moved or contents of the signs of each row: (K,), (N, K) or (N, ..., K).
+
+    contents up to exchanging plus and minus.
+    """
     per_sample, per_position = checked_flag(per_sample, "per_sample"), checked_flag(per_position, "per_position")
     if per_sample and per_position:
         raise ValueError("per_sample and per_position are both True, and each says which rows to count: choose one")
     if not (per_sample or per_position):
-        return contents(sign_pattern(g))
+        return np.asarray(measure(sign_pattern(g)))
     if not isinstance(g, WeightGradient):
         flag = "per_sample" if per_sample else "per_position"
         raise TypeError(f"{flag} needs a WeightGradient, got a {type(g).__name__}")
     delta, a = checked_pair(g)
-    if per_sample:
+    if per_sample and delta.ndim > 2:
         delta, a = by_sample(delta), by_sample(a)
         if delta.shape[1] > 1:
-            return np.concatenate([contents(signs) for signs in gradient_signs(delta, a)])
+            return np.concatenate([measure(signs) for signs in gradient_signs(delta, a)])
         delta, a = delta[:, 0], a[:, 0]
-    moved = signs_of(delta, "g.delta") != 0
-    return moved * contents(signs_of(a, "g.a"))[..., None]  # up to exchanging plus and minus, where delta < 0
+    alive = signs_of(delta, "g.delta") != 0
+    rows: np.ndarray = alive * measure(signs_of(a, "g.a"))[..., None]
+    return rows
 
 
 @quiet
@@ -126,9 +141,7 @@ def delta_agreement(bp: Backprop) -> dict[str, float]:
     instance(bp, Backprop, "bp")
     found = {}
     for path, g in bp.gradients.items():
-        held = contents(signs_of(checked_pair(g, path)[0], f"delta {path}"))
-        moved = np.count_nonzero(held)
-        found[path] = share(moved - np.count_nonzero(held == 3), moved)
+        found[path] = single_signed(contents(signs_of(checked_pair(g, path)[0], f"delta {path}")))
     return found
 
 
@@ -157,15 +170,14 @@ def orthant_pairs(g: WeightGradient) -> float:
     N, P, K = delta.shape
     if P == 1:
         signs = signs_of(a[:, 0], "g.a")
-        moved = signs_of(delta[:, 0], "g.delta") * np.abs(signs).max(axis=1, keepdims=True)
-        shared, counts = _sharing(signs, moved != 0)
+        shared, counts = _sharing(signs, (signs_of(delta[:, 0], "g.delta") != 0) & moved(signs)[:, None])
     else:
         shared, counts = np.empty(K), np.empty(K)
         columns = max(1, PAIRS // (N * a.shape[2]))
         for start in range(0, K, columns):
             rows = np.concatenate(list(gradient_signs(delta[:, :, start : start + columns], a)))  # (N, columns, J)
             for k in range(rows.shape[1]):
-                found = _sharing(rows[:, k], np.abs(rows[:, k]).max(axis=1, keepdims=True))
+                found = _sharing(rows[:, k], moved(rows[:, k])[:, None])
                 shared[start + k], counts[start + k] = found[0][0], found[1][0]
     pairs = counts * (counts - 1)
     return float((shared[pairs > 0] / pairs[pairs > 0]).mean()) if (pairs > 0).any() else float("nan")

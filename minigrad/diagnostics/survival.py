@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._checks import Rng, as_float, generator, quiet, real_number, whole_number
 from ..gradient import WeightGradient
-from .pairs import checked_pair, contents, rows_of, share, signs_of
+from .pairs import checked_pair, contents, mixed, rows_of, signs_of, single_signed
 from .signs import sign_pattern
 
 # ---- what a batch leaves of it: A5 ------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def survival_limit(a: ArrayLike, draws: int = 2000, rng: Rng = None) -> float:
     hits = 0
     for start in range(0, draws, 1024):
         weights = random.standard_normal((min(1024, draws - start), len(rows)))
-        hits += int((contents(signs_of(weights @ rows, "a")) < 3).sum())
+        hits += int((~mixed(signs_of(weights @ rows, "a"))).sum())
     return hits / draws
 
 
@@ -67,23 +67,20 @@ def batch_survival(g: WeightGradient, batch_size: int, draws: int = 100, rng: Rn
     """The share of single-signed rows among the gradients of random batches drawn from the samples of g, 0..1.
 
     g: WeightGradient with at least batch_size samples; batches are drawn without replacement, each sample with all of
-    its positions. Compare with
-    survival_limit(g.a), which assumes that delta knows nothing of a and has mean zero. The share is of all rows of all
-    the batches' gradients that are not zero throughout (silent units of a ReLU make many that are); NaN if all are.
+    its positions. Compare with survival_limit(g.a), which assumes that delta knows nothing of a and has mean zero. The
+    share is of all rows of all the batches' gradients that are not zero throughout (silent units of a ReLU make many
+    that are); NaN if all are.
     """
     delta, a = checked_pair(g)
     B = whole_number(batch_size, "batch_size", 1)
     random: np.random.Generator = generator(rng)
     if len(delta) < B:
         raise ValueError(f"batch_size is {B}, but g has {len(delta)} samples")
-    single = moved = 0
+    found = []
     for _ in range(whole_number(draws, "draws", 1)):
         n = random.choice(len(delta), B, replace=False)
-        batch = WeightGradient(delta[n], a[n])
-        held = contents(sign_pattern(batch))
-        moved += int((held > 0).sum())
-        single += int(((held == 1) | (held == 2)).sum())
-    return share(single, moved)
+        found.append(contents(sign_pattern(WeightGradient(delta[n], a[n]))))
+    return single_signed(np.concatenate(found))
 
 
 _erfc = np.vectorize(math.erfc, otypes=[float])
