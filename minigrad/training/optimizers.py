@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import as_float, instance, kinds_of, real_number, shown, usable
+from .._advice import shown
+from .._checks import as_float, instance, kinds_of, real_number, usable
 from ..backprop import Backprop
 from ..kernels.backend import core
 from ..layers.base import Layer
