@@ -52,7 +52,7 @@ class Backprop:
     @property
     def deltas(self) -> list[np.ndarray]:
         if self._deltas[0] is None:
-            self._deltas[0] = core.propagate(self._deltas[1], self._first_weight)
+            self._deltas[0] = core.propagate(self._deltas[1], self._first_weight)  # type: ignore[arg-type]
         return self._deltas  # type: ignore[return-value]
 
     def parameter_gradients(self) -> dict[str, np.ndarray]:

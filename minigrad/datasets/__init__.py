@@ -11,3 +11,18 @@ from .idx import load_idx, load_mnist
 from .load import NAMES, Split, load
 from .scaling import SCALES, scaling
 from .toys import blobs, circles, moons, spirals, xor
+
+__all__ = [
+    "NAMES",
+    "SCALES",
+    "Split",
+    "blobs",
+    "circles",
+    "load",
+    "load_idx",
+    "load_mnist",
+    "moons",
+    "scaling",
+    "spirals",
+    "xor",
+]

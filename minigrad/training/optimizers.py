@@ -258,7 +258,8 @@ class Adam(Optimizer):
         self.eps = real_number(eps, "eps", 0, open_low=True)
 
     def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
-        core.adam(weight, gradient, *slots, self.steps, *self.rates, self.decoupled)
+        mean, square = slots
+        core.adam(weight, gradient, mean, square, self.steps, *self.rates, self.decoupled)  # type: ignore[call-arg]
 
     @property
     def slots(self) -> tuple[str, ...]:
