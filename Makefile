@@ -81,9 +81,11 @@ figures: $(VENV)/.extras-report,theory $(CORE) ## draw the pictures in docs/img/
 	$(BIN)/minigrad report --only Q1,Q7 --out build/figures
 	cp $(FIGURES:%=build/figures/%.png) docs/img/
 
-lint: $(VENV)/.extras-dev ## check style and format (ruff) and types (mypy)
+# cython-lint starts pycodestyle, by its name.
+lint: $(VENV)/.extras-dev ## check style (ruff, cython-lint), format (ruff) and types (mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint minigrad
 	$(BIN)/mypy
 
 build: $(VENV)/.extras-report,theory $(CORE) ## install minigrad into .venv, editable, with its core built in place
@@ -137,7 +139,7 @@ $(VENV)/.core: $(VENV)/.made $(VENV)/.switches minigrad/_core.pyx $(wildcard min
 define in_a_copy
 	@rm -rf build/$@
 	@mkdir -p build/$@
-	@cp -R CHANGELOG.md LICENSE Makefile README.md SECURITY.md benchmarks docs examples minigrad pyproject.toml setup.py tests build/$@
+	@cp -R CHANGELOG.md CONTRIBUTING.md LICENSE Makefile README.md SECURITY.md benchmarks docs examples minigrad pyproject.toml setup.py tests build/$@
 	@rm -f build/$@/minigrad/_core.level build/$@/minigrad/_core*.so
 	cd build/$@ && MINIGRAD_CORE=compiled $(1) $(abspath $(BIN))/python setup.py -q build_ext --inplace
 	cd build/$@ && MINIGRAD_CORE=compiled $(2) $(abspath $(BIN))/python -m pytest $(3) $(PYTEST_ARGS)
