@@ -67,6 +67,7 @@ def measure(workload, dtype, rounds, clock):
 
 
 def main():
+    """Measure as the options say; print and write the microseconds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="online,toy,digits", help="workloads")
     parser.add_argument("--clock", choices=CLOCKS, default="cpu")

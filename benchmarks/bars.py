@@ -123,6 +123,7 @@ def tables():
 
 
 def main():
+    """Print the tables; with --write, put them into the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     options = parser.parse_args()

@@ -71,6 +71,7 @@ def scaling(results):
 
 
 def main():
+    """Draw speedups.png and scaling.png into docs/img/."""
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 10})
     IMAGES.mkdir(parents=True, exist_ok=True)
     for name, figure in (("speedups", speedups(read("steps"))), ("scaling", scaling(read("width_depth")))):

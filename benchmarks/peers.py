@@ -88,6 +88,7 @@ def numpy_backprop(p, weights, biases, x, y):
 
 
 def numpy_by_hand(p):
+    """Plain NumPy, as one writes it after a first course."""
     p = p.copy()
     orders, lr = p.orders(), p.workload.lr
 

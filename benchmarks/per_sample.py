@@ -100,6 +100,7 @@ def memory(field):
 
 
 def main():
+    """Check that both ways agree, then measure, print and write time and memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clock", choices=CLOCKS, default="cpu")
     parser.add_argument("--rounds", type=int, default=30, help="interleaved rounds, of which the best counts")

@@ -66,6 +66,7 @@ def names_of(text, known, what):
 
 
 def main():
+    """Measure as the options say; print and write the microseconds of a step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help=f"workloads, of {','.join(WORKLOADS)}")
     parser.add_argument("--peers", help=f"peers, of {','.join(PEERS)}")

@@ -33,6 +33,7 @@ def nets(quick):
 
 
 def main():
+    """Measure net after net, print and write the microseconds of a step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds, of which the best counts")
     parser.add_argument("--quick", action="store_true", help="every third net, 3 rounds, and no JSON file")

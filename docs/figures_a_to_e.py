@@ -103,6 +103,7 @@ def bowl(values, lr, start, target=1e-3, most=100_000):
 
 
 def sigmoid_moments():
+    """Mean and standard deviation of sigmoid(z) for z ~ N(0, 1)."""
     return ACTIVATIONS["sigmoid"]().moments()
 
 
@@ -262,8 +263,9 @@ def steps(net, lr, x, y, most):
 
 
 def tuned(make, scale=True, seeds=range(4)):
-    """Steps of each seed at the rate that is best for their median, a rate that fails one of them left out; each side
-    of .3 is left after two worse rates.
+    """Steps of each seed at the rate that is best for their median.
+
+    A rate that fails one of the seeds does not count. The search ends on each side of .3 after two worse rates.
     """
     (x, y), best = some_digits(scale), [math.inf] * len(seeds)
     for side in (RATES[RATES >= 0.3], RATES[RATES < 0.3][::-1]):

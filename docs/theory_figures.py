@@ -188,6 +188,7 @@ def norms():
 
 
 def main(names):
+    """Print the figures of the sections that are named, or of all."""
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         sys.exit(f"no figures for {', '.join(unknown)}; there are some for {', '.join(SECTIONS)}")
