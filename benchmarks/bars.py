@@ -1,4 +1,4 @@
-"""Compares what was measured with what was aimed at, and writes both into docs/performance.md.
+"""Compares the last run with what was aimed at, and writes the tables of docs/performance.md.
 
 python benchmarks/bars.py             prints the tables
 python benchmarks/bars.py --write     and replaces those in docs/performance.md
@@ -18,7 +18,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 
 
 def bars():
-    """(what, bar, at least?, (figure in float32, in float64)): every aim and the figures that go with it."""
+    """(what, aim, True where it is a least, (figure in float32, in float64)) for everything that is aimed at."""
     steps, backprop, samples = read("steps"), read("backprop"), read("per_sample")
     processes = read("time_to_result")
 
@@ -39,7 +39,7 @@ def bars():
 
     def whole(dtype):
         times = processes[dtype]
-        return min(times[who]["cpu"] for who in ("torch", "jax", "jax_scan")) / times["minigrad"]["cpu"]
+        return min(times[peer]["cpu"] for peer in ("torch", "jax", "jax_scan")) / times["minigrad"]["cpu"]
 
     def per_sample(key):
         return both(lambda dtype: samples[f"torch_vmap {dtype}"][key] / samples[f"ours {dtype}"][key])
@@ -73,10 +73,22 @@ def number(value):
 
 
 def markdown(header, rows):
-    """A table in Markdown; floats as number() writes them."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
+    """A table in Markdown: numbers to the right, floats as number() writes them."""
+    numeric = (all(isinstance(cell, int | float) for cell in column) for column in zip(*rows, strict=True))
+    lines = [header, ["---:" if right else "---" for right in numeric]]
     lines += [[number(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def workloads():
+    """The table of the nets that are timed."""
+    rows = []
+    for w in WORKLOADS.values():
+        net = "-".join(map(str, w.sizes))
+        if len(w.sizes) > 5:
+            net = f"{len(w.sizes) - 1} linear layers, {w.sizes[0]} wide, {w.sizes[-1]} outputs"
+        rows.append([w.name, net, w.batch, w.activation, w.steps])
+    return markdown(["workload", "net", "batch", "hidden activation", "steps in an epoch"], rows)
 
 
 def wins():
@@ -113,8 +125,9 @@ def tables():
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return {
         "machine": f"{machine['cpu']}, one core; Python {machine['python']}, {versions}.",
+        "workloads": workloads(),
         "bars": markdown(["what", "aim", *DTYPES, "reached"], found),
-        "wins": "\n".join(wins()) or "In the last run on none of the nets above.",
+        "wins": "\n".join(wins()) or "* none of those above",
         "steps": markdown(["µs per step", *(LABELS[name] for name in PEERS)], steps),
         "processes": markdown(["whole process", "CPU s", "wall s", "peak MiB"], processes),
         "per_sample": markdown(["N = 1000 digits", "µs", "peak MiB more"], samples),

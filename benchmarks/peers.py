@@ -1,8 +1,8 @@
-"""Everybody who is timed, each written as a user of that library would write it: one function for each peer.
+"""The peers that are timed, one function each, written as a user of that library would write it.
 
 A peer is a function Problem -> Peer. Peer.run(epochs) trains on, from where the last call ended, and returns
-the mean loss of each epoch; Peer.weights() returns the weights, so that one can see that all have done the
-same work. Plain SGD: w <- w - lr dC/dw. Compilation happens in the first run, which is never timed here.
+the mean loss of each epoch. Peer.weights() returns the weights, which show that all have done the same work.
+Plain SGD: w <- w - lr dC/dw. Compilation happens in the first run, which is never timed here.
 """
 
 import warnings

@@ -39,9 +39,9 @@ def table(results, names):
     print("\nmicroseconds per step (best of all rounds)")
     print(f"{'':<18}" + "".join(f"{name:>{width}}" for name in names) + f"{'ratio':>9}  fastest rival")
     for key, times in results.items():
-        value, who = ratio(times)
+        value, rival = ratio(times)
         row = "".join(f"{times[name]:>{width}.4g}" for name in names)
-        print(f"{key:<18}{row}{value:>9.2f}  {who}")
+        print(f"{key:<18}{row}{value:>9.2f}  {rival}")
     if "ours" not in names:
         return
     others = [name for name in names if name != "ours"]

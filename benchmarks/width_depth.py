@@ -41,15 +41,15 @@ def main():
     rounds = min(options.rounds, 3) if options.quick else options.rounds
 
     results = []
-    for what, value, workload in nets(options.quick):
+    for axis, value, workload in nets(options.quick):
         for dtype, kind in DTYPES.items():
             try:
                 times = measure(workload, kind, COMPARED, rounds)
             except DifferentWork as error:
                 raise SystemExit(f"{workload.name}, {dtype}: not timed, because {error}") from None
-            results.append({"against": what, "value": value, "dtype": dtype, "microseconds": times})
+            results.append({"against": axis, "value": value, "dtype": dtype, "microseconds": times})
             print(
-                f"{what} {value:<5}{dtype}: " + "  ".join(f"{k} {t:.4g}" for k, t in times.items()),
+                f"{axis} {value:<5}{dtype}: " + "  ".join(f"{k} {t:.4g}" for k, t in times.items()),
                 flush=True,
             )
     if not options.quick:

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # A page may leave out how the path of a source file begins.
-FOLDERS = (".", "minigrad", "minigrad/kernels", "tests/theory")
+FOLDERS = (".", "minigrad", "minigrad/kernels", "minigrad/layers", "tests/theory")
 NOT_OURS = {"script.py", "network2.py"}  # one that stands for any, and one of Nielsen's
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
