@@ -1,4 +1,4 @@
-"""Readers for IDX files, the format of MNIST: what a damaged file declares is checked before memory is asked for."""
+"""Readers for IDX files, the format of MNIST. What a file declares is checked before memory is asked for."""
 
 import gzip
 import io
@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from .toys import Pair
-
-# ---- IDX files: MNIST, Fashion-MNIST and their kin ----------------------------------------------------
 
 # The third byte of a file names the type of its values.
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
