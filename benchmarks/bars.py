@@ -1,7 +1,7 @@
-"""Compares the last run with what was aimed at, and writes the tables of docs/performance.md.
+"""Compares the last run with what was aimed at, and writes what the pages say of it.
 
 python benchmarks/bars.py             prints the tables
-python benchmarks/bars.py --write     and replaces those in docs/performance.md
+python benchmarks/bars.py --write     and replaces those in docs/performance.md, and the line in README.md
 """
 
 import argparse
@@ -14,7 +14,9 @@ from timing import read
 from workloads import DTYPES, WORKLOADS
 
 MEASURED = ("steps", "backprop", "per_sample", "time_to_result", "width_depth")
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+ROOT = Path(__file__).parent.parent
+PAGES = {"speed": ROOT / "README.md"}  # where each part goes; the others go into docs/performance.md
+SMALL = ("toy", "digits", "nielsen")
 
 
 def bars():
@@ -103,6 +105,22 @@ def wins():
             yield f"* {net}: {'; '.join(shares)}"
 
 
+def speed(steps):
+    """One sentence on the small nets: our share of the time of PyTorch, and of JAX at its fastest."""
+
+    def shares(peers):
+        keys = [f"{name} {dtype}" for name in SMALL for dtype in DTYPES]
+        found = [100 * steps[key]["ours"] / min(steps[key][peer] for peer in peers) for key in keys]
+        return f"{min(found):.0f} to {max(found):.0f} %"
+
+    torch, jax = shares(("torch", "torch_tuned")), shares(("jax_scan", "jax_jit"))
+    small, large = ("-".join(map(str, WORKLOADS[name].sizes)) for name in (SMALL[0], SMALL[-1]))
+    return (
+        f"In the last run of `make bench`, a training step of nets from {small} to {large}\n"
+        f"took {torch} of PyTorch's time, and {jax} of JAX's at its fastest."
+    )
+
+
 def tables():
     """{name of the place in the page: its table}; all of one build, or none."""
     builds = {name: read(name, "machine")["core"] for name in MEASURED}
@@ -126,6 +144,7 @@ def tables():
     return {
         "machine": f"{machine['cpu']}, one core; Python {machine['python']}, {versions}.",
         "workloads": workloads(),
+        "speed": speed(read("steps")),
         "bars": markdown(["what", "aim", *DTYPES, "reached"], found),
         "wins": "\n".join(wins()) or "* none of those above",
         "steps": markdown(["µs per step", *(LABELS[name] for name in PEERS)], steps),
@@ -138,17 +157,15 @@ def tables():
 def main():
     """Print the tables; with --write, put them into the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md and README.md")
     options = parser.parse_args()
-    page = PAGE.read_text(encoding="utf-8") if options.write else ""
     for name, table in tables().items():
         print(f"{name}\n{table}\n")
         if options.write:
+            page = PAGES.get(name, ROOT / "docs" / "performance.md")
             begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-            before, rest = page.split(begin)
-            page = before + begin + table + "\n" + end + rest.split(end, 1)[1]
-    if options.write:
-        PAGE.write_text(page, encoding="utf-8")
+            before, rest = page.read_text(encoding="utf-8").split(begin)
+            page.write_text(before + begin + table + "\n" + end + rest.split(end, 1)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":
