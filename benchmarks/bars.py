@@ -127,9 +127,9 @@ def tables():
     if len(set(builds.values())) > 1:
         raise SystemExit(f"these results are of different builds of the core, measure them again: {builds}")
     found = []
-    for what, bar, least, figures in bars():
-        met = all(f >= bar if least else f <= bar for f in figures)
-        found.append([what, f"{'>=' if least else '<='} {bar:g}", *figures, "yes" if met else "**no**"])
+    for name, aim, at_least, figures in bars():
+        met = all(f >= aim if at_least else f <= aim for f in figures)
+        found.append([name, f"{'>=' if at_least else '<='} {aim:g}", *figures, "yes" if met else "**no**"])
     mib = 2**20
     steps = [[key, *(t[name] for name in PEERS)] for key, t in read("steps").items()]
     explicit = [[key, t["ours"], t["torch"], t["numpy"]] for key, t in read("backprop").items()]

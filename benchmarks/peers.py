@@ -272,10 +272,10 @@ def sklearn_partial_fit(p):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a first fit on one batch, which makes the arrays that we then fill
         model.partial_fit(p.x[: p.workload.batch], y[: p.workload.batch], classes=np.unique(y))
-    for mine, weight in zip(model.coefs_, p.weights, strict=True):
-        mine[...] = weight.T
-    for mine, bias in zip(model.intercepts_, p.biases, strict=True):
-        mine[...] = bias
+    for array, weight in zip(model.coefs_, p.weights, strict=True):
+        array[...] = weight.T
+    for array, bias in zip(model.intercepts_, p.biases, strict=True):
+        array[...] = bias
 
     def run(epochs):
         means = []

@@ -56,12 +56,12 @@ def table(results, names):
             print(f"geometric mean of {len(ratios)} ratios to the fastest rival, {dtype}: {mean:.2f}")
 
 
-def names_of(text, known, what):
+def names_of(text, known, kind):
     """A comma-separated option -> list of known names."""
     names = text.split(",") if text else list(known)
     for name in names:
         if name not in known:
-            raise SystemExit(f"{what} {name!r} is not one of {', '.join(known)}")
+            raise SystemExit(f"{kind} {name!r} is not one of {', '.join(known)}")
     return names
 
 

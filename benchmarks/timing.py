@@ -42,9 +42,9 @@ def compare(peers, reference, dtype, epochs=2):
         for i, (a, b) in enumerate(zip([np.asarray(losses), *peer.weights()], expected, strict=True)):
             error = np.abs(a - b).max() / np.abs(b).max()
             if not error <= tolerance:
-                what = "the losses" if i == 0 else f"the weights of linear layer {i}"
+                place = "the losses" if i == 0 else f"the weights of linear layer {i}"
                 raise DifferentWork(
-                    f"{name} differs from NumPy by hand by {error:.1e} in {what}; losses of the epochs: "
+                    f"{name} differs from NumPy by hand by {error:.1e} in {place}; losses of the epochs: "
                     f"{losses}, expected {expected[0].tolist()}"
                 )
 

@@ -164,10 +164,10 @@ def outlier():
             both = list(zip(*found.values(), strict=True))
             ratios = [plain[0][path][0] / centred[0][path][0] for plain, centred in both]
             yield f"H = {H}, {layer}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", ratios
-        for i, what in ((1, "whole Fisher matrix"), (2, "Hessian")):
+        for i, matrix in ((1, "whole Fisher matrix"), (2, "Hessian")):
             if i == 1 or H <= 100:
-                yield f"H = {H}, {what}: lambda_1, sigmoid", [a[i] for a, _ in both]
-                yield f"H = {H}, {what}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in both]
+                yield f"H = {H}, {matrix}: lambda_1, sigmoid", [a[i] for a, _ in both]
+                yield f"H = {H}, {matrix}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in both]
 
 
 @section("C12-norms")
@@ -179,12 +179,12 @@ def norms():
         nets = [mg.mlp([64, 200, 200, 10], "sigmoid", init, rng=seed) for seed in SEEDS]
         for path, layer in (("2", "first"), ("4", "second")):
             outputs = [mg.backprop(net, mg.CrossEntropyLoss(), x, y).gradients[path].a for net in nets]
-            for what, axis in (("as it is", None), ("LayerNorm", 1), ("BatchNorm", 0)):
+            for norm, axis in (("as it is", None), ("LayerNorm", 1), ("BatchNorm", 0)):
                 found = [
                     a if axis is None else (a - a.mean(axis, keepdims=True)) / a.std(axis, keepdims=True)
                     for a in outputs
                 ]
-                yield f"{init}, {layer} hidden layer, {what}", [dg.coherence(a) for a in found]
+                yield f"{init}, {layer} hidden layer, {norm}", [dg.coherence(a) for a in found]
 
 
 def main(names):
@@ -198,8 +198,8 @@ def main(names):
             continue
         begin = time.perf_counter()
         print(f"{name}  {function.__doc__.splitlines()[0]}")
-        for what, values in function():
-            print(f"    {what:<88} {shown(values)}", flush=True)
+        for quantity, values in function():
+            print(f"    {quantity:<88} {shown(values)}", flush=True)
         print(f"    ({time.perf_counter() - begin:.0f} s)\n")
 
 

@@ -240,8 +240,8 @@ def one_of(value, name, known):
     """value itself if it is among the known ones; the error lists them."""
     if not isinstance(value, str) or value not in known:
         word = getattr(value, "kind", value)  # activations have a name there
-        near = difflib.get_close_matches(word.lower(), known, 1, 0.8) if isinstance(word, str) else []
-        fix = f"; use {near[0]!r}" if near else ""
+        matches = difflib.get_close_matches(word.lower(), known, 1, 0.8) if isinstance(word, str) else []
+        fix = f"; use {matches[0]!r}" if matches else ""
         raise ValueError(f"unknown {name} {shown(value)}, expected one of: {', '.join(known)}{fix}")
     return value
 

@@ -72,9 +72,9 @@ def _read_idx(path: Path, stream: io.BufferedIOBase, size: int, *, exact: bool) 
     # A size of 0 makes `declared` 0 whatever the others are, but NumPy limits the product of the others too.
     if math.prod(s or 1 for s in shape) * dtype.itemsize > sys.maxsize:
         raise ValueError(f"{expected}; NumPy can hold no array of this shape")
-    most = size - len(magic) - len(sizes)
-    if declared > most or (exact and declared < most):
-        raise ValueError(f"{expected}, the file holds {'' if exact else 'at most '}{most}")
+    available = size - len(magic) - len(sizes)
+    if declared > available or (exact and declared < available):
+        raise ValueError(f"{expected}, the file holds {'' if exact else 'at most '}{available}")
 
     values = bytearray()
     while len(values) <= declared:  # up to one byte more than declared, to see whether there is more

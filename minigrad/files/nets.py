@@ -76,8 +76,8 @@ def describe(layer):
     return [name, _plain(config, f"config() of {name}")]
 
 
-def rebuild(structure, most=math.inf):
-    """The net that describe() described; a ValueError where a layer asks for an array of more than `most` entries."""
+def rebuild(structure, limit=math.inf):
+    """The net that describe() described; a ValueError where a layer asks for an array of more than `limit` entries."""
     name, content = structure
     if name not in LAYERS:
         raise ValueError(
@@ -86,21 +86,21 @@ def rebuild(structure, most=math.inf):
         )
     cls = LAYERS[name]
     if issubclass(cls, Sequential) and isinstance(content, list):
-        return cls(*[rebuild(inner, most) for inner in content])
+        return cls(*[rebuild(inner, limit) for inner in content])
     if not isinstance(content, dict):
         raise ValueError(f"the arguments of a {name} are a {type(content).__name__}, expected a dict")
-    _check_sizes(cls, content, most)
+    _check_sizes(cls, content, limit)
     zeros = {"init": "zeros"} if cls is Linear else {}  # its weights come from the file
-    return cls(**zeros | {key: _built(value, most) for key, value in content.items()})
+    return cls(**zeros | {key: _built(value, limit) for key, value in content.items()})
 
 
-def _check_sizes(cls, content, most):
+def _check_sizes(cls, content, limit):
     """A ValueError, before a layer is made, where its arguments ask for far more memory than the file's arrays take."""
     sizes = [content[key] for key in ("in_features", "out_features", "num_features") if key in content]
-    if sizes and all(isinstance(size, int) for size in sizes) and math.prod(sizes) > most:
+    if sizes and all(isinstance(size, int) for size in sizes) and math.prod(sizes) > limit:
         raise ValueError(f"a {cls.__name__} of {sizes} features is larger than any of its arrays")
     largest = [] if is_ours(cls) else sorted(_whole_numbers(content))[-2:]
-    if math.prod(largest) > max(most, ALLOWED):
+    if math.prod(largest) > max(limit, ALLOWED):
         raise ValueError(
             f"the arguments {largest} of a {cls.__name__}, taken for sizes, make {math.prod(largest)} entries, more "
             f"than any array there and than {ALLOWED}; let config() give a number that is no size as a float or as text"
@@ -128,13 +128,13 @@ def _plain(value, name):
     )
 
 
-def _built(value, most):
+def _built(value, limit):
     """The value of config() that _plain wrote."""
     if isinstance(value, dict):
         if value.keys() == {INNER_LAYER}:
-            return rebuild(value[INNER_LAYER], most)
-        return {key: _built(inner, most) for key, inner in value.items()}
-    return [_built(inner, most) for inner in value] if isinstance(value, list) else value
+            return rebuild(value[INNER_LAYER], limit)
+        return {key: _built(inner, limit) for key, inner in value.items()}
+    return [_built(inner, limit) for inner in value] if isinstance(value, list) else value
 
 
 def _whole_numbers(value):
@@ -149,32 +149,32 @@ def _whole_numbers(value):
 # ---- before saving: can load make each layer again -------------------------------------------------------
 
 
-def _check_rebuilds(layer, most, path="net"):
+def _check_rebuilds(layer, limit, path="net"):
     """A TypeError for the first layer that load could not make again; it says what the class lacks."""
     for name, inner in layer.children():
-        _check_rebuilds(inner, most, name if path == "net" else f"{path}.{name}")
-    about = f"{'net' if path == 'net' else f'layer {path}'}, a {type(layer).__name__}, cannot be saved: "
+        _check_rebuilds(inner, limit, name if path == "net" else f"{path}.{name}")
+    subject = f"{'net' if path == 'net' else f'layer {path}'}, a {type(layer).__name__}, cannot be saved: "
     try:
         structure = describe(layer)
         if isinstance(structure[1], dict):
-            _check_sizes(type(layer), structure[1], most)
+            _check_sizes(type(layer), structure[1], limit)
     except (TypeError, ValueError, RecursionError) as error:
-        why = "its config() is nested too deep" if isinstance(error, RecursionError) else error
-        raise TypeError(f"{about}{why}") from None
+        reason = "its config() is nested too deep" if isinstance(error, RecursionError) else error
+        raise TypeError(f"{subject}{reason}") from None
     try:
-        again = rebuild(structure, most)
+        again = rebuild(structure, limit)
     except Exception as error:  # its constructor may raise anything
         shown = f"{structure[1]!r:.200}"
-        raise TypeError(f"{about}load cannot make it again from {shown}: {error}. {_advice(layer)}") from error
+        raise TypeError(f"{subject}load cannot make it again from {shown}: {error}. {_advice(layer)}") from error
     shapes, shapes_again = _shapes(layer), _shapes(again)
     if shapes != shapes_again:
         raise TypeError(
-            f"{about}it has the arrays {shapes}, and the one that load makes {shapes_again}. {_advice(layer)}"
+            f"{subject}it has the arrays {shapes}, and the one that load makes {shapes_again}. {_advice(layer)}"
         )
     if json.dumps(describe(again)) != json.dumps(structure):
-        raise TypeError(f"{about}load would make {describe(again)!r:.200} of {structure!r:.200}. {_advice(layer)}")
+        raise TypeError(f"{subject}load would make {describe(again)!r:.200} of {structure!r:.200}. {_advice(layer)}")
     if lost := _lost(layer, again):
-        raise TypeError(f"{about}its {lost} would be another one after load. {_advice(layer, lost)}")
+        raise TypeError(f"{subject}its {lost} would be another one after load. {_advice(layer, lost)}")
 
 
 def _shapes(layer):
