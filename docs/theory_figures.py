@@ -52,7 +52,7 @@ def to_first_axis(direction):
 
 @section("C10")
 def rotation():
-    """digits in (0, 1], 64-30-10 sigmoid, one sample at a time, 800 steps: as it is, flipped, rotated"""
+    """digits in (0, 1], 64-30-10 sigmoid, one sample at a time, 800 steps: as it is, flipped, rotated."""
     x, y, _, _ = mg.datasets.load("digits")
     x = x / 16 + 0.02
     signs, Q = np.resize([1, -1], 64), to_first_axis(x.mean(axis=0))
@@ -109,7 +109,7 @@ def regression(kind, opt, seed, batch, J=30, r=2.4):
 
 @section("C11")
 def diagonal():
-    """linear neuron, 30 inputs, r = 2.4, steps to 1 % of the loss at the best of some 12 rates"""
+    """linear neuron, 30 inputs, r = 2.4, steps to 1 % of the loss at the best of some 12 rates."""
     rates = {"SGD": 2.0 ** np.arange(-8, -0.4, 0.5), "Adam": 2.0 ** np.arange(-6, -0.4, 0.5)}
     for batch in (1, 64):
         for name, make in (("SGD", mg.SGD), ("Adam", mg.Adam)):
@@ -146,7 +146,7 @@ def hessian_top(net, x, y, steps=30, eps=1e-4):
 
 @section("C12")
 def outlier():
-    """centred digits, 64-H-H-10 at the start, sigmoid and sigmoid - 1/2 as the same function, softmax"""
+    """centred digits, 64-H-H-10 at the start, sigmoid and sigmoid - 1/2 as the same function, softmax."""
     x, y, _, _ = mg.datasets.load("digits")
     x = (x - x.mean(axis=0)) / 16
     for H in (50, 100, 200, 400):
@@ -172,7 +172,7 @@ def outlier():
 
 @section("C12-norms")
 def norms():
-    """centred digits, 64-200-200-10 sigmoid at the start: coherence of a hidden layer's outputs, and behind a norm"""
+    """centred digits, 64-200-200-10 sigmoid at the start: coherence of a hidden layer's outputs, and behind a norm."""
     x, y, _, _ = mg.datasets.load("digits")
     x = (x - x.mean(axis=0)) / 16
     for init in ("glorot_uniform", "tanh_equivalent"):
