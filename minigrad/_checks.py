@@ -4,12 +4,15 @@ import difflib
 import functools
 import math
 import numbers
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import TypeVar
 
 import numpy as np
 
-from ._advice import FLOAT_LINES, advised, array_lines, described, described_array, shown, unlike, variable
+from ._advice import FLOAT_LINES, advised, array_lines, described, described_array, family, shown, unlike, variable
 
+Rng = int | np.random.Generator | None  # a seed, a generator, or None for fresh randomness
+T = TypeVar("T")
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 MOST = 2**48  # beyond any array's length, and any loop that ends
 
@@ -139,9 +142,9 @@ def _no_number(array):
 
 
 def as_batch(array, name, dtype=None, width=None):
-    """A float array (N, width), one row per sample."""
+    """A float array (N, ..., width): the sample first, features last, positions between them where there are any."""
     given, array = array, as_float(array, name, dtype)
-    if array.ndim == 2 and width in (None, array.shape[1]):
+    if array.ndim >= 2 and width in (None, array.shape[-1]):
         return array
     error = ValueError(f"{name} has shape {array.shape}, expected (N, {width or 'features'})")
     for lines, remark in _batch_lines(array, width):
@@ -151,7 +154,7 @@ def as_batch(array, name, dtype=None, width=None):
 
 def _batch(made, width):
     shape = np.asarray(made).shape
-    if len(shape) != 2 or width not in (None, shape[1]):
+    if len(shape) < 2 or width not in (None, shape[-1]):
         raise ValueError(f"it has shape {shape}")
 
 
@@ -253,3 +256,24 @@ def generator(rng):
             raise TypeError(f"rng must be a whole number, a numpy.random.Generator or None, not {shown(rng)}")
         rng = whole_number(rng, "rng", 0, math.inf)
     return np.random.default_rng(rng)
+
+
+def kinds_of(base: type[T], kernels: Collection[str]) -> dict[str, type[T]]:
+    """{kind: class} of the classes derived from base so far; kind names the kernel that computes it.
+
+    ImportError, by name, for a class without a kind of its own, two of one kind, a kind without a kernel, or a kernel
+    without a class: what was forgotten must not compute.
+    """
+    found: dict[str, type[T]] = {}
+    for cls in list(family(base))[1:]:
+        kind = vars(cls).get("kind")
+        if not kind or kind in found:
+            raise ImportError(f"{cls.__name__}.kind is {kind!r}: expected a name of its own, that of its kernel")
+        if kind not in kernels:
+            raise ImportError(
+                f"{cls.__name__} is of kind {kind!r}, for which there is no kernel; write it in both cores"
+            )
+        found[kind] = cls
+    if unused := set(kernels) - set(found):
+        raise ImportError(f"no class derived from {base.__name__} is of kind {', '.join(sorted(unused))}")
+    return found

@@ -20,4 +20,4 @@ from .base import LAYERS, Layer
 from .containers import Residual, Sequential, mlp
 from .dropout import Dropout
 from .linear import Linear
-from .norm import BatchNorm
+from .norm import BatchNorm, LayerNorm

@@ -8,7 +8,7 @@ import numpy as np
 from .._checks import aligned, all_finite, as_batch, finite_rows, generator, instance, one_of, shown, whole_number
 from ..backprop import backprop
 from ..files import archive
-from ..layers.containers import in_a_row, modes, predict_width, walk
+from ..layers.containers import in_a_row, modes, output_shape, walk
 from ..layers.norm import BatchNorm
 from ..layers.parameters import settle
 from ..losses import Loss
@@ -41,9 +41,9 @@ def fit(
 ):
     """Train net in place by mini-batches and return the History.
 
-    x (N, J), y as the loss wants it; validation a pair (x, y). rng shuffles: a seed, a Generator or None. callbacks are
-    called after each epoch as callback(epoch, net, history), epoch counting from 1; a true return value ends training.
-    progress shows a bar on a terminal. engine: "auto", "fused" or "python".
+    x (N, ..., J), y as the loss wants it; validation a pair (x, y). rng shuffles: a seed, a Generator or None.
+    callbacks are called after each epoch as callback(epoch, net, history), epoch counting from 1; a true return value
+    ends training. progress shows a bar on a terminal. engine: "auto", "fused" or "python".
 
     The net trains in training mode. Callbacks see it in eval mode, and fit leaves it so: net(x) is then what one means.
     For a loop of your own call net.train().
@@ -73,7 +73,7 @@ def fit(
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise ValueError(f"validation is a {type(validation).__name__}, expected a pair (x, y)")
         validation = _data(net, loss, validation[0], validation[1], "validation ")
-    _check_batches(net, len(x), batch_size)
+    _check_batches(net, x, batch_size)
     run = Run(net, loss, opt, generator(rng), x, y, validation, batch_size, bool(shuffle))
     changing = any(monitor_of(callback) is None for callback in callbacks)
     save = _nothing if checkpoint is None else _resumed(run, checkpoint, epochs, changing)
@@ -243,7 +243,7 @@ def _data(net, loss, x, y, which):
     if len(x) == 0:
         raise ValueError(f"{which}x has shape {x.shape}: there are no samples")
     _check_finite(x, given[0], f"{which}x")
-    shape = (len(x), predict_width(net, x))
+    shape = output_shape(net, x)
     try:
         y = loss.targets(y, shape, x.dtype)
     except (TypeError, ValueError) as error:
@@ -264,9 +264,10 @@ def _check_finite(array, given, name):
         raise
 
 
-def _check_batches(net, N, batch_size):
-    """BatchNorm has no statistics of one sample: say so before an epoch is half done."""
-    if min(batch_size, N) == 1 or N % batch_size == 1:
+def _check_batches(net, x, batch_size):
+    """BatchNorm has no statistics of one row: say so before an epoch is half done."""
+    N, P = len(x), math.prod(x.shape[1:-1])
+    if P == 1 and (min(batch_size, N) == 1 or N % batch_size == 1):
         for path, layer in walk(net):
             if isinstance(layer, BatchNorm):
                 fix = "choose another batch_size" if N > 1 else "it needs two samples at least"
@@ -291,5 +292,6 @@ def _python_epoch(net, loss, opt, x, y, order, batch_size):
 
 
 def _share(loss, right, y):
-    """Right answers as a share: of the samples, or of all entries where each is a question of its own."""
-    return right / (len(y) if loss.threshold is None else y.size)
+    """Right answers as a share: of the rows, or of all entries where each is a question of its own."""
+    by_entry = loss.threshold is not None or y.dtype.kind == "i" or y.ndim == 1
+    return right / (y.size if by_entry else math.prod(y.shape[:-1]))

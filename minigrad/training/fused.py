@@ -6,20 +6,17 @@ from ..kernels.backend import core
 from ..layers.activations import ACTIVATIONS, Sigmoid
 from ..layers.containers import Residual, Sequential
 from ..layers.linear import Linear
-from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from .optimizers import SGD, Adam, AdamW, RMSprop
-
-LOSSES = {MSELoss: "mse", BCELoss: "bce", BCEWithLogitsLoss: "bce_with_logits", CrossEntropyLoss: "cross_entropy"}
-KERNELS = {SGD: "SGD", RMSprop: "RMSprop", Adam: "Adam", AdamW: "AdamW"}
+from ..losses import LOSSES, BCELoss, CrossEntropyLoss
+from .optimizers import OPTIMIZERS
 
 
 def obstacle(net, loss, opt):
     """Why the fused epoch cannot train this, in words; None where it can."""
     if not hasattr(core, "train_epoch"):
         return "the compiled core is not in use (see minigrad.show_config())"
-    if type(loss) not in LOSSES:
+    if LOSSES.get(getattr(loss, "kind", "")) is not type(loss):
         return f"{loss!r} is not one of minigrad's own losses"
-    if type(opt) not in KERNELS:
+    if OPTIMIZERS.get(getattr(opt, "kind", "")) is not type(opt):
         return f"{opt!r} is not one of minigrad's own optimizers"
     if type(loss) is BCELoss and type(net[-1]) is not Sigmoid:
         return "BCELoss checks its input, unless the last layer is a Sigmoid"
@@ -72,13 +69,13 @@ def train_epoch(net, loss, opt, x, y, order, batch_size):
 
     opt must have adopted net, so that it keeps arrays for every parameter.
     """
-    kind = "soft_cross_entropy" if type(loss) is CrossEntropyLoss and y.ndim == 2 else LOSSES[type(loss)]
+    kind = loss.soft_kind if type(loss) is CrossEntropyLoss and y.dtype.kind == "f" else loss.kind
     ops = lower(net, opt.state)
     total, right, steps, finite = core.train_epoch(
         ops,
         kind,
         loss.threshold or 0.0,
-        KERNELS[type(opt)],
+        opt.kind,
         opt.rates,
         opt.steps,
         x,

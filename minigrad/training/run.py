@@ -95,8 +95,8 @@ class Run:
             container.layers = list(layers)
         arrays, slots = kept["arrays"], range(len(self.opt.slots))
         put_back(self.net, {n.removeprefix("net."): array for n, array in arrays.items() if n.startswith("net.")})
-        names = self.net.parameters() if slots and kept["steps"] else ()
-        names = [n for n in names if all(f"state.{i}.{n}" in arrays for i in slots)]
+        trained = self.net.parameters() if slots and kept["steps"] else ()
+        names = [n for n in trained if all(f"state.{i}.{n}" in arrays for i in slots)]
         state = {name: tuple(arrays[f"state.{i}.{name}"].copy() for i in slots) for name in names}
         self.opt.put_back(kept["steps"], kept["lr"], state)
         for rng, state in zip(self.generators(), kept["rng"], strict=True):
