@@ -1,6 +1,6 @@
 """Reads how the package hangs together: its rooms, who imports whom, and how long files and functions are.
 
-python tests/rooms.py             prints the lines of each room and the longest functions
+python tests/rooms.py             prints the lines of each room, of the reading path, and the longest functions
 python tests/rooms.py --write     draws the marks of the drawing in docs/architecture.md again; its order is ours
 
 A room is a folder or a file directly under minigrad/. Nothing is imported to find out: the source is read.
@@ -15,6 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "minigrad"
 PAGE = ROOT / "docs" / "architecture.md"
+READING_PATH = (
+    "gradient.py", "layers/base.py", "layers/linear.py", "layers/activations.py", "losses.py", "backprop.py",
+    "kernels/twin.py",
+)  # fmt: skip
 CORE = "minigrad._core"  # compiled, so it has no .py
 BEGIN, END = "<!-- rooms -->\n```text\n", "```\n<!-- end of rooms -->"
 LINE = re.compile(r" *\d+ +(\w+) +([.#\\](?: [.#\\])*) +(.*)")  # number, room, marks, what it is for
@@ -139,6 +143,7 @@ def main():
     for name, lines in counted.items():
         print(f"{lines:6} {name}")
     print(f"{sum(counted.values()):6} lines in all")
+    print(f"{sum(lines_of(PACKAGE / name) for name in READING_PATH):6} on the reading path")
     lengths = [(n, name, path) for path in modules().values() for name, n in function_lengths(path).items()]
     for n, name, path in sorted(lengths, reverse=True)[:5]:
         print(f"{n:6} {name}, in {path.relative_to(ROOT)}")
