@@ -29,7 +29,7 @@ LAYERS: dict[str, type[Layer]] = {}
 
 
 def is_ours(cls: type) -> bool:
-    """Is a class minigrad's own, rather than of somebody who derived from one?"""
+    """True for minigrad's own classes, False for those that somebody derived from them."""
     return package_of(cls) == package_of(Layer)
 
 
