@@ -119,6 +119,6 @@ def _as_array(g: Any) -> np.ndarray:
 
 
 def _is_plain(layer: Layer) -> bool:
-    """Is it a Linear whose forward and backward are those of Linear, not of a class derived from it?"""
+    """True for a Linear whose forward and backward are Linear's own, not those of a class derived from it."""
     cls = type(layer)
     return isinstance(layer, Linear) and (cls.forward, cls.backward) == (Linear.forward, Linear.backward)
