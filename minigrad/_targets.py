@@ -106,7 +106,7 @@ def _answers(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
 
 
 def _no_class(y: np.ndarray, K: int) -> str:
-    """ "; entry 3 is nan": the first that is no whole number; of words, how many there are if too many."""
+    """The end of a message, "; entry 3 is nan": the first that is no whole number. Of words: how many, if too many."""
     if y.ndim != 1 or y.dtype.kind not in "fOSU":
         return ""
     labels = y.tolist()
@@ -117,7 +117,7 @@ def _no_class(y: np.ndarray, K: int) -> str:
 
 
 def _is_class(label: Any) -> bool:
-    """Is it text, or a whole number?"""
+    """True for text and for whole numbers."""
     try:
         return isinstance(label, str | bytes) or int(label) == label
     except (TypeError, ValueError, OverflowError):

@@ -52,7 +52,7 @@ class Backprop:
     @property
     def deltas(self) -> list[np.ndarray]:
         if self._deltas[0] is None:
-            self._deltas[0] = core.propagate(self._deltas[1], self._first_weight)
+            self._deltas[0] = core.propagate(self._deltas[1], self._first_weight)  # type: ignore[arg-type]
         return self._deltas  # type: ignore[return-value]
 
     def parameter_gradients(self) -> dict[str, np.ndarray]:
@@ -119,6 +119,6 @@ def _as_array(g: Any) -> np.ndarray:
 
 
 def _is_plain(layer: Layer) -> bool:
-    """Is it a Linear whose forward and backward are those of Linear, not of a class derived from it?"""
+    """True for a Linear whose forward and backward are Linear's own, not those of a class derived from it."""
     cls = type(layer)
     return isinstance(layer, Linear) and (cls.forward, cls.backward) == (Linear.forward, Linear.backward)

@@ -337,3 +337,15 @@ def test_targets_that_do_not_fit_are_named(y, message, rng):
 def test_images_that_were_to_be_flattened_are_still_told_so(rng):
     with pytest.raises(ValueError, match=r"x has shape \(6, 8, 8\), expected \(N, 64\); use x.reshape\(len\(x\), -1\)"):
         mg.mlp([64, 3])(rng.random((6, 8, 8)))
+
+
+def test_a_checkpoint_knows_its_positions(tmp_path, rng):
+    """The same bytes as other positions are other data, in both directions."""
+    x, y = rng.standard_normal((6, 4, 5)), rng.standard_normal((6, 4, 3))
+    shapes = {"with": (x, y), "without": (x.reshape(24, 5), y.reshape(24, 3)), "others": (x.reshape(6, 2, 2, 5), None)}
+    shapes["others"] = (shapes["others"][0], y.reshape(6, 2, 2, 3))
+    for first, second in (("with", "without"), ("without", "with"), ("with", "others")):
+        path = tmp_path / f"{first}-{second}.npz"
+        mg.fit(net_of(), mg.MSELoss(), mg.SGD(0.1), *shapes[first], epochs=1, checkpoint=path, rng=0)
+        with pytest.raises(ValueError, match="another positions"):
+            mg.fit(net_of(), mg.MSELoss(), mg.SGD(0.1), *shapes[second], epochs=2, checkpoint=path, rng=0)

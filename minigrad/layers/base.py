@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._advice import described, root
+from .._advice import described, package_of
 from .._checks import as_batch, as_float
 from ..gradient import WeightGradient
 from .parameters import float_of, put_back, settle
@@ -29,8 +29,8 @@ LAYERS: dict[str, type[Layer]] = {}
 
 
 def is_ours(cls: type) -> bool:
-    """Is a class minigrad's own, rather than of somebody who derived from one?"""
-    return root(cls) == root(Layer)
+    """True for minigrad's own classes, False for those that somebody derived from them."""
+    return package_of(cls) == package_of(Layer)
 
 
 class Layer:

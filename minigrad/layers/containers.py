@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .._advice import described
-from .._checks import Rng, as_batch, float_type, generator, instance, shown, whole_number
+from .._advice import described, shown
+from .._checks import Rng, as_batch, float_type, generator, instance, whole_number
 from .activations import activation as activation_named
 from .base import Gradients, Layer
 from .initializers import Initializer

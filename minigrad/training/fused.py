@@ -1,16 +1,20 @@
 """Turns a net into the flat list of operations that the compiled core trains an epoch of in one call."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from ..kernels.backend import core
 from ..layers.activations import ACTIVATIONS, Sigmoid
 from ..layers.containers import Residual, Sequential
 from ..layers.linear import Linear
-from ..losses import LOSSES, BCELoss, CrossEntropyLoss
-from .optimizers import OPTIMIZERS
+from ..losses import LOSSES, BCELoss, CrossEntropyLoss, Loss
+from .optimizers import OPTIMIZERS, Optimizer, Slots
 
 
-def obstacle(net, loss, opt):
+def obstacle(net: Sequential, loss: Loss, opt: Optimizer) -> str | None:
     """Why the fused epoch cannot train this, in words; None where it can."""
     if not hasattr(core, "train_epoch"):
         return "the compiled core is not in use (see minigrad.show_config())"
@@ -30,7 +34,7 @@ def obstacle(net, loss, opt):
     return None
 
 
-def _strange_layer(net, weights):
+def _strange_layer(net: Sequential, weights: list[np.ndarray]) -> str | None:
     """What the fused epoch cannot train, in words; the arrays that it can are added to weights."""
     for layer in net:
         if type(layer) is Linear:
@@ -43,7 +47,7 @@ def _strange_layer(net, weights):
     return None
 
 
-def lower(net, slots, path="", ops=None):
+def lower(net: Sequential, slots: dict[str, Slots], path: str = "", ops: list[Any] | None = None) -> list[Any]:
     """The operations of net, with the arrays that the optimiser keeps for each parameter; see core.train_epoch."""
     ops = [] if ops is None else ops
     for i, layer in enumerate(net):
@@ -64,7 +68,9 @@ def lower(net, slots, path="", ops=None):
     return ops
 
 
-def train_epoch(net, loss, opt, x, y, order, batch_size):
+def train_epoch(
+    net: Sequential, loss: Any, opt: Optimizer, x: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int
+) -> tuple[float, int, int, bool]:
     """One epoch in the compiled core -> (sum of the batch losses, right answers, steps taken, all finite?).
 
     opt must have adopted net, so that it keeps arrays for every parameter.

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import as_float, instance, kinds_of, real_number, shown, usable
+from .._advice import shown
+from .._checks import as_float, instance, kinds_of, real_number, usable
 from ..backprop import Backprop
 from ..kernels.backend import core
 from ..layers.base import Layer
@@ -257,7 +258,8 @@ class Adam(Optimizer):
         self.eps = real_number(eps, "eps", 0, open_low=True)
 
     def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
-        core.adam(weight, gradient, *slots, self.steps, *self.rates, self.decoupled)
+        mean, square = slots
+        core.adam(weight, gradient, mean, square, self.steps, *self.rates, self.decoupled)  # type: ignore[call-arg]
 
     @property
     def slots(self) -> tuple[str, ...]:
