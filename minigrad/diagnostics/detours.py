@@ -96,8 +96,9 @@ def tube_legs(u: ArrayLike, length: float, eps: float) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class NarrowCone:
-    """All +-a_r lie within theta of the axis (J,). price = 1 / sin(theta): how long a path across the axis must be, in
-    units of the distance.
+    """All +-a_r lie within theta of the axis (J,).
+
+    price = 1 / sin(theta): how long a path across the axis must be, in units of the distance.
     """
 
     axis: np.ndarray

@@ -184,8 +184,9 @@ def orthant_pairs(g: WeightGradient) -> float:
 
 
 def _sharing(signs: np.ndarray, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each column of alive (N, K): the ordered pairs of different alive samples whose signs (N, J) share a pair of
-    orthants, and how many samples are alive.
+    """(the ordered pairs of samples that share a pair of orthants, the number of samples), for each column: (K,) both.
+
+    alive (N, K) says which samples count; signs (N, J), the same for all columns. A pair is of two different samples.
     """
     signs, alive = signs.astype(np.float32), alive.astype(np.float64)  # sums of up to 2^24 signs are exact
     counts = alive.sum(axis=0)

@@ -37,8 +37,10 @@ class ZigZag:
     @classmethod
     @quiet
     def of_updates(cls, updates: ArrayLike, target: ArrayLike | None = None, floor: float = 0.0) -> Self:
-        """updates (T, J) of one neuron or (T, K, J); target: a direction, shaped like an update, else where
-        the path led. Updates of a neuron up to floor times its longest one do not count as reversals.
+        """Of a path made of these steps: ZigZag.
+
+        updates (T, J) of one neuron or (T, K, J); target: a direction, shaped like an update, else where the path led.
+        Updates of a neuron up to floor times its longest one do not count as reversals.
         """
         u, floor = as_float(updates, "updates", np.float64), real_number(floor, "floor", 0)
         if u.ndim not in (2, 3) or u.size == 0 or not np.isfinite(u).all():
@@ -68,7 +70,10 @@ class ZigZag:
     @classmethod
     @quiet
     def of_weights(cls, weights: ArrayLike, target: ArrayLike | None = None, floor: float = 0.0) -> Self:
-        """weights (T+1, J) or (T+1, K, J): the points of the path; target: the point to be reached."""
+        """Of a path through these points: ZigZag.
+
+        weights (T+1, J) or (T+1, K, J); target: the point to be reached; floor: as in of_updates.
+        """
         w = as_float(weights, "weights", np.float64)
         if w.ndim not in (2, 3) or len(w) < 2 or w.size == 0 or not np.isfinite(w).all():
             raise ValueError(f"weights of shape {w.shape} must be finite, (T+1, J) or (T+1, K, J), T at least 1, J too")
