@@ -189,7 +189,7 @@ def gram_signs(a: ArrayLike, bias: bool = False) -> GramSigns:
 
 
 def inputs_of(a: ArrayLike, bias: bool = False) -> np.ndarray:
-    """a (N, ..., J) as float64 rows (R, J), with the bias's column of ones behind them; ValueError where it is empty."""
+    """a (N, ..., J) as float64 rows (R, J), with the bias's column of ones; a ValueError where there is no entry."""
     rows = rows_of(as_batch(a, "a")).astype(np.float64, copy=False)
     if rows.size == 0:
         raise ValueError(f"a has shape {np.shape(a)}: there is nothing to measure")

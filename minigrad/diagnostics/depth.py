@@ -115,8 +115,8 @@ def critical_gain(activation: str | Activation) -> float:
 def _fixed_point(activation: Activation, gain: float, bias_std: float, q: float) -> float:
     """q = V(q), by iteration from the q given.
 
-    Near a critical gain V alone takes for ever, so steps are skipped: by Aitken's rule where it contracts, and elsewhere
-    by going on in proportion, for twice as many steps each time.
+    Near a critical gain V alone takes for ever, so steps are skipped: by Aitken's rule where it contracts, and
+    elsewhere by going on in proportion, for twice as many steps each time.
     """
 
     def variance(q: float) -> float:

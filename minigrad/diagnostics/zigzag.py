@@ -37,7 +37,7 @@ class ZigZag:
     @classmethod
     @quiet
     def of_updates(cls, updates: ArrayLike, target: ArrayLike | None = None, floor: float = 0.0) -> Self:
-        """Of a path made of these steps: ZigZag.
+        """The ZigZag of a path that is made of these updates.
 
         updates (T, J) of one neuron or (T, K, J); target: a direction, shaped like an update, else where the path led.
         Updates of a neuron up to floor times its longest one do not count as reversals.
@@ -70,7 +70,7 @@ class ZigZag:
     @classmethod
     @quiet
     def of_weights(cls, weights: ArrayLike, target: ArrayLike | None = None, floor: float = 0.0) -> Self:
-        """Of a path through these points: ZigZag.
+        """The ZigZag of a path through these points.
 
         weights (T+1, J) or (T+1, K, J); target: the point to be reached; floor: as in of_updates.
         """

@@ -88,6 +88,21 @@ def mixing_signal(delta, J):
     return x
 
 
+def mixing_image(delta):
+    """x > 0 (H, W+1) with the same property for filters of one line and two taps, delta (H, W).
+
+    Where no line has both signs: the first entry of a positive line, and what follows the last one of a negative line.
+    """
+    x, large = np.ones((len(delta), delta.shape[1] + 1)), 1 + np.abs(delta).sum()
+    for line, row in enumerate(delta):
+        if row.min() < 0 < row.max():
+            x[line] = np.where(mixing_signal(row, 2) > 1, large, 1)
+            return x
+    plus, minus = delta.max(axis=1).argmax(), delta.min(axis=1).argmin()
+    x[plus, np.flatnonzero(delta[plus])[0]] = x[minus, np.flatnonzero(delta[minus])[-1] + 1] = large
+    return x
+
+
 deltas = st.integers(2, 8).flatmap(lambda P: whole((P,), -5, 5))
 
 
@@ -102,6 +117,17 @@ def test_every_delta_of_both_signs_is_mixed_by_some_positive_signal(delta, J):
     assert not single_signed_rows(g, per_sample=True).any()
     first, second = g.weight[0, :2]
     assert first * second < 0
+
+
+@given(whole((3, 2), -5, 5))
+def test_the_same_for_images_and_filters_of_two_taps(delta):
+    assume(delta.min() < 0 < delta.max())
+    x = mixing_image(delta)
+    assert (x > 0).all()
+    patches = np.stack([x[:, :-1], x[:, 1:]], axis=-1)  # (H, W, 2)
+    g = mg.WeightGradient(delta[None, ..., None], patches[None])
+    assert not single_signed_rows(g, per_sample=True).any()
+    assert g.weight.min() < 0 < g.weight.max()
 
 
 @given(deltas)
