@@ -163,7 +163,7 @@ class GramSigns(NamedTuple):
 
 @quiet
 def gram_signs(a: ArrayLike, bias: bool = False) -> GramSigns:
-    """Do two inputs pull an output the same way? GramSigns of the R (R-1) / 2 pairs a_q . a_r of rows (theorem C3).
+    """How many inputs pull an output the same way: GramSigns of the R (R-1) / 2 pairs of rows, a_q . a_r (theorem C3).
 
     a (N, ..., J); a pair may be two positions of one sample. One SGD step of a linear layer on row q moves the output
     of row r by -lr delta_q (a_q . a_r), plus 1 in the brackets for the bias: with a > 0 all outputs move together. The

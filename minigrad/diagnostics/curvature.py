@@ -100,12 +100,12 @@ def _centre(root: np.ndarray, z: np.ndarray, weight: float) -> np.ndarray:
     values, axes = _scaled(root, z)
     value = _objective(values, z, weight)
     for _ in range(STEPS):
-        below, above = _resolvents(values, axes, np.exp(z[J]))
-        b, u = np.diag(below), np.diag(above)
+        lower, upper = _resolvents(values, axes, np.exp(z[J]))
+        b, u = np.diag(lower), np.diag(upper)
         slope = np.append(b - u + 1, weight + J - u.sum())
-        rest = above**2 - np.diag(u)
+        rest = upper**2 - np.diag(u)
         rows = rest.sum(axis=1, keepdims=True)
-        step = np.linalg.solve(np.block([[below**2 + np.diag(b) + rest, rows], [rows.T, rows.sum()]]), -slope)
+        step = np.linalg.solve(np.block([[lower**2 + np.diag(b) + rest, rows], [rows.T, rows.sum()]]), -slope)
         decrease, size = -(slope @ step), 1.0
         while decrease > 1e-3 and size > 1e-6:
             values, axes = _scaled(root, z + size * step)
@@ -191,7 +191,7 @@ def _largest_fisher(delta: np.ndarray, a: np.ndarray) -> float:
     basis = np.random.default_rng(0).standard_normal((1, N))
     basis /= np.linalg.norm(basis)
     diagonal: list[float] = []
-    beside: list[float] = []
+    off_diagonal: list[float] = []
     for _ in range(N):
         v = basis[-1]
         summed = rows_of(v[:, None, None] * a).T @ delta_rows  # sum_n v_n G_n^T, (J, K)
@@ -199,12 +199,12 @@ def _largest_fisher(delta: np.ndarray, a: np.ndarray) -> float:
         diagonal.append(float(v @ w))
         for _ in range(2):  # twice is enough: rounding must not bring back what was removed
             w = w - (w @ basis.T) @ basis
-        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
-        left = np.linalg.norm(w)
-        if left * abs(vectors[-1, -1]) <= 1e-7 * values[-1] or not left > 0:
+        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off_diagonal, 1) + np.diag(off_diagonal, -1))
+        residual = np.linalg.norm(w)
+        if residual * abs(vectors[-1, -1]) <= 1e-7 * values[-1] or not residual > 0:
             break
-        beside.append(float(left))
-        basis = np.vstack([basis, w / left])
+        off_diagonal.append(float(residual))
+        basis = np.vstack([basis, w / residual])
     return float(max(values[-1], 0.0))
 
 
@@ -256,8 +256,8 @@ def sharpness(
 
     ends = np.cumsum([array.size for array in arrays.values()])
     value, v = _largest_eigenpair(product, generator(rng).standard_normal(len(start)), tolerance)
-    again = float(v @ product(v, 4 * h))  # what a jump adds is divided by h
-    if not abs(again - value) <= 10 * max(tolerance, 1e-4) * abs(value) + 1e-6 * np.linalg.norm(gradient(start)):
+    wider = float(v @ product(v, 4 * h))  # what a jump adds is divided by h
+    if not abs(wider - value) <= 10 * max(tolerance, 1e-4) * abs(value) + 1e-6 * np.linalg.norm(gradient(start)):
         raise ValueError(
             "the gradient jumps at these weights, as where x puts a z at the kink of a ReLU: there is no curvature to "
             "measure. Leave out rows of x that are all zero, or move the biases off zero"
@@ -275,7 +275,7 @@ def _largest_eigenpair(
     """
     basis = [v / np.linalg.norm(v)]
     diagonal: list[float] = []
-    beside: list[float] = []
+    off_diagonal: list[float] = []
     while True:
         w = product(basis[-1])
         if not np.isfinite(w).all():
@@ -284,9 +284,11 @@ def _largest_eigenpair(
         for _ in range(2):  # once leaves rounding errors that grow
             for u in basis:
                 w = w - (u @ w) * u
-        beside.append(float(np.linalg.norm(w)))
-        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1))
-        error = beside[-1] * abs(vectors[-1, -1])
+        off_diagonal.append(float(np.linalg.norm(w)))
+        values, vectors = np.linalg.eigh(
+            np.diag(diagonal) + np.diag(off_diagonal[:-1], 1) + np.diag(off_diagonal[:-1], -1)
+        )
+        error = off_diagonal[-1] * abs(vectors[-1, -1])
         if error <= tolerance * abs(values[-1]) or len(basis) == len(v):
             return float(values[-1]), np.array(basis).T @ vectors[:, -1]
         if len(basis) == PRODUCTS:
@@ -294,4 +296,4 @@ def _largest_eigenpair(
                 f"the sharpness is {values[-1]:.6g} to within {error:.2g} after {PRODUCTS} products: that is more than "
                 f"tolerance {tolerance:g} times it"
             )
-        basis.append(w / beside[-1])
+        basis.append(w / off_diagonal[-1])

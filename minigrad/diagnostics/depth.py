@@ -106,8 +106,8 @@ def critical_gain(activation: str | Activation) -> float:
         else:
             high = middle
     for q0 in (0.01, 100.0):  # small and large inputs must agree with those of q0 = 1, to a hundredth
-        below, above = (mean_field_rate(activation, gain, q0=q0).chi for gain in (0.99 * low, 1.01 * high))
-        if not below < 1 <= above:
+        smaller, larger = (mean_field_rate(activation, gain, q0=q0).chi for gain in (0.99 * low, 1.01 * high))
+        if not smaller < 1 <= larger:
             return math.nan
     return math.sqrt(low * high)
 
@@ -125,16 +125,16 @@ def _fixed_point(activation: Activation, gain: float, bias_std: float, q: float)
 
     skipped = 20
     for _ in range(200):
-        once = variance(q)
-        twice = variance(once)
-        if abs(twice - once) <= 1e-12 * once or twice in (_TINY, _HUGE):
-            return twice
-        slope = (twice - once) / (once - q)
+        first = variance(q)
+        second = variance(first)
+        if abs(second - first) <= 1e-12 * first or second in (_TINY, _HUGE):
+            return second
+        slope = (second - first) / (first - q)
         if bias_std > 0 and abs(slope - 1) < 1e-9:  # V(q) = q + bias_std^2, as far as rounding tells
             return _HUGE
-        ahead = once + (twice - once) / (1 - slope) if 0 < slope < 1 else 0.0
-        if slope > 0 >= ahead:
-            far = math.log(twice) + skipped * math.log(twice / once)
-            ahead, skipped = math.exp(min(max(far, math.log(_TINY)), math.log(_HUGE))), 2 * skipped
-        q = ahead if ahead > 0 else twice
+        guess = first + (second - first) / (1 - slope) if 0 < slope < 1 else 0.0
+        if slope > 0 >= guess:
+            log_guess = math.log(second) + skipped * math.log(second / first)
+            guess, skipped = math.exp(min(max(log_guess, math.log(_TINY)), math.log(_HUGE))), 2 * skipped
+        q = guess if guess > 0 else second
     return q

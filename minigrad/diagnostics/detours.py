@@ -114,8 +114,8 @@ class NarrowCone:
         d = np.asarray(as_float(d, "d", np.float64))
         if d.shape != self.axis.shape or not np.isfinite(d).all():
             raise ValueError(f"d of shape {d.shape} must be finite, {self.axis.shape}")
-        across = np.linalg.norm(d - (d @ self.axis) * self.axis)
-        return float(across * self.price) if across > 0 else 0.0
+        perpendicular = np.linalg.norm(d - (d @ self.axis) * self.axis)
+        return float(perpendicular * self.price) if perpendicular > 0 else 0.0
 
 
 @quiet
@@ -138,5 +138,5 @@ def narrow_cone(a: ArrayLike, axis: ArrayLike | None = None) -> NarrowCone:
     direction = _parts(axis, "axis")[0]
     if len(direction) != rows.shape[1]:
         raise ValueError(f"axis has {len(direction)} entries, expected {rows.shape[1]} as a has")
-    across = unit - (unit @ direction)[:, None] * direction
-    return NarrowCone(direction, float(min(1.0, np.linalg.norm(across, axis=1).max())))
+    perpendicular = unit - (unit @ direction)[:, None] * direction
+    return NarrowCone(direction, float(min(1.0, np.linalg.norm(perpendicular, axis=1).max())))

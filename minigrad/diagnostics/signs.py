@@ -246,8 +246,8 @@ class MeanFluctuation:
     @quiet
     def share(self) -> np.ndarray:
         """|mean part| / (|mean part| + |fluctuation|) of each row, (K,); NaN for a row that is all zero."""
-        mean, rest = (np.linalg.norm(part, axis=1) for part in (self.mean_part, self.fluctuation))
-        found: np.ndarray = mean / (mean + rest)
+        mean, fluctuation = (np.linalg.norm(part, axis=1) for part in (self.mean_part, self.fluctuation))
+        found: np.ndarray = mean / (mean + fluctuation)
         return found
 
 

@@ -35,8 +35,8 @@ def survival_probability(J: int, r: float) -> float:
     edges = np.linspace(low, high, 101)
     half = (edges[1:] - edges[:-1]) / 2
     x = edges[:-1, None] + half[:, None] * (nodes + 1)
-    inside = (np.exp(_log_integrand(x, J, r)) * weights).sum(axis=1) @ half / (r * math.sqrt(2 * math.pi))
-    return float(min(1.0, 2 * (inside + 0.5 * math.erfc(high / (r * math.sqrt(2))) * (high == flat))))
+    integral = (np.exp(_log_integrand(x, J, r)) * weights).sum(axis=1) @ half / (r * math.sqrt(2 * math.pi))
+    return float(min(1.0, 2 * (integral + 0.5 * math.erfc(high / (r * math.sqrt(2))) * (high == flat))))
 
 
 @quiet

@@ -49,7 +49,7 @@ def gauge_flip(net: Sequential, x: ArrayLike, signs: ArrayLike, layer: int = 0) 
     batch, flipped = as_batch(x, "x", net.dtype, net.in_features), copy.deepcopy(net)
     signs = _signs(signs, flipped[layer].in_features).astype(flipped.dtype)
     flipped[layer].weight *= signs
-    if not any(isinstance(below, Linear) for below in flipped.layers[:layer]):
+    if not any(isinstance(earlier, Linear) for earlier in flipped.layers[:layer]):
         _need_odd(flipped.layers[:layer])
         return flipped, batch * signs
     first = max(i for i in range(layer) if isinstance(flipped[i], Linear))
@@ -130,9 +130,9 @@ def tanh_twin(net: Sequential) -> Sequential:
     it is not.
     """
     roles, twin = _roles(net), copy.deepcopy(net)
-    for i, into, out_of in roles:
-        linear, s = twin[i], 0.5 if into else 1.0
-        if out_of:
+    for i, to_sigmoid, from_sigmoid in roles:
+        linear, s = twin[i], 0.5 if to_sigmoid else 1.0
+        if from_sigmoid:
             linear.bias = (0 if linear.bias is None else linear.bias) + linear.weight.sum(axis=1) / 2
             linear.weight /= 2
         linear.weight *= s
@@ -153,12 +153,12 @@ def twin_preconditioner(net: Sequential) -> dict[str, np.ndarray]:
     layer I/4. A layer without bias has T without its last column, and the twin's bias moves with its weights.
     """
     matrices = {}
-    for i, into, out_of in _roles(net):
-        linear, s = net[i], 0.5 if into else 1.0
+    for i, to_sigmoid, from_sigmoid in _roles(net):
+        linear, s = net[i], 0.5 if to_sigmoid else 1.0
         J = linear.in_features
         T = np.zeros((J + 1, J + 1))
-        T[:J, :J] = np.eye(J) * (s / 2 if out_of else s)
-        T[J, :J] = s / 2 if out_of else 0
+        T[:J, :J] = np.eye(J) * (s / 2 if from_sigmoid else s)
+        T[J, :J] = s / 2 if from_sigmoid else 0
         T[J, J] = 0 if linear.bias is None else s
         matrices[str(i)] = T @ T.T
     return matrices
@@ -189,8 +189,8 @@ def _roles(net: Sequential) -> list[tuple[int, bool, bool]]:
     for i, layer in enumerate(net):
         if not isinstance(layer, Linear | Activation):
             raise ValueError(f"layer {i}, {layer!r}: expected Linear and activation layers")
-        between = 0 < i < last and isinstance(net[i - 1], Linear) and isinstance(net[i + 1], Linear)
-        if isinstance(layer, Sigmoid) and i != last and not between:
+        is_hidden = 0 < i < last and isinstance(net[i - 1], Linear) and isinstance(net[i + 1], Linear)
+        if isinstance(layer, Sigmoid) and i != last and not is_hidden:
             raise ValueError(f"layer {i}, {layer!r}, is not between two Linear layers")
     return [
         (i, i + 1 < last and isinstance(net[i + 1], Sigmoid), i > 0 and isinstance(net[i - 1], Sigmoid))

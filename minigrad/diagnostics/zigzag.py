@@ -55,15 +55,15 @@ class ZigZag:
         steps = np.sqrt((sizes**2).sum(axis=1))
         length, displacement = float(steps.sum()), float(np.linalg.norm(net))
         cosines = np.einsum("tkj,tkj->t", u[1:], u[:-1]) / (steps[1:] * steps[:-1])
-        along = np.einsum("tkj,kj->t", u, d) / np.linalg.norm(d)
-        off_target = float(1 - (along**2).sum() / (steps**2).sum())
+        projections = np.einsum("tkj,kj->t", u, d) / np.linalg.norm(d)
+        off_target = float(1 - (projections**2).sum() / (steps**2).sum())
         ratio = float(np.float64(length) / displacement)
         reversals, last = np.zeros(u.shape[1], int), np.zeros(net.shape)
         counts = sizes > floor * sizes.max(axis=0)
         for step, moved in zip(u, counts, strict=True):
-            up, down = (step >= 0) & (last <= 0), (step <= 0) & (last >= 0)
-            against = (step * last).sum(axis=1) < 0
-            reversals += moved & last.any(axis=1) & (against | up.all(axis=1) | down.all(axis=1))
+            turned_up, turned_down = (step >= 0) & (last <= 0), (step <= 0) & (last >= 0)
+            opposed = (step * last).sum(axis=1) < 0
+            reversals += moved & last.any(axis=1) & (opposed | turned_up.all(axis=1) | turned_down.all(axis=1))
             last[moved] = step[moved]
         return cls(length, displacement, ratio, cosines, off_target, reversals)
 
