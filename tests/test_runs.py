@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from catalogue import OPTIMIZERS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from layouts import LAYOUTS
@@ -55,13 +56,6 @@ NETS = {
     ),
     "shared": shared,
 }
-OPTIMIZERS = {
-    "sgd": mg.SGD,
-    "momentum": lambda lr: mg.SGD(lr, momentum=0.5, nesterov=True),
-    "rmsprop": lambda lr: mg.RMSprop(lr, weight_decay=0.01),
-    "adam": mg.Adam,
-    "adamw": mg.AdamW,
-}
 RATES = {"number": 0.005, "function": lambda epoch: 0.01 / epoch}
 
 
@@ -84,7 +78,7 @@ class Call:
     def __call__(self, epochs, path=None, callbacks=(), change=None, on=None):
         """(net, opt, history) after so many epochs; change(scene) is made by a callback in epoch `on`."""
         kind, y = TARGETS[self.loss]
-        net, loss, opt = NETS[self.net](self.dtype), kind(), OPTIMIZERS[self.optimizer](RATES[self.lr])
+        net, loss, opt = NETS[self.net](self.dtype), kind(), OPTIMIZERS[self.optimizer](lr=RATES[self.lr])
         rng = net[2][1].rng if self.dropouts_generator and self.net == "noisy" else np.random.default_rng(3)
         scene = {"net": net, "opt": opt, "loss": loss, "x": X.copy(), "y": y.copy(), "rng": rng}
 

@@ -14,7 +14,10 @@ from .parameters import tree
 
 
 class Sequential(Layer):
-    """Layers one after the other. net[i] is a layer, len(net) their number; names of parameters are "0.weight", ..."""
+    """Layers one after the other: x (N, ..., J) -> (N, ..., K).
+
+    net[i] is a layer, len(net) their number; the names of the parameters are "0.weight", "0.bias", "2.weight", ...
+    """
 
     def __init__(self, *layers):
         if not layers:
@@ -85,7 +88,7 @@ class Sequential(Layer):
 
 
 class Residual(Sequential):
-    """x + layers(x): a short cut past the layers inside (He et al. 2016). They must keep the width."""
+    """x + layers(x), of the shape of x (N, ..., J): a short cut past the layers inside, which keep J. He et al. 2016."""
 
     def forward(self, x):
         out, saved = super().forward(x)

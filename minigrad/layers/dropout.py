@@ -7,7 +7,7 @@ from .base import Layer
 class Dropout(Layer):
     """In training each entry is zeroed with probability p and the rest scaled by 1/(1-p); in eval nothing happens.
 
-    Srivastava et al. 2014.
+    x of any shape (N, ...) -> the same shape. Srivastava et al. 2014.
     """
 
     positional = ("p",)

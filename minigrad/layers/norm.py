@@ -9,6 +9,7 @@ from .base import Layer
 class BatchNorm(Layer):
     """Each feature less its batch mean, over its batch spread, times weight (gamma) plus bias (beta).
 
+    x (N, ..., J) -> (N, ..., J); the batch is all samples at all positions.
     Ioffe and Szegedy 2015. x-hat = (x - mean) / sqrt(var + eps), out = gamma x-hat + beta. In eval mode mean and var
     are the running ones: running = (1 - momentum) running + momentum batch, with the unbiased variance, as in PyTorch.
     The samples of a batch are coupled here, so what flows below is N dC/dx rather than d c_n / d x_n.

@@ -1,16 +1,16 @@
 """Every public function and method, with kinds of arguments that fit it: what test_fuzz_functions.py spoils."""
 
+import inspect
+
+import catalogue
 import numpy as np
+from catalogue import ACTIVATION_CLASSES as ACTIVATIONS
 from wild import OneOf
 
 import minigrad as mg
 from minigrad import datasets as ds
 from minigrad import diagnostics as dg
-from minigrad.layers.activations import ACTIVATIONS
 from minigrad.layers.initializers import INITIALIZERS
-
-LOSSES = (mg.MSELoss(), mg.BCELoss(), mg.BCEWithLogitsLoss(), mg.CrossEntropyLoss())
-OPTIMIZERS = (mg.SGD, mg.RMSprop, mg.Adam, mg.AdamW)
 
 
 def normal(letters):
@@ -29,19 +29,23 @@ def classes(draw):
     return draw.numpy_generator().integers(0, draw.size("K"), draw.size("N"))
 
 
-def distributions(draw):
-    return mg.softmax(draw.normal("NK"))
+def drawn(values):
+    """(N, K) or (N,) of a function of the catalogue, in the float type of the input."""
+
+    def array(draw):
+        found = values(draw.numpy_generator(), draw.size("N"), draw.size("K"))
+        return found if found.dtype.kind == "i" else found.astype(draw.dtype)
+
+    return array
 
 
 def target_of(draw):
     """y for the loss that was drawn before it."""
-    if isinstance(draw.loss, mg.CrossEntropyLoss):
-        return classes(draw)
-    return shares("NK")(draw)
+    return drawn(catalogue.examples_of(draw.loss)[0].targets)(draw)
 
 
 def loss(draw):
-    draw.loss = draw.choice(LOSSES)
+    draw.loss = draw.choice(list(catalogue.LOSSES.values())).loss
     return draw.loss
 
 
@@ -62,7 +66,7 @@ def sigmoids(draw):
 
 
 def optimizer(draw):
-    return draw.choice(OPTIMIZERS)(lr=0.1)
+    return draw.choice(list(catalogue.OPTIMIZERS.values()))(lr=0.1)
 
 
 def pair(draw):
@@ -135,11 +139,9 @@ TARGETS = {
     "sigmoid": (mg.sigmoid, {"z": normal("NK")}, 1),
     "softmax": (mg.softmax, {"z": normal("NK")}, 1),
     "accuracy": (mg.accuracy, {"output": normal("NK"), "y": classes, "threshold": share}, 1),
-    "MSELoss": (LOSSES[0].value_and_delta, {"output": normal("NK"), "y": normal("NK")}, 1),
-    "BCELoss": (LOSSES[1].value_and_delta, {"output": shares("NK"), "y": shares("NK")}, 1),
-    "BCEWithLogitsLoss": (LOSSES[2].value_and_delta, {"output": normal("NK"), "y": shares("NK")}, 1),
-    "CrossEntropyLoss": (LOSSES[3].value_and_delta, {"output": normal("NK"), "y": classes}, 1),
-    "CrossEntropyLoss, soft": (LOSSES[3].value_and_delta, {"output": normal("NK"), "y": distributions}, 1),
+    **{f"{example.loss!r}, {name}": (
+        example.loss.value_and_delta, {"output": drawn(example.output), "y": drawn(example.targets)}, 1)
+       for name, example in catalogue.LOSSES.items()},
     "loss(output, y)": (
         lambda self, output, y: self(output, y), {"self": loss, "output": shares("NK"), "y": target_of}, 1),
     "loss.delta": (
@@ -235,3 +237,12 @@ TARGETS = {
     "SignPatterns.patterns": (
         lambda K, J: dg.reachable_patterns(K, J).patterns(), {"K": OneOf(1, 2), "J": OneOf(1, 3)}, 2),
 }  # fmt: skip
+
+KIND_OF_ARGUMENT = {  # for the diagnostics that have no line above
+    "a": normal("NJ"), "x": normal("NJ"), "g": pair, "bp": pass_, "net": sigmoids, "loss": loss, "y": target_of,
+    "bias": flag, "per_sample": flag, "batch_size": OneOf(1, 2), "draws": count, "rng": seed,
+}  # fmt: skip
+for name, function in catalogue.DIAGNOSTIC_FUNCTIONS.items():
+    if not any(target.partition(",")[0] == name for target in TARGETS):
+        needed = [n for n, p in inspect.signature(function).parameters.items() if p.default is p.empty]
+        TARGETS[name] = (function, {argument: KIND_OF_ARGUMENT[argument] for argument in needed}, 10)
