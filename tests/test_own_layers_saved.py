@@ -1,12 +1,10 @@
 """Layers of one's own in files: what comes back, what save refuses and what it says, and what a file may ask for."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +15,6 @@ from minigrad.files.archive import read_archive, write_archive
 from minigrad.files.nets import ALLOWED, FORMAT, describe, rebuild
 from minigrad.layers.base import LAYERS
 
-FILES = Path(__file__).parent / "files"
 X = np.random.default_rng(0).standard_normal((5, 4))
 
 
@@ -488,29 +485,3 @@ def test_strange_arguments_are_refused(content, tmp_path):
     write_archive(tmp_path / "net", {"format": FORMAT, "net": ["Sequential", [["Gain", content]]]}, {})
     with pytest.raises(ValueError, match="net is not a minigrad net"):
         mg.load(tmp_path / "net")
-
-
-# ---- files of earlier versions ---------------------------------------------------------------------------
-
-
-def test_files_that_were_written_before_load_as_they_did():
-    """net_1.npz and net_1_float32.npz: written when only minigrad's own layers could be saved."""
-    for name in ("net_1.npz", "net_1_float32.npz"):
-        net = mg.load(FILES / name)
-        for array in net.state().values():
-            np.testing.assert_array_equal(array.ravel(), (np.arange(1, array.size + 1) / array.size).astype(net.dtype))
-    assert repr(net) == "Sequential(Linear(2, 2, dtype='float32'), BatchNorm(2, dtype='float32'))"
-    assert repr(mg.load(FILES / "net_1.npz")) == (
-        "Sequential(Linear(3, 4), LeakyReLU(negative_slope=0.3), BatchNorm(4, eps=0.5, momentum=0.25), "
-        "Residual(Sequential(Linear(4, 4, bias=False), Identity(), Sigmoid(), Tanh(), ReLU(), LeakyReLU(), ELU(), "
-        "SELU(), GELU(), SiLU(), Softplus(), CenteredSigmoid()), ELU(alpha=2.0)), Dropout(0.125), Linear(4, 2))"
-    )
-
-
-@pytest.mark.parametrize("name", ["net_1.npz", "net_1_float32.npz"])
-def test_the_format_has_not_changed(name, tmp_path):
-    mg.save(mg.load(FILES / name), tmp_path / name)
-    with np.load(tmp_path / name) as new, np.load(FILES / name) as old:
-        assert new.files == old.files
-        assert json.loads(str(new["text"])) == json.loads(str(old["text"]))
-        assert same_bits({n: new[n] for n in new.files}, {n: old[n] for n in old.files})

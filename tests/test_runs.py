@@ -5,7 +5,6 @@ import copy
 import os
 import pickle
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -462,31 +461,3 @@ def test_what_a_run_cannot_go_on_with_is_said(change, message, engine):
 
     with pytest.raises(ValueError, match=message):
         train(mg.SGD(0.1), callbacks=[callback], engine=engine)
-
-
-# ---- files of earlier versions ---------------------------------------------------------------------------
-
-OLD_X, OLD_Y = np.arange(24.0).reshape(8, 3) / 10, np.arange(8) % 2
-
-
-def old_run(epochs, path=None, lr=0.5):
-    """The run whose first three epochs are in tests/files/run_1.npz, of the format "minigrad run 1"."""
-    net = mg.Sequential(mg.Linear(3, 4, rng=0), mg.Sigmoid(), mg.Dropout(0.2, rng=1), mg.Linear(4, 2, rng=2))
-    opt, validation = mg.SGD(lr, momentum=0.9), (OLD_X[:3], OLD_Y[:3])
-    settings = {"batch_size": 3, "rng": 5, "validation": validation, "progress": False}
-    history = mg.fit(net, mg.CrossEntropyLoss(), opt, OLD_X, OLD_Y, epochs=epochs, checkpoint=path, **settings)
-    return net, history
-
-
-def test_a_checkpoint_of_the_first_format_goes_on(tmp_path):
-    path = tmp_path / "run.npz"
-    path.write_bytes((Path(__file__).parent / "files" / "run_1.npz").read_bytes())
-    kept = path.read_bytes()
-    with pytest.raises(ValueError, match="another optimizer"):
-        old_run(5, path, lr=0.4)
-    assert path.read_bytes() == kept
-    (net, history), (whole, expected) = old_run(5, path), old_run(5)
-    assert history.val_loss == pytest.approx(expected.val_loss, rel=1e-9)  # the file was written on another machine
-    for name, array in whole.state_dict().items():
-        np.testing.assert_allclose(net.state_dict()[name], array, rtol=1e-9)
-    assert old_run(6, path)[1].loss[:5] == history.loss  # and is now of the present format

@@ -88,7 +88,7 @@ class Sequential(Layer):
 
 
 class Residual(Sequential):
-    """x + layers(x), of the shape of x (N, ..., J): a short cut past the layers inside, which keep J. He et al. 2016."""
+    """x + layers(x), x (N, ..., J): a short cut past the layers inside (He et al. 2016). They must keep the width."""
 
     def forward(self, x):
         out, saved = super().forward(x)
