@@ -43,7 +43,7 @@ oracles: ## compare with PyTorch, JAX and scikit-learn on 2,500 random nets, in 
 	MINIGRAD_ORACLE_CASES=$${MINIGRAD_ORACLE_CASES:-2500} \
 	$(MAKE) test VENV=$(VENV)-oracles EXTRAS=test,oracles PYTEST_ARGS="tests/external $(PYTEST_ARGS)"
 
-fuzz: $(VENV)/.extras-$(EXTRAS) $(CORE) ## a million wild arguments, files and command lines (half an hour)
+fuzz: $(VENV)/.extras-$(EXTRAS) $(CORE) ## a million random arguments, files and command lines (half an hour)
 	MINIGRAD_FUZZ_CASES=$${MINIGRAD_FUZZ_CASES:-1000000} $(BIN)/python -m pytest tests/fuzz $(PYTEST_ARGS)
 
 # Without worker processes: ASan's allocator may deadlock in a child that is forked while another thread allocates.

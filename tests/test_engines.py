@@ -111,7 +111,7 @@ def test_right_answers_at_the_threshold_and_of_equal_classes(engine, loss, outpu
     assert history.accuracy == [pytest.approx(share)]
 
 
-class Doubled(mg.Sigmoid):
+class OwnSigmoid(mg.Sigmoid):
     """A layer of a reader's own."""
 
 
@@ -120,7 +120,7 @@ class Doubled(mg.Sigmoid):
     [
         (lambda: mg.Sequential(mg.Linear(3, 2), mg.BatchNorm(2)), mg.MSELoss(), mg.SGD(0.1), "BatchNorm"),
         (lambda: mg.Sequential(mg.Linear(3, 2), mg.Dropout(0.1)), mg.MSELoss(), mg.SGD(0.1), "Dropout"),
-        (lambda: mg.Sequential(mg.Linear(3, 2), Doubled()), mg.MSELoss(), mg.SGD(0.1), "Doubled"),
+        (lambda: mg.Sequential(mg.Linear(3, 2), OwnSigmoid()), mg.MSELoss(), mg.SGD(0.1), "OwnSigmoid"),
         (lambda: mg.Sequential(mg.Linear(3, 2), mg.Tanh()), mg.BCELoss(), mg.SGD(0.1), "BCELoss"),
         (lambda: mg.Sequential(mg.Sigmoid()), mg.MSELoss(), mg.SGD(0.1), "no parameters"),
     ],

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from layouts import LAYOUTS
+from memory_layouts import LAYOUTS
 from oracles import same_bits, snapshot
 
 import minigrad as mg

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from catalogue import OPTIMIZERS
 from oracles import same_bits, snapshot
-from test_edges import BCE, CE, CORES, LOGITS, MSE, core, run_on, types, unit
+from test_extreme_numbers import BCE, CE, CORES, LOGITS, MSE, core, run_on, types, unit
 
 import minigrad as mg
 from minigrad import diagnostics as dg
