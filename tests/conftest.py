@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from minigrad.kernels.backend import core
+from minigrad.layers.base import LAYERS
 
 # On a busy machine one example may be slow: no deadline. A failure prints the line that reproduces it.
 _COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
@@ -43,3 +44,12 @@ def compiled():
     if not core.__name__.endswith("._core"):
         pytest.skip("the compiled core does not run here")
     return core
+
+
+@pytest.fixture
+def known_layers_as_before():
+    """The classes that files know by name are, after the test, those from before."""
+    kept = dict(LAYERS)
+    yield
+    LAYERS.clear()
+    LAYERS.update(kept)

@@ -79,7 +79,7 @@ def coherence(a):
     """c = |E a|^2 / E|a|^2, from 0 (centred) to 1 (constant): the share of the second moment that the mean
     makes.
 
-    A pure number; 0/0 counts as 0. For iid units c = r^2 / (1 + r^2) with r = mean / standard deviation; it
+    a (N, J). A pure number; 0/0 counts as 0. For iid units c = r^2 / (1 + r^2) with r = mean / standard deviation; it
     is about the mean cosine between two samples (theorem C3), and 1 / (1 - c) = 1 + r^2.
     """
     a = moderate(inputs_of(a))
