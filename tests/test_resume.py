@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from catalogue import OPTIMIZERS
 from oracles import same_bits, snapshot
+from stopping import stop
 
 import minigrad as mg
 from minigrad.files.archive import read_archive, write_archive
@@ -40,15 +41,6 @@ def no_waiting_for_the_disk(monkeypatch):
 def fit(net, opt, path=None, *, x=X, y=Y, loss=LOSS, epochs=6, **others):
     others = {"batch_size": 5, "rng": 0, "validation": (X[:9], Y[:9]), "progress": False} | others
     return mg.fit(net, loss, opt, x, y, epochs=epochs, checkpoint=path, **others)
-
-
-def stop(at, how):
-    def callback(epoch, *_):
-        if epoch == at and how is not None:
-            raise how
-        return epoch == at
-
-    return callback
 
 
 @pytest.mark.parametrize("how", [None, KeyboardInterrupt()], ids=["returned", "Ctrl-C"])

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory_layouts import LAYOUTS
 from oracles import snapshot
+from stopping import stop
 
 import minigrad as mg
 
@@ -146,15 +147,6 @@ SETTINGS = {  # what it may change too, but no checkpoint holds
 
 class Interrupted(BaseException):
     """As a kill would end the process: no handler of fit's saves anything."""
-
-
-def stop(at, error):
-    def callback(epoch, *_):
-        if epoch == at and error is not None:
-            raise error
-        return epoch == at
-
-    return callback
 
 
 @pytest.fixture(autouse=True)

@@ -99,6 +99,16 @@ def random_targets(rng, loss, shape, dtype):
     return y if y.dtype.kind == "i" else y.astype(dtype)
 
 
+def loss_cases(loss_class, shape, rng, count):
+    """That many (loss, output, targets), with two outputs where the loss refuses a single one."""
+    examples = catalogue.examples_of(loss_class())
+    shape = shape[0], max(shape[1], examples[0].least_outputs)
+    for _ in range(count):
+        loss, output = loss_class(), rng.normal(size=shape)
+        output = mg.sigmoid(output) if examples[0].of_probabilities else output
+        yield loss, output, random_targets(rng, loss, shape, np.float64)
+
+
 def fill(net, rng):
     """Weights, biases and running statistics that are neither 0 nor 1, where a mistake could hide."""
     gain = rng.choice([0.3, 1.0, 1.5])

@@ -5,7 +5,7 @@ import inspect
 import catalogue
 import numpy as np
 from catalogue import ACTIVATION_CLASSES as ACTIVATIONS
-from random_arguments import OneOf
+from random_arguments import OneOf, classes, normal, shares
 
 import minigrad as mg
 from minigrad import datasets as ds
@@ -13,20 +13,8 @@ from minigrad import diagnostics as dg
 from minigrad.layers.initializers import INITIALIZERS
 
 
-def normal(letters):
-    return lambda draw: draw.normal(letters)
-
-
-def shares(letters):
-    return lambda draw: np.mod(draw.normal(letters), 1).astype(draw.dtype)
-
-
 def signs(letters):
     return lambda draw: np.sign(draw.normal(letters))
-
-
-def classes(draw):
-    return draw.numpy_generator().integers(0, draw.size("K"), draw.size("N"))
 
 
 def drawn(values):

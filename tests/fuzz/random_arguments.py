@@ -140,6 +140,21 @@ def random_inputs(draw, kinds, flags=()):
     return values
 
 
+def normal(letters):
+    """A kind: normal numbers of that shape."""
+    return lambda draw: draw.normal(letters)
+
+
+def shares(letters):
+    """A kind: numbers between 0 and 1."""
+    return lambda draw: np.mod(draw.normal(letters), 1).astype(draw.dtype)
+
+
+def classes(draw):
+    """A kind: class numbers (N,), below K."""
+    return draw.numpy_generator().integers(0, draw.size("K"), draw.size("N"))
+
+
 class OneOf:
     """A kind: one of a few values."""
 

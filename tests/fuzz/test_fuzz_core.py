@@ -3,16 +3,22 @@
 import numpy as np
 import pytest
 from fuzz_runner import CASES, check_message, described, run_fuzz
-from random_arguments import OneOf, comparable, contiguous, finite_and_moderate, misfit, random_inputs
+from random_arguments import (
+    OneOf,
+    classes,
+    comparable,
+    contiguous,
+    finite_and_moderate,
+    misfit,
+    normal,
+    random_inputs,
+    shares,
+)
 from strategies import KINDS
 
 from minigrad.kernels import twin
 
 RELATIVE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-11}  # as in test_core.py
-
-
-def normal(letters):
-    return lambda draw: draw.normal(letters)
 
 
 def perhaps(kind):
@@ -23,18 +29,9 @@ def positive(letters):
     return lambda draw: np.abs(draw.normal(letters))
 
 
-def shares(letters):
-    """Numbers between 0 and 1."""
-    return lambda draw: np.mod(draw.normal(letters), 1).astype(draw.dtype)
-
-
 def anywhere(draw):
     """Some shape, the same for all arrays of one input."""
     return draw.normal(["NK", "N", "", "NKJ", "J"][draw.size("shape") % 5])
-
-
-def classes(draw):
-    return draw.numpy_generator().integers(0, draw.size("K"), draw.size("N"))
 
 
 RATES = {"lr": OneOf(0.1, 0.7), "momentum": OneOf(0.0, 0.9), "nesterov": OneOf(False, True)}
