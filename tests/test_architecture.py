@@ -12,8 +12,9 @@ from rooms import PACKAGE, READING_PATH, ROOT, function_lengths, imports, lines_
 REDRAW = "run `python tests/rooms.py --write`, which draws the marks in docs/architecture.md again"
 
 # Still too long. These two lists may only become shorter.
-LONG_FILES = {"minigrad/studies/depth.py", "tests/test_backend.py", "tests/test_cli.py", "tests/test_core.py",
-    "tests/test_diagnostics_conditioning.py", "tests/test_report.py",
+LONG_FILES = {
+    "minigrad/studies/depth.py", "tests/test_backend.py", "tests/test_cli.py", "tests/test_core.py",
+    "tests/test_report.py",
 }  # fmt: skip
 LONG_FUNCTIONS = {
     "minigrad/cli/main.py: train_options", "minigrad/studies/batch.py: run", "minigrad/studies/depth.py: vanishing",
