@@ -7,9 +7,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from minigrad.kernels.backend import core
+from minigrad.layers.base import LAYERS
 
 # On a busy machine one example may be slow: no deadline. A failure prints the line that reproduces it.
 _COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=5, **_COMMON)  # what -m "not slow" takes
 settings.register_profile("dev", max_examples=50, **_COMMON)
 settings.register_profile("ci", max_examples=100, derandomize=True, **_COMMON)
 settings.register_profile("thorough", max_examples=1000, **_COMMON)
@@ -17,14 +19,30 @@ settings.register_profile("thorough", max_examples=1000, **_COMMON)
 settings.register_profile(
     "mutants", max_examples=20, derandomize=True, phases=[Phase.explicit, Phase.generate], **_COMMON
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 # How fit can run an epoch of a net of Linear and activation layers; the fused epoch needs the compiled core.
 ENGINES = ["python", "fused"] if hasattr(core, "train_epoch") else ["python"]
 
 
-def pytest_report_header():
-    return f"core: {core.__name__}, hypothesis profile: {os.environ.get('HYPOTHESIS_PROFILE', 'dev')}"
+def profile(config):
+    """The name of the hypothesis profile: $HYPOTHESIS_PROFILE, else quick with -m "not slow", else dev."""
+    return os.environ.get("HYPOTHESIS_PROFILE", "quick" if "not slow" in config.option.markexpr else "dev")
+
+
+def pytest_configure(config):
+    settings.load_profile(profile(config))
+
+
+def pytest_report_header(config):
+    return f"core: {core.__name__}, hypothesis profile: {profile(config)}"
+
+
+def pytest_collection_modifyitems(config, items):
+    """What is marked proofs runs only where -m names it; with -m in addopts, -m "not slow" would bring it in."""
+    if "proofs" not in config.option.markexpr:
+        asked = [item for item in items if not item.get_closest_marker("proofs")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(asked)])
+        items[:] = asked
 
 
 @pytest.fixture(params=ENGINES, scope="session")
@@ -43,3 +61,12 @@ def compiled():
     if not core.__name__.endswith("._core"):
         pytest.skip("the compiled core does not run here")
     return core
+
+
+@pytest.fixture
+def known_layers_as_before():
+    """The classes that files know by name are, after the test, those from before."""
+    kept = dict(LAYERS)
+    yield
+    LAYERS.clear()
+    LAYERS.update(kept)

@@ -3,25 +3,17 @@
 Letters as everywhere: n sample (N), k output neuron (K), j input (J).
 """
 
+import catalogue
 import numpy as np
+from catalogue import ACTIVATION_CLASSES, KINDS, KINKED, SMOOTH
 from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import minigrad as mg
-from minigrad.layers.activations import ACTIVATIONS
 
 DTYPES = (np.float32, np.float64)
-KINDS = tuple(ACTIVATIONS)
-KINKED = ("relu", "leaky_relu", "selu")  # f' jumps at 0; there no difference quotient is right
-SMOOTH = tuple(kind for kind in KINDS if kind not in KINKED)
-LOSSES = {
-    "mse": mg.MSELoss(),
-    "bce": mg.BCELoss(),
-    "bce_with_logits": mg.BCEWithLogitsLoss(),
-    "cross_entropy": mg.CrossEntropyLoss(),
-    "soft_cross_entropy": mg.CrossEntropyLoss(),
-}
+LOSSES = {name: example.loss for name, example in catalogue.LOSSES.items()}
 
 sizes = st.integers(1, 5)
 seeds = st.integers(0, 2**32 - 1)
@@ -51,15 +43,7 @@ def shaped(letters, sizes, rng, dtype=np.float64):
 
 def outputs_and_targets(name, N, K, rng):
     """An output (N, K) and targets that the loss of that name accepts."""
-    output = rng.standard_normal((N, K))
-    if name == "mse":
-        return output, rng.standard_normal((N, K))
-    if name == "cross_entropy":
-        return output, rng.integers(0, K, N)
-    y = rng.random((N, K))
-    if name == "soft_cross_entropy":
-        return output, y / y.sum(axis=1, keepdims=True)
-    return (rng.uniform(0.05, 0.95, (N, K)) if name == "bce" else output), y
+    return catalogue.LOSSES[name].pair(rng, N, K)
 
 
 @st.composite
@@ -74,9 +58,9 @@ def layer_stacks(draw, width, kinds, coupled, most=5):
             layers.append(mg.Linear(width, K, bias=draw(st.booleans()), rng=seed))
             width = K
         elif part == "activation":
-            layers.append(ACTIVATIONS[draw(st.sampled_from(kinds))]())
+            layers.append(ACTIVATION_CLASSES[draw(st.sampled_from(kinds))]())
         elif part == "residual":
-            inside = ACTIVATIONS[draw(st.sampled_from(SMOOTH))]()
+            inside = ACTIVATION_CLASSES[draw(st.sampled_from(SMOOTH))]()
             layers.append(mg.Residual(mg.Linear(width, width, rng=seed), inside))
         else:
             layers.append(mg.BatchNorm(width, eps=0.1) if part == "batchnorm" else mg.Dropout(0.4, rng=seed))
@@ -91,11 +75,11 @@ def problems(draw, kinds=KINDS, coupled=False):
     """
     J, rng = draw(sizes), np.random.default_rng(draw(seeds))
     layers, K = draw(layer_stacks(J, kinds, coupled))
-    names = set(LOSSES) - {"bce"} if coupled else set(LOSSES)  # Dropout may drive a probability close to 0 or 1
-    if K == 1:
-        names -= {"cross_entropy", "soft_cross_entropy"}  # which need two outputs
-    name = draw(st.sampled_from(sorted(names)))
-    if name == "bce":
+    fitting = (name for name, example in catalogue.LOSSES.items() if example.least_outputs <= K)
+    # Dropout may drive a probability close to 0 or 1.
+    name = draw(st.sampled_from([n for n in fitting if not (coupled and catalogue.LOSSES[n].of_probabilities)]))
+    of_probabilities = catalogue.LOSSES[name].of_probabilities
+    if of_probabilities:
         layers.append(mg.Sigmoid())
     net = mg.Sequential(*layers)
     for parameter in net.parameters().values():
@@ -107,5 +91,5 @@ def problems(draw, kinds=KINDS, coupled=False):
         for layer in net:
             assume(getattr(layer, "kind", "") not in KINKED or np.abs(a).min() > 1e-3)
             a = layer.forward(a)[0]
-        assume(name != "bce" or (0.01 < a.min() and a.max() < 0.99))  # differences must not leave [0, 1]
+        assume(not of_probabilities or (0.01 < a.min() and a.max() < 0.99))  # differences must not leave [0, 1]
     return net, LOSSES[name], x, y

@@ -2,6 +2,7 @@
 
 import math
 
+import catalogue
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -11,11 +12,9 @@ from strategies import DTYPES, KINDS, KINKED, finite
 
 import minigrad as mg
 from minigrad.kernels import twin
-from minigrad.layers.activations import ACTIVATIONS, activation, sigmoid_slope
+from minigrad.layers.activations import activation, sigmoid_slope
 
-ALL = [pytest.param(cls(), id=kind) for kind, cls in ACTIVATIONS.items()]
-OTHER = [mg.LeakyReLU(0.2), mg.LeakyReLU(1.5), mg.ELU(0.5), mg.ELU(2.0)]  # with a parameter of their own
-every = pytest.mark.parametrize("f", [*ALL, *(pytest.param(f, id=repr(f)) for f in OTHER)])
+every = pytest.mark.parametrize("f", [*catalogue.activations()], ids=repr)
 
 
 def true_slope(f, z):

@@ -1,17 +1,17 @@
 """Backprop: every delta and every gradient from its definition, and what it must leave alone."""
 
+import copy
+
+import catalogue
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import numeric_gradient, snapshot
-from readers import LowRank, Scale, Square
-from strategies import KINDS, KINKED, LOSSES, outputs_and_targets, problems, seeds
+from own_layers import LowRank, Scale, Square
+from strategies import LOSSES, SMOOTH, outputs_and_targets, problems, seeds
 
 import minigrad as mg
-from minigrad.layers.activations import activation
-
-JUST_SMOOTH = tuple(kind for kind in KINDS if kind not in KINKED)
 
 
 def check_gradients(net, loss, x, y):
@@ -39,7 +39,7 @@ def test_random_compositions(problem):
     check_gradients(*problem)
 
 
-@given(problems(kinds=JUST_SMOOTH, coupled=True))
+@given(problems(kinds=SMOOTH, coupled=True))
 def test_random_compositions_with_batchnorm_and_dropout(problem):
     """Through gradcheck, which gives Dropout the same mask each time; test_gradcheck.py tests it."""
     errors = mg.gradcheck(*problem)
@@ -47,23 +47,17 @@ def test_random_compositions_with_batchnorm_and_dropout(problem):
 
 
 EVERY_LAYER = [
-    *(activation(kind) for kind in KINDS),
-    *(mg.LeakyReLU(0.3), mg.ELU(0.7), mg.Linear(3, 3, rng=0), mg.Linear(3, 3, bias=False, rng=0)),
-    *(
-        mg.BatchNorm(3),
-        mg.BatchNorm(3).eval(),
-        mg.Dropout(0.5, rng=0).eval(),
-        mg.Residual(mg.Linear(3, 3, rng=1)),
-    ),
-    *(mg.Sequential(mg.Tanh()), Square(), Scale(3), LowRank(3, 2, 3, np.random.default_rng(0))),
+    *catalogue.activations(),
+    *(layer for layer in catalogue.layers() if not (isinstance(layer, mg.Dropout) and layer.training)),
+    *(Square(), Scale(4), LowRank(4, 2, 4, np.random.default_rng(0))),
 ]
 
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("layer", EVERY_LAYER, ids=repr)
 def test_every_layer_with_every_loss(layer, name, rng):
-    end = [mg.Sigmoid()] if name == "bce" else []
-    net = mg.Sequential(mg.Linear(2, 3, rng=0), layer, mg.Linear(3, 2, rng=3), *end)
+    end = [mg.Sigmoid()] if catalogue.LOSSES[name].of_probabilities else []
+    net = mg.Sequential(mg.Linear(2, 4, rng=0), copy.deepcopy(layer), mg.Linear(4, 2, rng=3), *end)
     check_gradients(net, LOSSES[name], rng.standard_normal((4, 2)), outputs_and_targets(name, 4, 2, rng)[1])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from layouts import LAYOUTS as OTHERS
+from memory_layouts import LAYOUTS as OTHERS
 from strategies import DTYPES, KINDS, arrays, finite, outputs_and_targets, seeds, shaped
 
 from minigrad.kernels import twin

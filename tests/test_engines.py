@@ -2,24 +2,16 @@
 
 from itertools import pairwise
 
+import catalogue
 import numpy as np
 import pytest
+from catalogue import ACTIVATION_CLASSES, KINDS, OPTIMIZERS
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import DTYPES, KINDS, seeds
+from strategies import DTYPES, seeds
 
 import minigrad as mg
-from minigrad.layers.activations import ACTIVATIONS
 from minigrad.training import fused
-
-OPTIMIZERS = {
-    "sgd": lambda wd: mg.SGD(0.01, weight_decay=wd),
-    "momentum": lambda wd: mg.SGD(0.01, momentum=0.9, weight_decay=wd),
-    "nesterov": lambda wd: mg.SGD(0.01, momentum=0.9, nesterov=True, weight_decay=wd),
-    "rmsprop": lambda wd: mg.RMSprop(0.01, weight_decay=wd),
-    "adam": lambda wd: mg.Adam(0.01, weight_decay=wd),
-    "adamw": lambda wd: mg.AdamW(0.01, weight_decay=wd),
-}
 
 
 def random_net(widths, kind, residual, bias, dtype, seed):
@@ -27,21 +19,12 @@ def random_net(widths, kind, residual, bias, dtype, seed):
     rng = np.random.default_rng(seed)
     layers = []
     for J, K in pairwise(widths):
-        layers += [mg.Linear(J, K, bias=bias, dtype=dtype, rng=rng), ACTIVATIONS[kind]()]
+        layers += [mg.Linear(J, K, bias=bias, dtype=dtype, rng=rng), ACTIVATION_CLASSES[kind]()]
     if residual:
         K = widths[-2]
-        inner = mg.Sequential(mg.Linear(K, K, dtype=dtype, rng=rng), ACTIVATIONS[kind]())
+        inner = mg.Sequential(mg.Linear(K, K, dtype=dtype, rng=rng), ACTIVATION_CLASSES[kind]())
         layers.insert(-2, mg.Residual(inner, mg.Residual(mg.Linear(K, K, dtype=dtype, rng=rng))))
     return mg.Sequential(*layers[:-1])
-
-
-def targets(loss, N, K, dtype, rng):
-    if loss == "cross_entropy":
-        return mg.CrossEntropyLoss(), rng.integers(0, K, N)
-    y = rng.random((N, K)).astype(dtype)
-    if loss == "soft_cross_entropy":
-        return mg.CrossEntropyLoss(), (y / y.sum(axis=1, keepdims=True)).astype(dtype)
-    return {"mse": mg.MSELoss(), "bce": mg.BCELoss(), "bce_with_logits": mg.BCEWithLogitsLoss()}[loss], y
 
 
 def everything(net, opt, history):
@@ -55,7 +38,7 @@ def everything(net, opt, history):
     kind=st.sampled_from(KINDS),
     residual=st.booleans(),
     bias=st.booleans(),
-    loss=st.sampled_from(["mse", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy"]),
+    loss=st.sampled_from(list(catalogue.LOSSES)),
     optimizer=st.sampled_from(list(OPTIMIZERS)),
     weight_decay=st.sampled_from([0.0, 0.01]),
     dtype=st.sampled_from(DTYPES),
@@ -69,17 +52,18 @@ def test_both_engines_end_with_the_same_bits(
 ):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((N, widths[0])).astype(dtype)
-    if "cross_entropy" in loss:
-        widths = [*widths[:-1], max(2, widths[-1])]  # which needs two outputs
-    criterion, y = targets(loss, N, widths[-1], dtype, rng)
+    example = catalogue.LOSSES[loss]
+    widths = [*widths[:-1], max(example.least_outputs, widths[-1])]
+    y = example.targets(rng, N, widths[-1])
+    y = y if y.dtype.kind == "i" else y.astype(dtype)
     left = []
     for engine in ("fused", "python"):
         net = random_net(widths, kind, residual, bias, dtype, seed)
-        if loss == "bce":
+        if example.of_probabilities:
             net.layers.append(mg.Sigmoid())
-        opt = OPTIMIZERS[optimizer](weight_decay)
+        opt = OPTIMIZERS[optimizer](lr=0.01, weight_decay=weight_decay)
         history = mg.fit(
-            net, criterion, opt, x, y, epochs=2, batch_size=batch_size, shuffle=shuffle, rng=seed,
+            net, example.loss, opt, x, y, epochs=2, batch_size=batch_size, shuffle=shuffle, rng=seed,
             validation=(x, y), engine=engine,
         )  # fmt: skip
         left.append(everything(net, opt, history))
@@ -127,7 +111,7 @@ def test_right_answers_at_the_threshold_and_of_equal_classes(engine, loss, outpu
     assert history.accuracy == [pytest.approx(share)]
 
 
-class Doubled(mg.Sigmoid):
+class OwnSigmoid(mg.Sigmoid):
     """A layer of a reader's own."""
 
 
@@ -136,7 +120,7 @@ class Doubled(mg.Sigmoid):
     [
         (lambda: mg.Sequential(mg.Linear(3, 2), mg.BatchNorm(2)), mg.MSELoss(), mg.SGD(0.1), "BatchNorm"),
         (lambda: mg.Sequential(mg.Linear(3, 2), mg.Dropout(0.1)), mg.MSELoss(), mg.SGD(0.1), "Dropout"),
-        (lambda: mg.Sequential(mg.Linear(3, 2), Doubled()), mg.MSELoss(), mg.SGD(0.1), "Doubled"),
+        (lambda: mg.Sequential(mg.Linear(3, 2), OwnSigmoid()), mg.MSELoss(), mg.SGD(0.1), "OwnSigmoid"),
         (lambda: mg.Sequential(mg.Linear(3, 2), mg.Tanh()), mg.BCELoss(), mg.SGD(0.1), "BCELoss"),
         (lambda: mg.Sequential(mg.Sigmoid()), mg.MSELoss(), mg.SGD(0.1), "no parameters"),
     ],

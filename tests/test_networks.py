@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import same_bits, snapshot
-from readers import Scale, Square
+from own_layers import Scale, Square
 from strategies import DTYPES, KINDS, problems, seeds
 
 import minigrad as mg

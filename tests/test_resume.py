@@ -6,7 +6,9 @@ import os
 
 import numpy as np
 import pytest
+from catalogue import OPTIMIZERS
 from oracles import same_bits, snapshot
+from stopping import stop
 
 import minigrad as mg
 from minigrad.files.archive import read_archive, write_archive
@@ -16,13 +18,6 @@ X = np.random.default_rng(0).standard_normal((23, 3))
 Y = (X[:, 0] > 0).astype(int)
 LOSS = mg.CrossEntropyLoss()
 
-OPTIMIZERS = {
-    "sgd": lambda: mg.SGD(0.1),
-    "momentum": lambda: mg.SGD(0.1, momentum=0.9),
-    "rmsprop": mg.RMSprop,
-    "adam": mg.Adam,
-    "adamw": mg.AdamW,
-}
 NETS = {
     "linear": lambda: mg.mlp([3, 2], rng=0),
     "mlp": lambda: mg.mlp([3, 4, 2], activation="tanh", rng=0),
@@ -48,15 +43,6 @@ def fit(net, opt, path=None, *, x=X, y=Y, loss=LOSS, epochs=6, **others):
     return mg.fit(net, loss, opt, x, y, epochs=epochs, checkpoint=path, **others)
 
 
-def stop(at, how):
-    def callback(epoch, *_):
-        if epoch == at and how is not None:
-            raise how
-        return epoch == at
-
-    return callback
-
-
 @pytest.mark.parametrize("how", [None, KeyboardInterrupt()], ids=["returned", "Ctrl-C"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", NETS)
@@ -64,14 +50,14 @@ def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(engine, name, 
     if name in ("batchnorm", "dropout"):
         engine = "python"
     build, make = NETS[name], OPTIMIZERS[optimizer]
-    whole, whole_opt = build(), make()
+    whole, whole_opt = build(), make(lr=0.1)
     expected = fit(whole, whole_opt, engine=engine)
 
     path = tmp_path / "run.npz"
     for at in (2, 3):
         with pytest.raises(KeyboardInterrupt) if how else contextlib.nullcontext():
-            fit(build(), make(), path, callbacks=[stop(at, how)], engine=engine)
-    net, opt = build(), make()
+            fit(build(), make(lr=0.1), path, callbacks=[stop(at, how)], engine=engine)
+    net, opt = build(), make(lr=0.1)
     next(iter(net.parameters().values())).fill(7)  # whatever it holds: the file decides
     history = fit(net, opt, path, rng=99, engine=engine)
     assert same_bits(net.state_dict(), whole.state_dict())

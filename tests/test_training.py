@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from catalogue import OPTIMIZERS
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import same_bits, snapshot
@@ -10,13 +11,6 @@ from strategies import seeds
 import minigrad as mg
 
 SIZES = [3, 5, 2]
-OPTIMIZERS = {
-    "sgd": lambda: mg.SGD(0.3),
-    "momentum": lambda: mg.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
-    "rmsprop": lambda: mg.RMSprop(0.01),
-    "adam": lambda: mg.Adam(0.01),
-    "adamw": lambda: mg.AdamW(0.01),
-}
 
 
 def data(N=23, seed=0):
@@ -37,10 +31,15 @@ def fit(net, opt, x, y, *, epochs=3, batch_size=5, **others):
 def test_fit_is_backprop_and_step_batch_by_batch_in_the_shuffled_order(engine, optimizer, N, batch_size, shuffle, seed):
     (x, y), loss = data(N, seed), mg.CrossEntropyLoss()
     net, again = mg.mlp(SIZES, rng=seed), mg.mlp(SIZES, rng=seed)
-    opt = OPTIMIZERS[optimizer]()
+    opt = OPTIMIZERS[optimizer](lr=0.02, weight_decay=0.01)
     history = fit(net, opt, x, y, epochs=2, batch_size=batch_size, shuffle=shuffle, rng=seed, engine=engine)
 
-    rng, by_hand, losses, shares = np.random.default_rng(seed), OPTIMIZERS[optimizer](), [], []
+    rng, by_hand, losses, shares = (
+        np.random.default_rng(seed),
+        OPTIMIZERS[optimizer](lr=0.02, weight_decay=0.01),
+        [],
+        [],
+    )
     for _ in range(2):
         order, seen, right = rng.permutation(N) if shuffle else np.arange(N), [], 0
         for start in range(0, N, batch_size):  # the last batch may be short

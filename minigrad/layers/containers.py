@@ -94,7 +94,7 @@ class Sequential(Layer):
 
 
 class Residual(Sequential):
-    """x + layers(x): a short cut past the layers inside (He et al. 2016). They must keep the width."""
+    """x + layers(x), x (N, ..., J): a short cut past the layers inside (He et al. 2016). They must keep the width."""
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, list[Any]]:
         out, saved = super().forward(x)

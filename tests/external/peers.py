@@ -8,6 +8,7 @@ import copy
 import os
 from dataclasses import dataclass
 
+import catalogue
 import numpy as np
 
 import minigrad as mg
@@ -15,20 +16,8 @@ import minigrad as mg
 CASES = int(os.environ.get("MINIGRAD_ORACLE_CASES", "200"))
 TOLERANCE = 1e-10  # relative, in float64
 
-ACTIVATIONS = (
-    mg.Identity,
-    mg.Sigmoid,
-    mg.Tanh,
-    mg.ReLU,
-    lambda: mg.LeakyReLU(0.2),
-    lambda: mg.ELU(1.3),
-    mg.SELU,
-    mg.GELU,
-    mg.SiLU,
-    mg.Softplus,
-    mg.CenteredSigmoid,
-)
-LOSSES = (mg.MSELoss, mg.BCELoss, mg.BCEWithLogitsLoss, mg.CrossEntropyLoss)
+ACTIVATIONS = tuple(catalogue.activations((0.2, 1.3)))
+LOSSES = catalogue.LOSS_CLASSES
 
 
 @dataclass
@@ -83,7 +72,8 @@ def random_case(seed, dtype=np.float64, sizes=range(1, 9), batches=range(1, 13),
             if rng.random() < 0.3:
                 inside = [mg.Sequential(*inside)]
             layers.append(mg.Residual(*inside))
-    loss = LOSSES[rng.integers(len(LOSSES) - (width == 1))]()  # the last, CrossEntropyLoss, needs two outputs
+    losses = [example for example in catalogue.LOSSES.values() if example.least_outputs <= width]
+    loss = losses[rng.integers(len(losses))].loss
     if isinstance(loss, mg.BCELoss):
         layers.append(mg.Sigmoid())
     net = mg.Sequential(*layers)
@@ -96,22 +86,27 @@ def random_case(seed, dtype=np.float64, sizes=range(1, 9), batches=range(1, 13),
 
 
 def random_activation(rng):
-    return ACTIVATIONS[rng.integers(len(ACTIVATIONS))]()
+    return copy.copy(ACTIVATIONS[rng.integers(len(ACTIVATIONS))])
 
 
 def random_targets(rng, loss, shape, dtype):
     """Targets of every kind the loss knows: hard and soft ones."""
-    soft = rng.random() < 0.5
-    if isinstance(loss, mg.MSELoss):
-        return rng.normal(size=shape).astype(dtype)
-    if isinstance(loss, mg.CrossEntropyLoss):
-        shares = rng.random(shape) ** 3 + 0.01
-        return (
-            (shares / shares.sum(axis=1, keepdims=True)).astype(dtype)
-            if soft
-            else rng.integers(shape[1], size=shape[0])
-        )
-    return (rng.random(shape) if soft else rng.integers(2, size=shape)).astype(dtype)
+    examples = catalogue.examples_of(loss)
+    example = examples[rng.integers(len(examples))]
+    y = example.targets(rng, *shape)
+    if example.targets is catalogue.shares and rng.random() < 0.5:
+        y = np.rint(y)
+    return y if y.dtype.kind == "i" else y.astype(dtype)
+
+
+def loss_cases(loss_class, shape, rng, count):
+    """That many (loss, output, targets), with two outputs where the loss refuses a single one."""
+    examples = catalogue.examples_of(loss_class())
+    shape = shape[0], max(shape[1], examples[0].least_outputs)
+    for _ in range(count):
+        loss, output = loss_class(), rng.normal(size=shape)
+        output = mg.sigmoid(output) if examples[0].of_probabilities else output
+        yield loss, output, random_targets(rng, loss, shape, np.float64)
 
 
 def fill(net, rng):

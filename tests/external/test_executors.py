@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from travellers import KINDS, LARGE, fails_on_two, net_of, train, train_one, trainable
+from nets_for_processes import KINDS, LARGE, fails_on_two, net_of, train, train_one, trainable
 
 import minigrad as mg
 

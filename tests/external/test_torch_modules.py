@@ -4,6 +4,7 @@ import importlib
 import sys
 from unittest import mock
 
+import catalogue
 import numpy as np
 import pytest
 from peers import record, relative_error
@@ -18,23 +19,11 @@ with mock.patch.dict(sys.modules, {"hypothesis": None}):  # else torch changes h
 module_db = importlib.import_module("torch.testing._internal.common_modules").module_db
 
 DTYPES = (torch.float64, torch.float32)
-ELEMENTWISE = {
-    nn.Sigmoid: mg.Sigmoid,
-    nn.Tanh: mg.Tanh,
-    nn.ReLU: mg.ReLU,
-    nn.LeakyReLU: mg.LeakyReLU,
-    nn.ELU: mg.ELU,
-    nn.SELU: mg.SELU,
-    nn.GELU: mg.GELU,
-    nn.SiLU: mg.SiLU,
-    nn.Softplus: mg.Softplus,
-}
-LOSSES = {
-    nn.MSELoss: mg.MSELoss,
-    nn.BCELoss: mg.BCELoss,
-    nn.BCEWithLogitsLoss: mg.BCEWithLogitsLoss,
-    nn.CrossEntropyLoss: mg.CrossEntropyLoss,
-}
+TESTED = {info.module_cls for info in module_db}
+ELEMENTWISE, LOSSES = (
+    {peer: ours for ours in known if (peer := getattr(nn, ours.__name__, None)) in TESTED}
+    for known in (catalogue.ACTIVATION_CLASSES.values(), catalogue.LOSS_CLASSES)
+)
 
 
 def inputs(cls, dtype, training=True):

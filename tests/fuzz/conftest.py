@@ -4,7 +4,7 @@ import sys
 
 
 def pytest_terminal_summary(terminalreporter):
-    counts = getattr(sys.modules.get("hammer"), "COUNTS", {})
+    counts = getattr(sys.modules.get("fuzz_runner"), "OUTCOMES", {})
     if counts:
         terminalreporter.section("fuzzing")
         for target, outcomes in sorted(counts.items()):

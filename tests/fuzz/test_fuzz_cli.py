@@ -9,7 +9,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hammer import CASES, hammer
+from fuzz_runner import CASES, run_fuzz
 
 import minigrad as mg
 from minigrad import datasets
@@ -110,7 +110,7 @@ def asked_for(words, name):
     return any(name == place or name.startswith(place + os.sep) for place in places)
 
 
-def one(draw):
+def call_once(draw):
     before, words = furnish(), command_line(draw)
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors) for errors in ("strict", "backslashreplace"))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -137,4 +137,4 @@ def one(draw):
 
 
 def test_a_command_line_ends_with_a_result_or_one_paragraph():
-    hammer("command line", max(0.01 * CASES, 20), one)
+    run_fuzz("command line", max(0.01 * CASES, 20), call_once)

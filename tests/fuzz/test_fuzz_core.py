@@ -2,17 +2,23 @@
 
 import numpy as np
 import pytest
-from hammer import CASES, check_message, hammer, shown
+from fuzz_runner import CASES, check_message, described, run_fuzz
+from random_arguments import (
+    OneOf,
+    classes,
+    comparable,
+    contiguous,
+    finite_and_moderate,
+    misfit,
+    normal,
+    random_inputs,
+    shares,
+)
 from strategies import KINDS
-from wild import OneOf, frozen, inputs, moderate, plain, spoil
 
 from minigrad.kernels import twin
 
 RELATIVE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-11}  # as in test_core.py
-
-
-def normal(letters):
-    return lambda draw: draw.normal(letters)
 
 
 def perhaps(kind):
@@ -23,18 +29,9 @@ def positive(letters):
     return lambda draw: np.abs(draw.normal(letters))
 
 
-def shares(letters):
-    """Numbers between 0 and 1."""
-    return lambda draw: np.mod(draw.normal(letters), 1).astype(draw.dtype)
-
-
 def anywhere(draw):
     """Some shape, the same for all arrays of one input."""
     return draw.normal(["NK", "N", "", "NKJ", "J"][draw.size("shape") % 5])
-
-
-def classes(draw):
-    return draw.numpy_generator().integers(0, draw.size("K"), draw.size("N"))
 
 
 RATES = {"lr": OneOf(0.1, 0.7), "momentum": OneOf(0.0, 0.9), "nesterov": OneOf(False, True)}
@@ -86,7 +83,7 @@ def compare(name, ours, theirs, values):
         assert np.shape(mine) == np.shape(other)
         if isinstance(mine, np.ndarray):
             assert mine.dtype == other.dtype == dtype
-    if not moderate(values.values())[1]:
+    if not finite_and_moderate(values.values())[1]:
         return
     rtol, atol = tolerance(name, values, dtype)
     for mine, other in zip(ours, theirs, strict=True):
@@ -94,7 +91,7 @@ def compare(name, ours, theirs, values):
         finite = np.isfinite(other)
         if name in UPDATES or "y" in values:  # inf - inf in the one is inf, or 0 inf is 0, in the other
             assert not np.isfinite(mine[~finite]).any()
-            finite &= np.isfinite(mine) | moderate(values.values())[0]
+            finite &= np.isfinite(mine) | finite_and_moderate(values.values())[0]
         else:
             np.testing.assert_array_equal(np.where(finite, 0, mine), np.where(finite, 0, other))
         with np.errstate(all="ignore"):
@@ -107,16 +104,16 @@ def usual(name, values):
     return all(values[key] in kind for key, kind in FUNCTIONS[name].items() if isinstance(kind, OneOf))
 
 
-def one(core, name, draw):
+def call_once(core, name, draw):
     """One input: refused, with nothing changed, or computed as the twin does."""
-    values = inputs(draw, FUNCTIONS[name], FLAGS)
-    before = {key: frozen(value) for key, value in values.items()}
-    copies = {key: plain(value) for key, value in values.items()}
+    values = random_inputs(draw, FUNCTIONS[name], FLAGS)
+    before = {key: comparable(value) for key, value in values.items()}
+    copies = {key: contiguous(value) for key, value in values.items()}
     try:
         result = getattr(core, name)(*values.values())
     except (ValueError, TypeError) as error:
         check_message(error)
-        assert {key: frozen(value) for key, value in values.items()} == before
+        assert {key: comparable(value) for key, value in values.items()} == before
         return type(error).__name__
     except (KeyError, OverflowError, np.exceptions.ComplexWarning) as error:  # the layers above have looked at these
         if usual(name, values):
@@ -125,10 +122,10 @@ def one(core, name, draw):
     kept = {key for key in values if name not in UPDATES or key not in IN_PLACE}
     try:
         assert not any(isinstance(value, np.ma.MaskedArray) for value in values.values())
-        assert {key: frozen(values[key]) for key in kept} == {key: before[key] for key in kept}
+        assert {key: comparable(values[key]) for key in kept} == {key: before[key] for key in kept}
         if not usual(name, values):
             return "a result"  # with numbers that no layer lets through
-        inputs_kept = {key: plain(value) for key, value in copies.items()}
+        inputs_kept = {key: contiguous(value) for key, value in copies.items()}
         with np.errstate(all="ignore"):
             expected = getattr(twin, name)(*copies.values())
         if name in UPDATES:
@@ -137,13 +134,13 @@ def one(core, name, draw):
         as_list = [list(r) if isinstance(r, list | tuple) else [r] for r in (result, expected)]
         compare(name, *as_list, inputs_kept)
     except Exception as error:
-        raise AssertionError(f"{name}({shown(copies)})") from error
+        raise AssertionError(f"{name}({described(copies)})") from error
     return "a result"
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_core_computes_what_its_twin_does_or_says_which_argument_is_wrong(compiled, name):
-    hammer(f"core: {name}", 0.4 * CASES / len(FUNCTIONS), lambda draw: one(compiled, name, draw))
+    run_fuzz(f"core: {name}", 0.4 * CASES / len(FUNCTIONS), lambda draw: call_once(compiled, name, draw))
 
 
 # ---- the fused epoch ---------------------------------------------------------------------------------------
@@ -171,26 +168,26 @@ def epoch(draw):
             place, part = (values, draw.randrange(len(values))) if draw.random() < 0.5 else (ops, draw.randrange(5))
             if place is ops and isinstance(ops[part], tuple) and ops[part] and draw.random() < 0.8:
                 entry = list(ops[part])
-                entry[draw.randrange(len(entry))] = spoil(draw, draw.choice(entry))
+                entry[draw.randrange(len(entry))] = misfit(draw, draw.choice(entry))
                 ops[part] = tuple(entry)
             else:
-                place[part] = spoil(draw, place[part])
+                place[part] = misfit(draw, place[part])
     return values
 
 
 def test_the_fused_epoch_trains_or_says_what_is_wrong(compiled):
-    def one(draw):
+    def call_once(draw):
         values = epoch(draw)
-        before = frozen(values)
+        before = comparable(values)
         try:
             total, right, steps, finite = compiled.train_epoch(*values)
         except Exception as error:  # only minigrad calls it: what counts is that it touches no memory but its own
-            assert frozen(values) == before
+            assert comparable(values) == before
             return type(error).__name__
         assert np.isfinite(total)
-        assert frozen(values[6:9]) == before[6:9]
+        assert comparable(values[6:9]) == before[6:9]
         assert 0 <= steps <= len(values[6])
         assert finite in (True, False)
         return "a result"
 
-    hammer("core: train_epoch", 0.05 * CASES, one)
+    run_fuzz("core: train_epoch", 0.05 * CASES, call_once)

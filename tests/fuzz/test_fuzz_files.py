@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hammer import CASES, hammer
-from hostile import Bomb, archive, damaged, npy_of
+from damaged_files import CodeInAPickle, damaged_bytes, malformed_archive, npy_bytes
+from fuzz_runner import CASES, run_fuzz
 from oracles import same_bits, snapshot
 
 import minigrad as mg
@@ -120,21 +120,26 @@ def load_idx(content, whole, exact):
     return "the same array" if same else "another array"
 
 
-TARGETS = {  # name: (share of all inputs, bytes of an input, how it is read, must a result be as of the whole file?)
-    "file: net, damaged": (0.05, lambda draw, whole: damaged(draw, whole["net"]), load_net, True),
-    "file: run, damaged": (0.02, lambda draw, whole: damaged(draw, whole["run"]), resume, True),
-    "file: net, put together": (0.03, lambda draw, whole: archive(draw, *whole["inside net"]), load_net, False),
-    "file: run, put together": (0.01, lambda draw, whole: archive(draw, *whole["inside run"]), resume, False),
-    "file: idx, damaged": (0.03, lambda draw, whole: damaged(draw, whole["idx"]), load_idx, False),
-    "file: idx.gz, damaged": (0.03, lambda draw, whole: damaged(draw, whole["gz"]), load_idx, True),
+FILE_KINDS = {  # name: (share of all inputs, bytes of an input, how it is read, must a result be as of the whole file?)
+    "file: net, damaged": (0.05, lambda draw, whole: damaged_bytes(draw, whole["net"]), load_net, True),
+    "file: run, damaged": (0.02, lambda draw, whole: damaged_bytes(draw, whole["run"]), resume, True),
+    "file: net, put together": (
+        0.03,
+        lambda draw, whole: malformed_archive(draw, *whole["inside net"]),
+        load_net,
+        False,
+    ),
+    "file: run, put together": (0.01, lambda draw, whole: malformed_archive(draw, *whole["inside run"]), resume, False),
+    "file: idx, damaged": (0.03, lambda draw, whole: damaged_bytes(draw, whole["idx"]), load_idx, False),
+    "file: idx.gz, damaged": (0.03, lambda draw, whole: damaged_bytes(draw, whole["gz"]), load_idx, True),
 }
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", FILE_KINDS)
 def test_a_file_is_refused_by_name_or_read_as_it_was(whole, name):
-    share, make, read, exact = TARGETS[name]
+    share, make, read, exact = FILE_KINDS[name]
 
-    def one(draw):
+    def call_once(draw):
         content = make(draw, whole)
         try:
             return read(content, whole, exact)
@@ -142,7 +147,7 @@ def test_a_file_is_refused_by_name_or_read_as_it_was(whole, name):
             Path("failed").write_bytes(content)
             raise
 
-    hammer(name, share * CASES, one)
+    run_fuzz(name, share * CASES, call_once)
 
 
 def test_a_folder_with_one_damaged_file_is_refused_by_name_or_fits_together():
@@ -151,9 +156,9 @@ def test_a_folder_with_one_damaged_file_is_refused_by_name_or_fits_together():
     for name, content in good.items():
         Path("mnist", name).write_bytes(content)
 
-    def one(draw):
+    def call_once(draw):
         name = draw.choice(list(MNIST))
-        Path("mnist", name).write_bytes(damaged(draw, good[name]))
+        Path("mnist", name).write_bytes(damaged_bytes(draw, good[name]))
         result, outcome = attempt("mnist", lambda: mg.datasets.load("mnist"))
         Path("mnist", name).write_bytes(good[name])
         if result is None:
@@ -165,7 +170,7 @@ def test_a_folder_with_one_damaged_file_is_refused_by_name_or_fits_together():
         assert min(y.min(), y_test.min()) >= 0
         return outcome
 
-    hammer("file: folder, one damaged", 0.01 * CASES, one)
+    run_fuzz("file: folder, one damaged", 0.01 * CASES, call_once)
 
 
 # ---- small files that would become large ------------------------------------------------------------------
@@ -193,8 +198,8 @@ def with_header(shape, size=48):
 def many_names_for_one_member(path):
     """A thousand entries of the directory lead to one member of 200 kB."""
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("text.npy", npy_of(np.array(json.dumps(TEXT))))
-        file.writestr("array.a.npy", npy_of(np.zeros(25000)))
+        file.writestr("text.npy", npy_bytes(np.array(json.dumps(TEXT))))
+        file.writestr("array.a.npy", npy_bytes(np.zeros(25000)))
         first = file.infolist()[1]
         for number in range(1000):
             info = zipfile.ZipInfo(f"array.{number}.npy")
@@ -240,7 +245,7 @@ def test_a_small_file_never_takes_much_memory(case):
 
 
 def test_a_pickle_is_never_loaded():
-    for content in (np.array([Bomb()], object), np.array(Bomb(), object)):
+    for content in (np.array([CodeInAPickle()], object), np.array(CodeInAPickle(), object)):
         with open("a pickle", "wb") as file:
             np.savez(file, **{"text": content, "array.0.weight": content})
         assert attempt("a pickle", lambda: mg.load("a pickle"))[0] is None

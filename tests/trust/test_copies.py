@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
-from travellers import KINDS, net_of, train, train_one, trainable
+from nets_for_processes import KINDS, net_of, train, train_one, trainable
 
 import minigrad as mg
 

@@ -15,7 +15,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from forks import fork, kill_this_process, killed_after, needs_fork, outcome
+from child_processes import fork, kill_this_process, killed_after, needs_fork, outcome
 from oracles import snapshot
 
 import minigrad as mg

@@ -6,12 +6,14 @@ up to 4,096 names of attributes, and names that come from files are new strings 
 """
 
 import copy
+import functools
 import gc
 import itertools
 import os
 import sys
 from pathlib import Path
 
+import catalogue
 import numpy as np
 import pytest
 from oracles import same_bits, snapshot
@@ -26,11 +28,7 @@ X = np.random.default_rng(0).standard_normal((50, 6))
 Y = X[:, :3].argmax(axis=1)
 LOSS = mg.CrossEntropyLoss()
 
-OPTIMIZERS = {
-    "momentum": lambda: mg.SGD(0.01, momentum=0.9),
-    "rmsprop": mg.RMSprop,
-    "adam": mg.Adam,
-}
+OPTIMIZERS = {name: functools.partial(catalogue.OPTIMIZERS[name], lr=0.01) for name in ("momentum", "rmsprop", "adam")}
 
 
 def build(seed=0):

@@ -1,4 +1,4 @@
-"""Wild arguments, drawn cheaply from a seed: fitting ones, and what is made of them to see how they are refused."""
+"""Random arguments, drawn cheaply from a seed: fitting ones, and what is made of them to see how they are refused."""
 
 import datetime
 import decimal
@@ -6,7 +6,7 @@ import fractions
 import random
 
 import numpy as np
-from layouts import LAYOUTS
+from memory_layouts import LAYOUTS
 
 FLOATS = (np.float32, np.float64)
 SIZES = (1, 2, 2, 3, 3, 4, 5, 9, 17)
@@ -15,23 +15,23 @@ SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, 1e-40, 1e-300, 1e38, -1e3
 MODERATE = 1e4  # above it, sums of products may cancel or overflow in one order of summation and not in another
 
 
-class Thing:
+class Unknown:
     """An object of no known type."""
 
 
-THINGS = [
+ODD_OBJECTS = [
     None, True, False, 0, 1, -1, 2, 3, -7, 10**30, -(10**30), 10**400, -(10**400), 10**5000, -(10**5000), 2**50, 2**62,
     2**63, 0.0, -0.0, 0.5, 1.0, 1.5, -2.5, 1e-320, 1e308, float("nan"), float("inf"), -float("inf"), 1j, "", "x", "1",
     "sigmoid", "\0", "\udcff", "ünï ☃", b"", b"x", bytearray(8), [], (), {}, set(), [1], [1.0, 2.0], [[1, 2], [3]],
-    [[1.0], [2.0]], [[[]]], [None], ["a"], [10**400], [1, "a"], [[1.0, 2.0], None], {"a": 1}, {0}, range(3), Thing,
-    Thing(), len, slice(3), Ellipsis, NotImplemented, decimal.Decimal("0.1"), fractions.Fraction(1, 3),
+    [[1.0], [2.0]], [[[]]], [None], ["a"], [10**400], [1, "a"], [[1.0, 2.0], None], {"a": 1}, {0}, range(3), Unknown,
+    Unknown(), len, slice(3), Ellipsis, NotImplemented, decimal.Decimal("0.1"), fractions.Fraction(1, 3),
     fractions.Fraction(10**400, 1), datetime.date(2020, 1, 1), np.float16(1), np.float32(0.1), np.longdouble("1e4000"),
     np.int8(1), np.int8(-1), np.uint64(2**64 - 1), np.bool_(True), np.complex64(1), np.str_("x"), np.datetime64("2020"),
     np.array(None), np.array(3), np.array(0.5), np.array([1]), np.float64, np.dtype("f4"),
 ]  # fmt: skip
 
 
-class Draw(random.Random):
+class RandomSource(random.Random):
     """A source of arguments. Letters (N, J, K, ...) are sizes that stay the same throughout one input."""
 
     def begin(self):
@@ -110,16 +110,16 @@ def array(draw):
     return a if a.dtype.hasobject else draw.choice(STORED[:-2])(a)
 
 
-def thing(draw):
+def any_object(draw):
     """Anything at all."""
-    return array(draw) if draw.random() < 0.3 else draw.choice(THINGS)
+    return array(draw) if draw.random() < 0.3 else draw.choice(ODD_OBJECTS)
 
 
-def spoil(draw, value):
+def misfit(draw, value):
     """Something other than the fitting value: often the same in another form, sometimes anything at all."""
     chance = draw.random()
     if not isinstance(value, np.ndarray) or value.dtype.hasobject or chance < 0.1:
-        return thing(draw)
+        return any_object(draw)
     value = np.asarray(value)
     if chance < 0.5:
         return draw.choice(STORED)(value)
@@ -128,7 +128,7 @@ def spoil(draw, value):
     return draw.choice(STORED)(value) if draw.random() < 0.2 and value.dtype.kind in "iuf" else value
 
 
-def inputs(draw, kinds, flags=()):
+def random_inputs(draw, kinds, flags=()):
     """A value for each argument, {name: kind}; often one of them is spoiled, sometimes all are."""
     draw.begin()
     values = {name: kind(draw) for name, kind in kinds.items()}
@@ -136,8 +136,23 @@ def inputs(draw, kinds, flags=()):
     if chance > 0.25 and names:
         with np.errstate(all="ignore"):
             for name in names if chance > 0.9 else [draw.choice(names)]:
-                values[name] = spoil(draw, values[name])
+                values[name] = misfit(draw, values[name])
     return values
+
+
+def normal(letters):
+    """A kind: normal numbers of that shape."""
+    return lambda draw: draw.normal(letters)
+
+
+def shares(letters):
+    """A kind: numbers between 0 and 1."""
+    return lambda draw: np.mod(draw.normal(letters), 1).astype(draw.dtype)
+
+
+def classes(draw):
+    """A kind: class numbers (N,), below K."""
+    return draw.numpy_generator().integers(0, draw.size("K"), draw.size("N"))
 
 
 class OneOf:
@@ -156,29 +171,29 @@ class OneOf:
 # ---- what a call must not change ---------------------------------------------------------------------------
 
 
-def frozen(value):
+def comparable(value):
     """The value's bits, comparable: of arrays, of the arrays in a net, of lists of these."""
     if isinstance(value, np.ndarray):
         value = np.asarray(value)  # a long double has bytes that mean nothing
         bits = value.tobytes() if value.dtype.char not in "gG" else str(value.tolist())
         return value.dtype.str, value.shape, bits
     if isinstance(value, list | tuple):
-        return [frozen(v) for v in value]
+        return [comparable(v) for v in value]
     if isinstance(value, dict):
-        return {k: frozen(v) for k, v in value.items()}
+        return {k: comparable(v) for k, v in value.items()}
     if hasattr(value, "state_dict"):
-        return frozen(value.state_dict())
+        return comparable(value.state_dict())
     return None
 
 
-def plain(value):
+def contiguous(value):
     """An array as a contiguous one in the machine's byte order, without its subclass; other values as they are."""
     if not isinstance(value, np.ndarray):
         return value
     return np.array(value, value.dtype.newbyteorder("="), order="C")
 
 
-def moderate(values):
+def finite_and_moderate(values):
     """(are all float arrays finite?, are their finite entries all of moderate size?)"""
     arrays = [v for v in values if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
     finite = [np.isfinite(a) for a in arrays]

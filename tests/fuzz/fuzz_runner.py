@@ -8,11 +8,11 @@ import warnings
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from wild import Draw
+from random_arguments import RandomSource
 
 # Inputs of all targets together. Each kind of target gets a share of them, by what an input of it costs.
 CASES = int(os.environ.get("MINIGRAD_FUZZ_CASES", "600"))
-COUNTS = collections.defaultdict(collections.Counter)  # target -> what came of its inputs
+OUTCOMES = collections.defaultdict(collections.Counter)  # target -> what came of its inputs
 BATCH = 200
 
 # What NumPy and Python say of an error inside, where minigrad should have spoken first.
@@ -23,23 +23,23 @@ INTERNAL = re.compile(
 )
 
 
-def hammer(target, cases, one):
-    """Call one(draw), which returns what came of it, for that many inputs, from seeds that hypothesis picks."""
+def run_fuzz(target, cases, call_once):
+    """Call call_once(draw), which returns what came of it, for that many inputs, from seeds that hypothesis picks."""
     batch = max(1, min(BATCH, math.ceil(cases)))
 
     @settings(max_examples=math.ceil(cases / batch), phases=(Phase.reuse, Phase.generate))
     @given(st.integers(0, 2**32 - 1))
     def run(seed):
-        draw = Draw(seed)
+        draw = RandomSource(seed)
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a warning that leaks is as wrong as any other error
             for number in range(batch):
                 try:
-                    outcome = one(draw)
+                    outcome = call_once(draw)
                 except BaseException as error:
                     error.add_note(f"{target}, seed {seed}, input {number} of its batch of {batch}")
                     raise
-                COUNTS[target][outcome] += 1
+                OUTCOMES[target][outcome] += 1
 
     run()
 
@@ -53,7 +53,7 @@ def check_message(error, names=()):
     assert re.search(rf"\b({pattern})", message), f"{message!r} names none of {names}"
 
 
-def shown(values):
+def described(values):
     """The inputs in a few words, for the message of a failure."""
     words = []
     for name, value in values.items():

@@ -1,47 +1,39 @@
 """Every public function and method, with kinds of arguments that fit it: what test_fuzz_functions.py spoils."""
 
+import inspect
+
+import catalogue
 import numpy as np
-from wild import OneOf
+from catalogue import ACTIVATION_CLASSES as ACTIVATIONS
+from random_arguments import OneOf, classes, normal, shares
 
 import minigrad as mg
 from minigrad import datasets as ds
 from minigrad import diagnostics as dg
-from minigrad.layers.activations import ACTIVATIONS
 from minigrad.layers.initializers import INITIALIZERS
-
-LOSSES = (mg.MSELoss(), mg.BCELoss(), mg.BCEWithLogitsLoss(), mg.CrossEntropyLoss())
-OPTIMIZERS = (mg.SGD, mg.RMSprop, mg.Adam, mg.AdamW)
-
-
-def normal(letters):
-    return lambda draw: draw.normal(letters)
-
-
-def shares(letters):
-    return lambda draw: np.mod(draw.normal(letters), 1).astype(draw.dtype)
 
 
 def signs(letters):
     return lambda draw: np.sign(draw.normal(letters))
 
 
-def classes(draw):
-    return draw.numpy_generator().integers(0, draw.size("K"), draw.size("N"))
+def drawn(values):
+    """(N, K) or (N,) of a function of the catalogue, in the float type of the input."""
 
+    def array(draw):
+        found = values(draw.numpy_generator(), draw.size("N"), draw.size("K"))
+        return found if found.dtype.kind == "i" else found.astype(draw.dtype)
 
-def distributions(draw):
-    return mg.softmax(draw.normal("NK"))
+    return array
 
 
 def target_of(draw):
     """y for the loss that was drawn before it."""
-    if isinstance(draw.loss, mg.CrossEntropyLoss):
-        return classes(draw)
-    return shares("NK")(draw)
+    return drawn(catalogue.examples_of(draw.loss)[0].targets)(draw)
 
 
 def loss(draw):
-    draw.loss = draw.choice(LOSSES)
+    draw.loss = draw.choice(list(catalogue.LOSSES.values())).loss
     return draw.loss
 
 
@@ -62,7 +54,7 @@ def sigmoids(draw):
 
 
 def optimizer(draw):
-    return draw.choice(OPTIMIZERS)(lr=0.1)
+    return draw.choice(list(catalogue.OPTIMIZERS.values()))(lr=0.1)
 
 
 def pair(draw):
@@ -70,7 +62,7 @@ def pair(draw):
     return mg.WeightGradient(draw.normal("NK"), draw.normal("NJ"))
 
 
-def pass_(draw):
+def backward_pass(draw):
     """What backprop returns."""
     draw.loss = mg.MSELoss()
     return mg.backprop(net(draw).eval(), draw.loss, draw.normal("NJ"), draw.normal("NK"))
@@ -101,7 +93,7 @@ def layer(draw):
     ))()  # fmt: skip
 
 
-def all_of(delta, a):
+def all_of_a_pair(delta, a):
     """All that a WeightGradient can tell."""
     g = mg.WeightGradient(delta, a)
     return g.weight, g.bias, g.per_sample(), g.per_sample_norms()
@@ -112,7 +104,7 @@ kind, flag = OneOf(*ACTIVATIONS), OneOf(True, False)
 INIT = {"rng": lambda draw: np.random.default_rng(0), "K": count, "J": count}
 
 # name: (function, kinds of its arguments, how many inputs an input of the cheapest costs)
-TARGETS = {
+FUNCTIONS = {
     # the layers and the nets
     "layer(x)": (lambda self, x: self(x), {"self": layer, "x": normal("NJ")}, 1),
     "net(x)": (lambda self, x: self(x), {"self": net, "x": normal("NJ")}, 2),
@@ -135,17 +127,15 @@ TARGETS = {
     "sigmoid": (mg.sigmoid, {"z": normal("NK")}, 1),
     "softmax": (mg.softmax, {"z": normal("NK")}, 1),
     "accuracy": (mg.accuracy, {"output": normal("NK"), "y": classes, "threshold": share}, 1),
-    "MSELoss": (LOSSES[0].value_and_delta, {"output": normal("NK"), "y": normal("NK")}, 1),
-    "BCELoss": (LOSSES[1].value_and_delta, {"output": shares("NK"), "y": shares("NK")}, 1),
-    "BCEWithLogitsLoss": (LOSSES[2].value_and_delta, {"output": normal("NK"), "y": shares("NK")}, 1),
-    "CrossEntropyLoss": (LOSSES[3].value_and_delta, {"output": normal("NK"), "y": classes}, 1),
-    "CrossEntropyLoss, soft": (LOSSES[3].value_and_delta, {"output": normal("NK"), "y": distributions}, 1),
+    **{f"{example.loss!r}, {name}": (
+        example.loss.value_and_delta, {"output": drawn(example.output), "y": drawn(example.targets)}, 1)
+       for name, example in catalogue.LOSSES.items()},
     "loss(output, y)": (
         lambda self, output, y: self(output, y), {"self": loss, "output": shares("NK"), "y": target_of}, 1),
     "loss.delta": (
         lambda self, output, y: self.delta(output, y), {"self": loss, "output": shares("NK"), "y": target_of}, 1),
     # training
-    "WeightGradient": (all_of, {"delta": normal("NK"), "a": normal("NJ")}, 1),
+    "WeightGradient": (all_of_a_pair, {"delta": normal("NK"), "a": normal("NJ")}, 1),
     "backprop": (mg.backprop, {"net": net, "loss": loss, "x": normal("NJ"), "y": target_of}, 3),
     "gradcheck": (
         lambda net, x, y: mg.gradcheck(net, mg.MSELoss(), x, y, tolerance=np.inf),
@@ -197,7 +187,7 @@ TARGETS = {
     "single_signed_rows, g": (dg.single_signed_rows, {"g": pair, "per_sample": flag}, 1),
     "zero_rows": (dg.zero_rows, {"g": pair, "per_sample": flag}, 1),
     "single_signed_share": (dg.single_signed_share, {"g": pair, "per_sample": flag}, 1),
-    "delta_agreement": (dg.delta_agreement, {"bp": pass_}, 4),
+    "delta_agreement": (dg.delta_agreement, {"bp": backward_pass}, 4),
     "reachable_patterns": (
         lambda K, J, pattern: pattern in dg.reachable_patterns(K, J),
         {"K": count, "J": count, "pattern": signs("KJ")}, 1),
@@ -220,18 +210,27 @@ TARGETS = {
     "ZigZag.of_weights": (dg.ZigZag.of_weights, {"weights": normal("NKJ"), "target": normal("KJ"), "floor": share}, 2),
     "saturation": (dg.saturation, {"net": net, "x": normal("NJ"), "threshold": rate}, 5),
     "dead_units": (dg.dead_units, {"net": net, "x": normal("NJ")}, 5),
-    "attenuation": (dg.attenuation, {"bp": pass_}, 4),
+    "attenuation": (dg.attenuation, {"bp": backward_pass}, 4),
     "mean_field_rate": (dg.mean_field_rate, {"activation": kind, "gain": rate, "bias_std": share, "q0": rate}, 400),
     "critical_gain": (dg.critical_gain, {"activation": OneOf("relu", "identity", "x")}, 1000),
     "orthant_pairs": (dg.orthant_pairs, {"g": pair}, 2),
     "best_diagonal_condition": (dg.best_diagonal_condition, {"a": normal("NJ"), "bias": flag}, 30),
-    "curvature_outlier": (dg.curvature_outlier, {"bp": pass_}, 8),
+    "curvature_outlier": (dg.curvature_outlier, {"bp": backward_pass}, 8),
     "rotate": (dg.rotate, {"net": linear, "x": normal("NJ"), "Q": rotation}, 4),
     "gauge_flip": (dg.gauge_flip, {"net": linear, "x": normal("NJ"), "signs": signs("J"), "layer": OneOf(0)}, 2),
     "tanh_twin": (dg.tanh_twin, {"net": sigmoids}, 4),
     "twin_preconditioner": (dg.twin_preconditioner, {"net": sigmoids}, 2),
-    "precondition": (dg.precondition, {"bp": pass_, "matrices": lambda draw: {}}, 4),
+    "precondition": (dg.precondition, {"bp": backward_pass, "matrices": lambda draw: {}}, 4),
     "NarrowCone.shortest": (lambda a, d: dg.narrow_cone(a).shortest(d), {"a": normal("NJ"), "d": normal("J")}, 2),
     "SignPatterns.patterns": (
         lambda K, J: dg.reachable_patterns(K, J).patterns(), {"K": OneOf(1, 2), "J": OneOf(1, 3)}, 2),
 }  # fmt: skip
+
+KIND_OF_ARGUMENT = {  # for the diagnostics that have no line above
+    "a": normal("NJ"), "x": normal("NJ"), "g": pair, "bp": backward_pass, "net": sigmoids, "loss": loss, "y": target_of,
+    "bias": flag, "per_sample": flag, "batch_size": OneOf(1, 2), "draws": count, "rng": seed,
+}  # fmt: skip
+for name, function in catalogue.DIAGNOSTIC_FUNCTIONS.items():
+    if not any(target.partition(",")[0] == name for target in FUNCTIONS):
+        needed = [n for n, p in inspect.signature(function).parameters.items() if p.default is p.empty]
+        FUNCTIONS[name] = (function, {argument: KIND_OF_ARGUMENT[argument] for argument in needed}, 10)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from strategies import DTYPES, KINDS
-from test_edges import BCE, CE, CORES, LOGITS, MSE, run_on
+from test_extreme_numbers import BCE, CE, CORES, LOGITS, MSE, run_on
 
 import minigrad as mg
 from minigrad import diagnostics as dg

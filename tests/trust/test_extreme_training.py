@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from catalogue import OPTIMIZERS
 from oracles import same_bits, snapshot
-from test_edges import BCE, CE, CORES, LOGITS, MSE, core, run_on, types, unit
+from test_extreme_numbers import BCE, CE, CORES, LOGITS, MSE, core, run_on, types, unit
 
 import minigrad as mg
 from minigrad import diagnostics as dg
@@ -11,13 +12,6 @@ from minigrad import diagnostics as dg
 __all__ = ["core"]  # the fixture
 DRIVERS = [pair for pair in (("compiled", "fused"), ("compiled", "python"), ("numpy", "python")) if pair[0] in CORES]
 X, Y = np.random.default_rng(0).standard_normal((8, 3)), np.arange(8) % 2
-OPTIMIZERS = {
-    "sgd": mg.SGD,
-    "momentum": lambda lr: mg.SGD(lr, momentum=0.9, nesterov=True),
-    "rmsprop": mg.RMSprop,
-    "adam": mg.Adam,
-    "adamw": mg.AdamW,
-}
 optimizers = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
@@ -57,7 +51,7 @@ def test_a_saturated_layer_gets_a_delta_of_zero_and_stays_as_it_is(driver, kind,
     assert (bp.gradients["0"].weight == 0).all()
     assert dg.dead_units(net, X)["1"].all()
     first, last = net[0].state_dict(), net[2].state_dict()
-    assert np.isfinite(fit(net, opt=OPTIMIZERS[name](0.1), engine=driver).loss).all()
+    assert np.isfinite(fit(net, opt=OPTIMIZERS[name](lr=0.1), engine=driver).loss).all()
     assert same_bits(net[0].state_dict(), first)
     assert not same_bits(net[2].state_dict(), last)
 
@@ -65,7 +59,7 @@ def test_a_saturated_layer_gets_a_delta_of_zero_and_stays_as_it_is(driver, kind,
 @types
 @optimizers
 def test_a_step_that_overflows_is_divergence_and_everything_is_restored(driver, name, dtype):
-    net, opt = mg.mlp([3, 4, 2], dtype=dtype, rng=0), OPTIMIZERS[name](0.01)
+    net, opt = mg.mlp([3, 4, 2], dtype=dtype, rng=0), OPTIMIZERS[name](lr=0.01)
     fit(net, opt=opt, engine=driver)
     opt.lr, before = 1e308, snapshot(net, opt)
     with pytest.raises(mg.DivergenceError, match=r"epoch 1.*(layer \d|the loss itself).*smaller lr"):
@@ -80,7 +74,7 @@ def test_a_learning_rate_too_small_to_matter_changes_no_bit(driver, name, dtype)
     for parameter in net.parameters().values():
         parameter += 1
     before = net.state_dict()
-    fit(net, opt=OPTIMIZERS[name](5e-324), engine=driver)
+    fit(net, opt=OPTIMIZERS[name](lr=5e-324), engine=driver)
     assert same_bits(net.state_dict(), before)
 
 

@@ -75,3 +75,82 @@ class Wrong(Scale):
         elif self.bug == "zero":
             gradients["factor"] = 0 * gradients["factor"]
         return below, gradients
+
+
+# ---- layers that are saved ----------------------------------------------------------------------------------
+
+
+class Gain(mg.Layer):
+    """a = gain z."""
+
+    parameter_names = ("gain",)
+
+    def __init__(self, features, start=1.0, dtype="float64"):
+        self.gain = np.full(features, start, dtype)
+        self.start = start
+
+    def forward(self, x):
+        return x * self.gain, x
+
+    def backward(self, delta, x):
+        return delta * self.gain, {"gain": (delta * x).mean(axis=0)}
+
+    def config(self):
+        return {"features": len(self.gain), "start": self.start, "dtype": str(self.gain.dtype)}
+
+
+class Counter(Gain):
+    """Counts the rows that it has seen, in a buffer."""
+
+    buffer_names = ("rows",)
+
+    def __init__(self, features, **rest):
+        super().__init__(features, **rest)
+        self.rows = np.zeros(1)
+
+    def forward(self, x):
+        self.rows += len(x)
+        return super().forward(x)
+
+
+class Swish(mg.SiLU):
+    """A subclass of an activation, with an argument of its own."""
+
+    def __init__(self, beta):
+        self.beta = beta
+
+    def config(self):
+        return {"beta": self.beta}
+
+    def forward(self, z):
+        return z * mg.sigmoid(self.beta * z), z
+
+    def backward(self, delta, z):
+        s = mg.sigmoid(self.beta * z)
+        return delta * (s + self.beta * z * s * (1 - s)), {}
+
+
+class Narrow(mg.Linear):
+    """A subclass with nothing of its own."""
+
+
+class Doubled(mg.Sequential):
+    """A container that is made from its layers."""
+
+    def forward(self, x):
+        out, saved = super().forward(x)
+        return 2 * out, saved
+
+    def backward(self, delta, saved):
+        return super().backward(2 * delta, saved)
+
+
+class Block(mg.Sequential):
+    """A container that makes its layers by itself."""
+
+    def __init__(self, width, act="tanh"):
+        super().__init__(Narrow(width, width, rng=0), mg.layers.activations.activation(act))
+        self.width, self.act = width, act
+
+    def config(self):
+        return {"width": self.width, "act": self.act}

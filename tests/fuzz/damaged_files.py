@@ -1,4 +1,4 @@
-"""Damaged bytes, and archives that are put together wrongly."""
+"""Damaged bytes, and archives that are put together wrongly: what a broken disk or an attacker might hand over."""
 
 import io
 import json
@@ -9,17 +9,17 @@ import warnings
 import zipfile
 
 import numpy as np
-from wild import THINGS
+from random_arguments import ODD_OBJECTS
 
 
-class Bomb:
+class CodeInAPickle:
     """Unpickled, it makes a folder."""
 
     def __reduce__(self):
         return (os.mkdir, ("executed",))
 
 
-def damaged(draw, whole):
+def damaged_bytes(draw, whole):
     """The bytes with some flipped, cut, repeated, exchanged, or with a size that is huge."""
     data, at = bytearray(whole), draw.randrange(len(whole))
     way, end = draw.randrange(8), min(len(whole), at + draw.choice((1, 2, 4, 8, 64)))
@@ -43,7 +43,7 @@ def damaged(draw, whole):
 # ---- archives that are put together wrongly ---------------------------------------------------------------
 
 
-def npy(draw, array):
+def malformed_npy(draw, array):
     """An .npy file, with a header that may lie."""
     header = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
     lies = {
@@ -59,28 +59,28 @@ def npy(draw, array):
     text = text.encode().ljust(54)
     version = draw.choice((b"\1\0",) * 9 + (b"\2\0", b"\3\0", b"\x09\0"))
     size = struct.pack("<H" if version == b"\1\0" else "<I", len(text) if draw.random() < 0.95 else 2**16 - 1)
-    body = pickle.dumps(Bomb()) if header.get("descr") == "|O" else np.ascontiguousarray(array).tobytes()
+    body = pickle.dumps(CodeInAPickle()) if header.get("descr") == "|O" else np.ascontiguousarray(array).tobytes()
     return b"\x93NUMPY" + version + size + text + body
 
 
-JSON = [t for t in THINGS if type(t) in (type(None), bool, int, float, str, list, dict)]
+JSON = [t for t in ODD_OBJECTS if type(t) in (type(None), bool, int, float, str, list, dict)]
 
 
-def spoiled(draw, value):
+def changed_in_one_place(draw, value):
     """A JSON-ready value with one place in it changed."""
     if isinstance(value, list | dict) and value and draw.random() < 0.85:
         key = draw.choice(list(value)) if isinstance(value, dict) else draw.randrange(len(value))
         copy = type(value)(value)
-        copy[key] = spoiled(draw, value[key])
+        copy[key] = changed_in_one_place(draw, value[key])
         if isinstance(value, dict) and draw.random() < 0.1:
             copy[draw.choice(("format", "net", "in_features", "\udcff", ""))] = copy.pop(key)
         return copy
     return draw.choice([*JSON, [["Linear", {}]], ["Sequential", []], 10**9, 10**15, "Linear", "os.system"])
 
 
-def archive(draw, text, arrays):
+def malformed_archive(draw, text, arrays):
     """A zip file of these, in which anything may be wrong."""
-    text = spoiled(draw, text) if draw.random() < 0.5 else text
+    text = changed_in_one_place(draw, text) if draw.random() < 0.5 else text
     try:
         words = json.dumps(text)
     except (TypeError, ValueError):
@@ -95,16 +95,16 @@ def archive(draw, text, arrays):
         misfits = (bad.T, bad[None], bad.astype(complex), bad[:0], np.array(1.0))
         entries[f"array.{name}.npy"] = bad if draw.random() < 0.5 else draw.choice(misfits)
     names = ["../x", "/etc/passwd", "array.../x.npy", "text", "array.", "x" * 300, "array.é.npy", "a\0b", *entries]
-    buffer, sly = io.BytesIO(), draw.random() < 0.4
+    buffer, forged = io.BytesIO(), draw.random() < 0.4
     with zipfile.ZipFile(buffer, "w") as file:
         for name, array in entries.items():
-            if sly and draw.random() < 0.2:
+            if forged and draw.random() < 0.2:
                 name = draw.choice(names)
             info = zipfile.ZipInfo(name)
-            info.compress_type = draw.choice((0, 8, 12, 14)) if sly and draw.random() < 0.3 else 0
+            info.compress_type = draw.choice((0, 8, 12, 14)) if forged and draw.random() < 0.3 else 0
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of two members with one name
-                file.writestr(info, npy(draw, array) if sly else npy_of(array))
+                file.writestr(info, malformed_npy(draw, array) if forged else npy_bytes(array))
     data = bytearray(buffer.getvalue())
     if draw.random() < 0.3:  # a field of the central directory: flags, method, sizes, where a member begins
         place = data.find(b"PK\1\2") + draw.choice((8, 10, 16, 20, 24, 28, 30, 42))
@@ -112,7 +112,7 @@ def archive(draw, text, arrays):
     return bytes(data)
 
 
-def npy_of(array):
+def npy_bytes(array):
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
