@@ -168,7 +168,7 @@ def curvature_outlier(bp: Backprop) -> dict[str, tuple[float, float]]:
     """
     instance(bp, Backprop, "bp")
     found, parameters = {}, bp.parameter_gradients()
-    P = math.prod(bp.output.shape[1:-1])
+    P = math.prod(bp.output.shape[1:-1]) if bp.activations else 1  # one made by hand may hold nothing but pairs
     for path, g in bp.gradients.items():
         delta, a = (by_sample(factor.astype(np.float64)) for factor in checked_pair(g, path))
         if not (np.isfinite(delta).all() and np.isfinite(a).all()):

@@ -64,18 +64,19 @@ def by_sample(array: np.ndarray) -> np.ndarray:
 
 
 def moderate(a: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """a times the power of two that brings the largest entry, of all or along the axis, near 1.
+    """a times a power of two that brings the largest entry, of all or along the axis, near 1: 2^-75 to 2^24.
 
     This is exact, and afterwards no square overflows.
     """
-    largest = np.abs(a).max(axis=axis, keepdims=True)
-    scaled: np.ndarray = np.ldexp(a, -np.frexp(largest)[1])
+    largest = np.maximum(a.max(axis=axis, keepdims=True), -a.min(axis=axis, keepdims=True))
+    exponent = np.frexp(largest)[1]
+    scaled: np.ndarray = a * np.ldexp(1.0, -np.clip(exponent, -1000, 1000))  # 2^1074 is no float
     return scaled
 
 
 # ---- signs ------------------------------------------------------------------------------------------------
 
-BLOCK = 2**22  # entries of the samples' gradients that are formed in one go
+BLOCK = 2**16  # entries of delta, of a and of the samples' gradients in one go: what stays in the cache
 
 
 def signs_of(array: np.ndarray, name: str) -> np.ndarray:
@@ -114,8 +115,8 @@ def gradient_signs(delta: np.ndarray, a: np.ndarray) -> Iterator[np.ndarray]:
     factors, and exact. Elsewhere it is that of the sum, taken in float64 after scaling that keeps it from overflowing:
     rounding may turn the sign of a sum below about P eps times the sum of the products' sizes, or make it 0.
     """
-    (N, _, K), J = delta.shape, a.shape[2]
-    size = max(1, BLOCK // (K * J))
+    (N, P, K), J = delta.shape, a.shape[2]
+    size = max(1, BLOCK // (P * (K + J) + K * J))
     for start in range(0, N, size):
         d, b = delta[start : start + size], a[start : start + size]
         d_signs, b_signs = (signs_of(v, name).astype(np.float32) for v, name in ((d, "g.delta"), (b, "g.a")))
@@ -124,7 +125,7 @@ def gradient_signs(delta: np.ndarray, a: np.ndarray) -> Iterator[np.ndarray]:
         found = signs_of(total, "g")
         opposed = np.abs(total) < count
         if opposed.any():
-            d, b = (moderate(v.astype(np.float64), axis=1) for v in (d, b))
+            d, b = (moderate(v.astype(np.float64, copy=False), axis=1) for v in (d, b))
             found[opposed] = signs_of((d.swapaxes(1, 2) @ b)[opposed], "the sum over the positions of g")
         yield found
 
