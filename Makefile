@@ -1,4 +1,4 @@
-# Everything happens in .venv: made once from $(PYTHON), brought up to date when what it was made from changes.
+# Everything happens in .venv. It is made once from $(PYTHON), and brought up to date when pyproject.toml changes.
 #
 #   make test PYTHON=python3.13 VENV=.venv-3.13                 another Python
 #   make test VENV=.venv-minimal EXTRAS=test-minimal            only numpy, cython, setuptools, hypothesis, pytest
@@ -47,21 +47,21 @@ fuzz: $(VENV)/.extras-$(EXTRAS) $(CORE) ## a million random arguments, files and
 	MINIGRAD_FUZZ_CASES=$${MINIGRAD_FUZZ_CASES:-1000000} $(BIN)/python -m pytest tests/fuzz $(PYTEST_ARGS)
 
 # Without worker processes: ASan's allocator may deadlock in a child that is forked while another thread allocates.
-sanitize: $(VENV)/.extras-$(EXTRAS) ## the core's tests under AddressSanitizer and UBSan, with gcc (minutes)
+sanitize: $(VENV)/.extras-$(EXTRAS) ## run the core's tests under AddressSanitizer and UBSan, with gcc (minutes)
 	$(call in_a_copy,CFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)",\
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc,\
 	-s -p no:cacheprovider -k "not worker_processes" $(KERNELS) tests/trust/test_threads_and_workers.py tests/fuzz)
 
-checked: $(VENV)/.extras-$(EXTRAS) ## all tests, with every check that Cython has in the core (minutes)
+checked: $(VENV)/.extras-$(EXTRAS) ## run all tests with every check that Cython has in the core (minutes)
 	$(call in_a_copy,MINIGRAD_CHECKED=1)
 
-levels: level-baseline level-x86-64-v2 level-x86-64-v3 ## the core's tests with the core built for older CPUs (minutes)
+levels: level-baseline level-x86-64-v2 level-x86-64-v3 ## run the core's tests with the core built for older CPUs (minutes)
 
 level-%: $(VENV)/.extras-$(EXTRAS)
 	$(call in_a_copy,MINIGRAD_ARCH=$*,,$(KERNELS))
 
-soak: $(VENV)/.extras-$(EXTRAS) $(CORE) ## kill runs at a hundred moments, and look for leaks in a million steps (minutes)
+soak: $(VENV)/.extras-$(EXTRAS) $(CORE) ## kill training runs at a hundred moments, and look for leaks in a million steps (minutes)
 	MINIGRAD_KILLS=$${MINIGRAD_KILLS:-100} MINIGRAD_LEAK_STEPS=$${MINIGRAD_LEAK_STEPS:-1000000} \
 	$(BIN)/python -m pytest tests/trust -rP $(PYTEST_ARGS)
 
@@ -81,9 +81,11 @@ figures: $(VENV)/.extras-report,theory $(CORE) ## draw the pictures in docs/img/
 	$(BIN)/minigrad report --only Q1,Q7 --out build/figures
 	cp $(FIGURES:%=build/figures/%.png) docs/img/
 
-lint: $(VENV)/.extras-dev ## check style and format (ruff) and types (mypy)
+# cython-lint starts pycodestyle, by its name.
+lint: $(VENV)/.extras-dev ## check style (ruff, cython-lint), format (ruff) and types (mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint minigrad
 	$(BIN)/mypy
 
 build: $(VENV)/.extras-report,theory $(CORE) ## install minigrad into .venv, editable, with its core built in place
@@ -97,7 +99,7 @@ clean: ## remove .venv and all that make and the build wrote
 	rm -f minigrad/_core.level minigrad/_core*.so minigrad/_core.c
 	find minigrad tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
-# ---- how .venv comes about ----------------------------------------------------------------------------------
+# ---- making .venv -------------------------------------------------------------------------------------------
 
 say = { echo "make: $(1)" >&2; exit 1; }
 
@@ -137,7 +139,7 @@ $(VENV)/.core: $(VENV)/.made $(VENV)/.switches minigrad/_core.pyx $(wildcard min
 define in_a_copy
 	@rm -rf build/$@
 	@mkdir -p build/$@
-	@cp -R CHANGELOG.md LICENSE Makefile README.md SECURITY.md benchmarks docs examples minigrad pyproject.toml setup.py tests build/$@
+	@cp -R CHANGELOG.md CONTRIBUTING.md LICENSE Makefile README.md SECURITY.md benchmarks docs examples minigrad pyproject.toml setup.py tests build/$@
 	@rm -f build/$@/minigrad/_core.level build/$@/minigrad/_core*.so
 	cd build/$@ && MINIGRAD_CORE=compiled $(1) $(abspath $(BIN))/python setup.py -q build_ext --inplace
 	cd build/$@ && MINIGRAD_CORE=compiled $(2) $(abspath $(BIN))/python -m pytest $(3) $(PYTEST_ARGS)

@@ -55,18 +55,19 @@ def repeated(call):
 def measure(workload, dtype, rounds, clock):
     """{name: microseconds} after all three have shown the same gradients."""
     tolerance = TOLERANCE[str(np.dtype(dtype))]
-    them = calls(problem(workload, dtype))
-    expected = them["numpy"]()
-    for name, call in them.items():
+    functions = calls(problem(workload, dtype))
+    expected = functions["numpy"]()
+    for name, call in functions.items():
         for i, (found, wanted) in enumerate(zip(call(), expected, strict=True)):
             error = np.abs(np.asarray(found) - wanted).max() / np.abs(wanted).max()
             if not error <= tolerance:
                 raise DifferentWork(f"{name} differs by {error:.1e} in the gradient of linear layer {i}")
-    seconds = best_times({name: repeated(call) for name, call in them.items()}, rounds, clock=clock)
+    seconds = best_times({name: repeated(call) for name, call in functions.items()}, rounds, clock=clock)
     return {name: 1e6 * s for name, s in seconds.items()}
 
 
 def main():
+    """Measure as the options say; print and write the microseconds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="online,toy,digits", help="workloads")
     parser.add_argument("--clock", choices=CLOCKS, default="cpu")

@@ -1,7 +1,7 @@
-"""Compares what was measured with what was aimed at, and writes both into docs/performance.md.
+"""Compares the last run with what was aimed at, and writes what the pages say of it.
 
 python benchmarks/bars.py             prints the tables
-python benchmarks/bars.py --write     and replaces those in docs/performance.md
+python benchmarks/bars.py --write     and replaces those in docs/performance.md, and the line in README.md
 """
 
 import argparse
@@ -14,11 +14,13 @@ from timing import read
 from workloads import DTYPES, WORKLOADS
 
 MEASURED = ("steps", "backprop", "per_sample", "time_to_result", "width_depth")
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+ROOT = Path(__file__).parent.parent
+PAGES = {"speed": ROOT / "README.md"}  # where each part goes; the others go into docs/performance.md
+SMALL = ("toy", "digits", "nielsen")
 
 
 def bars():
-    """(what, bar, at least?, (figure in float32, in float64)): every aim and the figures that go with it."""
+    """(what, aim, True where it is a least, (figure in float32, in float64)) for everything that is aimed at."""
     steps, backprop, samples = read("steps"), read("backprop"), read("per_sample")
     processes = read("time_to_result")
 
@@ -39,7 +41,7 @@ def bars():
 
     def whole(dtype):
         times = processes[dtype]
-        return min(times[who]["cpu"] for who in ("torch", "jax", "jax_scan")) / times["minigrad"]["cpu"]
+        return min(times[peer]["cpu"] for peer in ("torch", "jax", "jax_scan")) / times["minigrad"]["cpu"]
 
     def per_sample(key):
         return both(lambda dtype: samples[f"torch_vmap {dtype}"][key] / samples[f"ours {dtype}"][key])
@@ -73,10 +75,22 @@ def number(value):
 
 
 def markdown(header, rows):
-    """A table in Markdown; floats as number() writes them."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
+    """A table in Markdown: numbers to the right, floats as number() writes them."""
+    numeric = (all(isinstance(cell, int | float) for cell in column) for column in zip(*rows, strict=True))
+    lines = [header, ["---:" if right else "---" for right in numeric]]
     lines += [[number(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def workloads():
+    """The table of the nets that are timed."""
+    rows = []
+    for w in WORKLOADS.values():
+        net = "-".join(map(str, w.sizes))
+        if len(w.sizes) > 5:
+            net = f"{len(w.sizes) - 1} linear layers, {w.sizes[0]} wide, {w.sizes[-1]} outputs"
+        rows.append([w.name, net, w.batch, w.activation, w.steps])
+    return markdown(["workload", "net", "batch", "hidden activation", "steps in an epoch"], rows)
 
 
 def wins():
@@ -91,15 +105,31 @@ def wins():
             yield f"* {net}: {'; '.join(shares)}"
 
 
+def speed(steps):
+    """One sentence on the small nets: our share of the time of PyTorch, and of JAX at its fastest."""
+
+    def shares(peers):
+        keys = [f"{name} {dtype}" for name in SMALL for dtype in DTYPES]
+        found = [100 * steps[key]["ours"] / min(steps[key][peer] for peer in peers) for key in keys]
+        return f"{min(found):.0f} to {max(found):.0f} %"
+
+    torch, jax = shares(("torch", "torch_tuned")), shares(("jax_scan", "jax_jit"))
+    small, large = ("-".join(map(str, WORKLOADS[name].sizes)) for name in (SMALL[0], SMALL[-1]))
+    return (
+        f"In the last run of `make bench`, a training step of nets from {small} to {large}\n"
+        f"took {torch} of PyTorch's time, and {jax} of JAX's at its fastest."
+    )
+
+
 def tables():
     """{name of the place in the page: its table}; all of one build, or none."""
     builds = {name: read(name, "machine")["core"] for name in MEASURED}
     if len(set(builds.values())) > 1:
         raise SystemExit(f"these results are of different builds of the core, measure them again: {builds}")
     found = []
-    for what, bar, least, figures in bars():
-        met = all(f >= bar if least else f <= bar for f in figures)
-        found.append([what, f"{'>=' if least else '<='} {bar:g}", *figures, "yes" if met else "**no**"])
+    for name, aim, at_least, figures in bars():
+        met = all(f >= aim if at_least else f <= aim for f in figures)
+        found.append([name, f"{'>=' if at_least else '<='} {aim:g}", *figures, "yes" if met else "**no**"])
     mib = 2**20
     steps = [[key, *(t[name] for name in PEERS)] for key, t in read("steps").items()]
     explicit = [[key, t["ours"], t["torch"], t["numpy"]] for key, t in read("backprop").items()]
@@ -113,8 +143,10 @@ def tables():
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return {
         "machine": f"{machine['cpu']}, one core; Python {machine['python']}, {versions}.",
+        "workloads": workloads(),
+        "speed": speed(read("steps")),
         "bars": markdown(["what", "aim", *DTYPES, "reached"], found),
-        "wins": "\n".join(wins()) or "In the last run on none of the nets above.",
+        "wins": "\n".join(wins()) or "* none of those above",
         "steps": markdown(["µs per step", *(LABELS[name] for name in PEERS)], steps),
         "processes": markdown(["whole process", "CPU s", "wall s", "peak MiB"], processes),
         "per_sample": markdown(["N = 1000 digits", "µs", "peak MiB more"], samples),
@@ -123,18 +155,17 @@ def tables():
 
 
 def main():
+    """Print the tables; with --write, put them into the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md and README.md")
     options = parser.parse_args()
-    page = PAGE.read_text(encoding="utf-8") if options.write else ""
     for name, table in tables().items():
         print(f"{name}\n{table}\n")
         if options.write:
+            page = PAGES.get(name, ROOT / "docs" / "performance.md")
             begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-            before, rest = page.split(begin)
-            page = before + begin + table + "\n" + end + rest.split(end, 1)[1]
-    if options.write:
-        PAGE.write_text(page, encoding="utf-8")
+            before, rest = page.read_text(encoding="utf-8").split(begin)
+            page.write_text(before + begin + table + "\n" + end + rest.split(end, 1)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -51,16 +51,16 @@ def scaling(results):
     """Time per step against width and depth, with the bare products as a line; one row for each dtype."""
     figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
     for row, dtype in zip(axes, DTYPES, strict=True):
-        for ax, what in zip(row, ("width", "depth"), strict=True):
-            points = [r for r in results if r["against"] == what and r["dtype"] == dtype]
+        for ax, against in zip(row, ("width", "depth"), strict=True):
+            points = [r for r in results if r["against"] == against and r["dtype"] == dtype]
             for name in points[0]["microseconds"]:
                 color, marker, face, line = STYLES[name]
                 ax.plot(
                     [r["value"] for r in points], [r["microseconds"][name] for r in points], marker + line,
                     color=color, markerfacecolor=face, markersize=4, label=LABELS[name],
                 )  # fmt: skip
-            ax.set(xscale="log", yscale="log", title=f"{what}, {dtype}")
-            ax.set_xlabel("width of the two hidden layers" if what == "width" else "linear layers, 32 wide")
+            ax.set(xscale="log", yscale="log", title=f"{against}, {dtype}")
+            ax.set_xlabel("width of the two hidden layers" if against == "width" else "linear layers, 32 wide")
             ax.set_ylabel("µs per step, batch 32")
             values = [r["value"] for r in points]
             ax.set_xticks(values, values)
@@ -71,6 +71,7 @@ def scaling(results):
 
 
 def main():
+    """Draw speedups.png and scaling.png into docs/img/."""
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 10})
     IMAGES.mkdir(parents=True, exist_ok=True)
     for name, figure in (("speedups", speedups(read("steps"))), ("scaling", scaling(read("width_depth")))):

@@ -1,8 +1,8 @@
 """Ties this process to one core and one thread; import it before NumPy, PyTorch or JAX.
 
 MINIGRAD_BENCH_CORE names the core (the last one by default). Every library is told the same: one thread. What
-is measured is then the work of a library and not the luck of its scheduling; two threads on a busy machine
-can be a hundred times slower than one.
+is measured is then the work of a library, not how its threads were scheduled: on a busy machine two threads can
+be a hundred times slower than one.
 """
 
 import os

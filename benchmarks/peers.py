@@ -1,8 +1,8 @@
-"""Everybody who is timed, each written as a user of that library would write it: one function for each peer.
+"""The peers that are timed, one function each, written as a user of that library would write it.
 
 A peer is a function Problem -> Peer. Peer.run(epochs) trains on, from where the last call ended, and returns
-the mean loss of each epoch; Peer.weights() returns the weights, so that one can see that all have done the
-same work. Plain SGD: w <- w - lr dC/dw. Compilation happens in the first run, which is never timed here.
+the mean loss of each epoch. Peer.weights() returns the weights, which show that all have done the same work.
+Plain SGD: w <- w - lr dC/dw. Compilation happens in the first run, which is never timed here.
 """
 
 import warnings
@@ -88,6 +88,7 @@ def numpy_backprop(p, weights, biases, x, y):
 
 
 def numpy_by_hand(p):
+    """Plain NumPy, as one writes it after a first course."""
     p = p.copy()
     orders, lr = p.orders(), p.workload.lr
 
@@ -271,10 +272,10 @@ def sklearn_partial_fit(p):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a first fit on one batch, which makes the arrays that we then fill
         model.partial_fit(p.x[: p.workload.batch], y[: p.workload.batch], classes=np.unique(y))
-    for mine, weight in zip(model.coefs_, p.weights, strict=True):
-        mine[...] = weight.T
-    for mine, bias in zip(model.intercepts_, p.biases, strict=True):
-        mine[...] = bias
+    for array, weight in zip(model.coefs_, p.weights, strict=True):
+        array[...] = weight.T
+    for array, bias in zip(model.intercepts_, p.biases, strict=True):
+        array[...] = bias
 
     def run(epochs):
         means = []

@@ -100,6 +100,7 @@ def memory(field):
 
 
 def main():
+    """Check that both ways agree, then measure, print and write time and memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clock", choices=CLOCKS, default="cpu")
     parser.add_argument("--rounds", type=int, default=30, help="interleaved rounds, of which the best counts")
@@ -113,8 +114,8 @@ def main():
     for dtype, kind in DTYPES.items():
         calls = {name: make(data(kind)) for name, make in METHODS.items()}
         answers = {name: call(SAMPLES) for name, call in calls.items()}
-        for mine, theirs in zip(*(norms for norms, _ in answers.values()), strict=True):
-            np.testing.assert_allclose(mine, theirs, rtol=1e-3 if dtype == "float32" else 1e-9)
+        for norms, torch_norms in zip(*(norms for norms, _ in answers.values()), strict=True):
+            np.testing.assert_allclose(norms, torch_norms, rtol=1e-3 if dtype == "float32" else 1e-9)
         np.testing.assert_allclose(*(shares for _, shares in answers.values()), atol=1e-12)
         repeated = {name: lambda n, call=call: [call(SAMPLES) for _ in range(n)] for name, call in calls.items()}
         seconds = best_times(repeated, options.rounds, clock=options.clock)

@@ -39,9 +39,9 @@ def table(results, names):
     print("\nmicroseconds per step (best of all rounds)")
     print(f"{'':<18}" + "".join(f"{name:>{width}}" for name in names) + f"{'ratio':>9}  fastest rival")
     for key, times in results.items():
-        value, who = ratio(times)
+        value, rival = ratio(times)
         row = "".join(f"{times[name]:>{width}.4g}" for name in names)
-        print(f"{key:<18}{row}{value:>9.2f}  {who}")
+        print(f"{key:<18}{row}{value:>9.2f}  {rival}")
     if "ours" not in names:
         return
     others = [name for name in names if name != "ours"]
@@ -56,16 +56,17 @@ def table(results, names):
             print(f"geometric mean of {len(ratios)} ratios to the fastest rival, {dtype}: {mean:.2f}")
 
 
-def names_of(text, known, what):
+def names_of(text, known, kind):
     """A comma-separated option -> list of known names."""
     names = text.split(",") if text else list(known)
     for name in names:
         if name not in known:
-            raise SystemExit(f"{what} {name!r} is not one of {', '.join(known)}")
+            raise SystemExit(f"{kind} {name!r} is not one of {', '.join(known)}")
     return names
 
 
 def main():
+    """Measure as the options say; print and write the microseconds of a step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help=f"workloads, of {','.join(WORKLOADS)}")
     parser.add_argument("--peers", help=f"peers, of {','.join(PEERS)}")

@@ -77,6 +77,7 @@ def measure(dtype, scripts, rounds):
 
 
 def main():
+    """Run the scripts, print and write time and memory of each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default=",".join(SCRIPTS), help="scripts, of these")
     parser.add_argument("--rounds", type=int, default=10, help="interleaved rounds, of which the best counts")

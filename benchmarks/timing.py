@@ -1,4 +1,4 @@
-"""Compares first, times second: refuses peers that do different work, then takes turns and keeps the best."""
+"""Compares the peers, then times them: refuses any that does different work, and keeps the best of many short turns."""
 
 import gc
 import hashlib
@@ -25,11 +25,11 @@ TOLERANCE = {"float32": 3e-4, "float64": 1e-11}
 
 
 class DifferentWork(Exception):
-    """Two peers that should have done the same training ended with different losses or weights."""
+    """Two peers were to do the same training, and ended with different losses or weights."""
 
 
 def compare(peers, reference, dtype, epochs=2):
-    """Run every peer for some epochs from its first weights; raise DifferentWork where one goes astray.
+    """Run every peer for some epochs from its first weights; raise DifferentWork where one ends elsewhere.
 
     peers: name -> Peer; reference: a Peer. The first runs also compile what is to be compiled.
     """
@@ -42,9 +42,9 @@ def compare(peers, reference, dtype, epochs=2):
         for i, (a, b) in enumerate(zip([np.asarray(losses), *peer.weights()], expected, strict=True)):
             error = np.abs(a - b).max() / np.abs(b).max()
             if not error <= tolerance:
-                what = "the losses" if i == 0 else f"the weights of linear layer {i}"
+                place = "the losses" if i == 0 else f"the weights of linear layer {i}"
                 raise DifferentWork(
-                    f"{name} differs from NumPy by hand by {error:.1e} in {what}; losses of the epochs: "
+                    f"{name} differs from NumPy by hand by {error:.1e} in {place}; losses of the epochs: "
                     f"{losses}, expected {expected[0].tolist()}"
                 )
 
@@ -52,9 +52,9 @@ def compare(peers, reference, dtype, epochs=2):
 def best_times(calls, rounds, target=0.02, clock="cpu", budget=3.0):
     """Seconds that one unit of work takes: {name: call(units)} -> {name: best of all rounds}.
 
-    The calls take turns, so that a slow spell of the machine hits all of them, and a turn is short, so that
-    some meet a quiet moment: each is asked for as many units as fill `target` seconds, at least one. Who has
-    used up `budget` seconds leaves after the fifth round.
+    The calls take turns, so that a slow spell of the machine hits all of them. A turn is short, so that some meet a
+    quiet moment: as many units as fill `target` seconds, at least one. A call that has used up `budget` seconds has no
+    more turns after the fifth round.
     """
     now, units, best, spent = CLOCKS[clock], {}, {}, dict.fromkeys(calls, 0.0)
     for name, call in calls.items():

@@ -33,6 +33,7 @@ def nets(quick):
 
 
 def main():
+    """Measure net after net, print and write the microseconds of a step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds, of which the best counts")
     parser.add_argument("--quick", action="store_true", help="every third net, 3 rounds, and no JSON file")
@@ -40,15 +41,15 @@ def main():
     rounds = min(options.rounds, 3) if options.quick else options.rounds
 
     results = []
-    for what, value, workload in nets(options.quick):
+    for axis, value, workload in nets(options.quick):
         for dtype, kind in DTYPES.items():
             try:
                 times = measure(workload, kind, COMPARED, rounds)
             except DifferentWork as error:
                 raise SystemExit(f"{workload.name}, {dtype}: not timed, because {error}") from None
-            results.append({"against": what, "value": value, "dtype": dtype, "microseconds": times})
+            results.append({"against": axis, "value": value, "dtype": dtype, "microseconds": times})
             print(
-                f"{what} {value:<5}{dtype}: " + "  ".join(f"{k} {t:.4g}" for k, t in times.items()),
+                f"{axis} {value:<5}{dtype}: " + "  ".join(f"{k} {t:.4g}" for k, t in times.items()),
                 flush=True,
             )
     if not options.quick:

@@ -1,4 +1,4 @@
-"""The seven training runs that everybody is timed on: the net, the data, the batch, the learning rate.
+"""The training runs that are timed: the net, the data, the batch, the learning rate.
 
 All peers get the same Problem: the same data, the same initial weights, and the same order of the samples in
 each epoch, so that they do the same arithmetic and must end with the same losses. The data have a whole

@@ -18,9 +18,9 @@ TEN = range(10)
 LOSS = mg.CrossEntropyLoss()
 
 
-def over(seeds, measure, *arguments, **how):
-    """measure(seed, *arguments, **how) for each seed."""
-    return [measure(seed, *arguments, **how) for seed in seeds]
+def over(seeds, measure, *arguments, **settings):
+    """measure(seed, *arguments, **settings) for each seed."""
+    return [measure(seed, *arguments, **settings) for seed in seeds]
 
 
 # ---- A5, C3: signs ---------------------------------------------------------------------------------------
@@ -91,10 +91,10 @@ def c3():
 # ---- C5 to C9: quadratics --------------------------------------------------------------------------------
 
 
-def bowl(values, lr, start, target=1e-3, most=100_000):
+def bowl(values, lr, start, target=1e-3, limit=100_000):
     """(steps, reversals and path of the first component over its beginning) of GD; start in H's eigenvectors."""
     error, first = start.copy(), [start[0]]
-    while np.linalg.norm(error) > target * np.linalg.norm(start) and len(first) <= most:
+    while np.linalg.norm(error) > target * np.linalg.norm(start) and len(first) <= limit:
         error = error * (1 - lr * values)
         first.append(error[0])
     moves = np.diff(first)
@@ -103,6 +103,7 @@ def bowl(values, lr, start, target=1e-3, most=100_000):
 
 
 def sigmoid_moments():
+    """Mean and standard deviation of sigmoid(z) for z ~ N(0, 1)."""
     return ACTIVATIONS["sigmoid"]().moments()
 
 
@@ -114,8 +115,10 @@ def c5():
     best = 2 / (values[0] + values[-1])
     for name, lr in (("1", 1 / values[0]), ("1.5", 1.5 / values[0]), ("best", best), ("1.999", 1.999 / values[0])):
         runs = [bowl(values, lr, np.random.default_rng(seed).standard_normal(100)) for seed in TEN]
-        for what, column in zip(("steps", "reversals", "path along the axis"), zip(*runs, strict=True), strict=True):
-            yield f"lr {name} / lambda_1: {what}, seeds 0 to 9", column
+        for quantity, column in zip(
+            ("steps", "reversals", "path along the axis"), zip(*runs, strict=True), strict=True
+        ):
+            yield f"lr {name} / lambda_1: {quantity}, seeds 0 to 9", column
 
 
 def c6():
@@ -248,10 +251,10 @@ def some_digits(scale=True):
     return ((x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9) if scale else x), y
 
 
-def steps(net, lr, x, y, most):
-    """Full-batch steps to a loss of .01; infinite where it takes more than `most` or the loss runs away."""
+def steps(net, lr, x, y, limit):
+    """Full-batch steps to a loss of .01; infinite where it takes more than `limit`, or the loss runs away."""
     opt = mg.SGD(lr)
-    for step in range(int(min(most, 1200)) + 1):
+    for step in range(int(min(limit, 1200)) + 1):
         bp = mg.backprop(net, LOSS, x, y)
         if bp.loss < 0.01:
             return step
@@ -262,8 +265,9 @@ def steps(net, lr, x, y, most):
 
 
 def tuned(make, scale=True, seeds=range(4)):
-    """Steps of each seed at the rate that is best for their median, a rate that fails one of them left out; each side
-    of .3 is left after two worse rates.
+    """Steps of each seed at the rate that is best for their median.
+
+    A rate that fails one of the seeds does not count. The search ends on each side of .3 after two worse rates.
     """
     (x, y), best = some_digits(scale), [math.inf] * len(seeds)
     for side in (RATES[RATES >= 0.3], RATES[RATES < 0.3][::-1]):
@@ -325,12 +329,12 @@ def random_net(kind, gain, depth, rng, centred=False, residual=False, width=300)
     return mg.Sequential(*layers, mg.Linear(width, 10, init=gaussian(gain), rng=rng))
 
 
-def decades(seed, kind, gain, depth=16, **how):
+def decades(seed, kind, gain, depth=16, **settings):
     """Decades of |delta| per layer (or block), two at each end left out, for 20 normal inputs and targets."""
     rng = np.random.default_rng(seed)
-    net = random_net(kind, gain, depth, rng, **how)
+    net = random_net(kind, gain, depth, rng, **settings)
     bp = mg.backprop(net, mg.MSELoss(), rng.standard_normal((20, 300)), rng.standard_normal((20, 10)))
-    if "residual" in how:
+    if "residual" in settings:
         norms = np.log10([np.linalg.norm(delta) for delta in bp.deltas[: depth + 1]])
         return (norms[0] - norms[-1]) / depth
     return dg.attenuation(bp).decades[2:-2].mean()
@@ -365,18 +369,18 @@ def d3():
     cases += [("sigmoid", 4, {"centred": True}), ("relu", math.sqrt(2), {})]
     cases += [("tanh", 1, {"depth": depth}) for depth in (8, 16, 30, 60)]
     cases += [("sigmoid", gain, {"residual": True}) for gain in (1, 4)]
-    for kind, gain, how in cases:
-        name = ", ".join(f"{key} {value}" for key, value in how.items())
-        yield f"decades per layer: {kind}, gain {gain:.4g} {name}", over(SEEDS, decades, kind, gain, **how)
+    for kind, gain, settings in cases:
+        name = ", ".join(f"{key} {value}" for key, value in settings.items())
+        yield f"decades per layer: {kind}, gain {gain:.4g} {name}", over(SEEDS, decades, kind, gain, **settings)
     for kind in ("gelu", "silu"):
         for spread in (0.3, 5):
             yield f"{kind}, gain 1.5, inputs of std {spread}: a^2 at layer 40", over(SEEDS, signal, kind, 1.5, spread)
     for hidden in (2, 3, 4):
         for squared in (False, True):
             found = np.log([nielsen(seed, hidden, squared) for seed in range(20)])
-            what = "half squared error" if squared else "cross-entropy"
+            loss = "half squared error" if squared else "cross-entropy"
             norms = ", ".join(f"{norm:.3g}" for norm in np.exp(found.mean(axis=0)))
-            yield f"Nielsen's nets, {hidden} hidden layers, {what}, 20 seeds, geometric mean", norms
+            yield f"Nielsen's nets, {hidden} hidden layers, {loss}, 20 seeds, geometric mean", norms
 
 
 BEFORE = {"A5": a5, "C3": c3, "C5": c5, "C6": c6, "C7": c7, "C8": c8, "C9": c9}  # on the page above C10

@@ -52,7 +52,7 @@ def to_first_axis(direction):
 
 @section("C10")
 def rotation():
-    """digits in (0, 1], 64-30-10 sigmoid, one sample at a time, 800 steps: as it is, flipped, rotated"""
+    """digits in (0, 1], 64-30-10 sigmoid, one sample at a time, 800 steps: as it is, flipped, rotated."""
     x, y, _, _ = mg.datasets.load("digits")
     x = x / 16 + 0.02
     signs, Q = np.resize([1, -1], 64), to_first_axis(x.mean(axis=0))
@@ -109,7 +109,7 @@ def regression(kind, opt, seed, batch, J=30, r=2.4):
 
 @section("C11")
 def diagonal():
-    """linear neuron, 30 inputs, r = 2.4, steps to 1 % of the loss at the best of some 12 rates"""
+    """linear neuron, 30 inputs, r = 2.4, steps to 1 % of the loss at the best of some 12 rates."""
     rates = {"SGD": 2.0 ** np.arange(-8, -0.4, 0.5), "Adam": 2.0 ** np.arange(-6, -0.4, 0.5)}
     for batch in (1, 64):
         for name, make in (("SGD", mg.SGD), ("Adam", mg.Adam)):
@@ -146,7 +146,7 @@ def hessian_top(net, x, y, steps=30, eps=1e-4):
 
 @section("C12")
 def outlier():
-    """centred digits, 64-H-H-10 at the start, sigmoid and sigmoid - 1/2 as the same function, softmax"""
+    """centred digits, 64-H-H-10 at the start, sigmoid and sigmoid - 1/2 as the same function, softmax."""
     x, y, _, _ = mg.datasets.load("digits")
     x = (x - x.mean(axis=0)) / 16
     for H in (50, 100, 200, 400):
@@ -164,30 +164,31 @@ def outlier():
             both = list(zip(*found.values(), strict=True))
             ratios = [plain[0][path][0] / centred[0][path][0] for plain, centred in both]
             yield f"H = {H}, {layer}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", ratios
-        for i, what in ((1, "whole Fisher matrix"), (2, "Hessian")):
+        for i, matrix in ((1, "whole Fisher matrix"), (2, "Hessian")):
             if i == 1 or H <= 100:
-                yield f"H = {H}, {what}: lambda_1, sigmoid", [a[i] for a, _ in both]
-                yield f"H = {H}, {what}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in both]
+                yield f"H = {H}, {matrix}: lambda_1, sigmoid", [a[i] for a, _ in both]
+                yield f"H = {H}, {matrix}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in both]
 
 
 @section("C12-norms")
 def norms():
-    """centred digits, 64-200-200-10 sigmoid at the start: coherence of a hidden layer's outputs, and behind a norm"""
+    """centred digits, 64-200-200-10 sigmoid at the start: coherence of a hidden layer's outputs, and behind a norm."""
     x, y, _, _ = mg.datasets.load("digits")
     x = (x - x.mean(axis=0)) / 16
     for init in ("glorot_uniform", "tanh_equivalent"):
         nets = [mg.mlp([64, 200, 200, 10], "sigmoid", init, rng=seed) for seed in SEEDS]
         for path, layer in (("2", "first"), ("4", "second")):
             outputs = [mg.backprop(net, mg.CrossEntropyLoss(), x, y).gradients[path].a for net in nets]
-            for what, axis in (("as it is", None), ("LayerNorm", 1), ("BatchNorm", 0)):
+            for norm, axis in (("as it is", None), ("LayerNorm", 1), ("BatchNorm", 0)):
                 found = [
                     a if axis is None else (a - a.mean(axis, keepdims=True)) / a.std(axis, keepdims=True)
                     for a in outputs
                 ]
-                yield f"{init}, {layer} hidden layer, {what}", [dg.coherence(a) for a in found]
+                yield f"{init}, {layer} hidden layer, {norm}", [dg.coherence(a) for a in found]
 
 
 def main(names):
+    """Print the figures of the sections that are named, or of all."""
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         sys.exit(f"no figures for {', '.join(unknown)}; there are some for {', '.join(SECTIONS)}")
@@ -197,8 +198,8 @@ def main(names):
             continue
         begin = time.perf_counter()
         print(f"{name}  {function.__doc__.splitlines()[0]}")
-        for what, values in function():
-            print(f"    {what:<88} {shown(values)}", flush=True)
+        for quantity, values in function():
+            print(f"    {quantity:<88} {shown(values)}", flush=True)
         print(f"    ({time.perf_counter() - begin:.0f} s)\n")
 
 

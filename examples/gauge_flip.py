@@ -21,8 +21,8 @@ losses = []
 for name, twin, inputs in (("as it was", net, x), ("signs turned", turned, turned_x)):
     g = mg.backprop(twin, mg.CrossEntropyLoss(), inputs, y).gradients["0"]
     rows = 100 * single_signed_share(g, per_sample=True)
-    how = {"epochs": 10, "batch_size": 1, "rng": 0, "progress": False}
-    losses.append(mg.fit(twin, mg.CrossEntropyLoss(), mg.SGD(lr=0.05), inputs, y, **how).loss)
+    settings = {"epochs": 10, "batch_size": 1, "rng": 0, "progress": False}
+    losses.append(mg.fit(twin, mg.CrossEntropyLoss(), mg.SGD(lr=0.05), inputs, y, **settings).loss)
     print(f"{name}: {rows:.0f} % of the rows have one sign, loss at the end {losses[-1][-1]:.17g}")
 print("the same losses, bit for bit:", losses[0] == losses[1])
 

@@ -1,6 +1,6 @@
-"""What an error says of the thing that came, and which line of code would mend it.
+"""What an error says of the argument that came, and which line of code would mend the call.
 
-An advised line has been run on the thing itself before the message names it: so no message advises what does not work.
+Each line was run on that very argument before the message names it. So no message advises what does not work.
 """
 
 import inspect
@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping, Set
 import numpy as np
 
 FRAMEWORKS = {"torch": "PyTorch", "sklearn": "scikit-learn", "keras": "Keras", "tensorflow": "TensorFlow"}
-HOME = ("builtins", "numpy", "minigrad")  # whose classes need no module beside their name
+FAMILIAR = ("builtins", "numpy", "minigrad")  # packages whose classes are named without their module
 ROLES = {"Optimizer": "optimizer", "_Loss": "loss", "Module": "model", "Model": "model", "BaseEstimator": "model"}
 
 
 def shown(value):
-    """repr, for a message: cut short, and also for an int of more digits than Python writes."""
+    """repr for a message, cut after 200 characters; text also for an int of more digits than Python writes."""
     try:
         text = repr(value)
     except ValueError:
@@ -25,12 +25,12 @@ def shown(value):
 
 
 def article(word):
-    """The word after its a or an."""
+    """The word with its article, a or an."""
     return f"{'an' if word[:1] in 'aeiouAEIOU' else 'a'} {word}"
 
 
 def described(value):
-    """What came, in words: its class, with the module where that is a stranger's."""
+    """What came, in words: its class, with the module where it is another library's."""
     if isinstance(value, type):
         return f"the class {full_name(value)}"
     if value is None or isinstance(value, str | bytes):
@@ -39,7 +39,7 @@ def described(value):
 
 
 def described_array(value):
-    """The same of another library's array: with the type of its numbers and the device they are on."""
+    """described, for another library's array: with the type of its numbers, and the device they are on."""
     text = described(value)
     if hasattr(type(value), "__array__"):
         for word, attribute in (("of", "dtype"), ("on", "device")):
@@ -49,22 +49,23 @@ def described_array(value):
 
 
 def full_name(cls):
-    """The name of a class, with its module where that is a stranger's."""
-    return cls.__qualname__ if root(cls) in HOME else f"{cls.__module__}.{cls.__qualname__}"
+    """The name of a class, with its module where it is another library's."""
+    return cls.__qualname__ if package_of(cls) in FAMILIAR else f"{cls.__module__}.{cls.__qualname__}"
 
 
-def root(cls):
+def package_of(cls):
     """The package a class comes from."""
     return cls.__module__.partition(".")[0]
 
 
-# ---- lines that are tried ----------------------------------------------------------------------------------
+# ---- lines of code, tried before they are advised --------------------------------------------------------
 
 
 def advised(error, lines, name, value, check, remark=""):
-    """The error, of its own type, with "; use LINE": the first line for which check(what it makes of value) is silent.
+    """The error with "; use LINE" added, for the first line that works: check(what it makes of value) raises nothing.
 
-    A line is code with {a} for the argument: "np.asarray({a}, float)". The remark follows the line.
+    A line is code with {a} for the argument: "np.asarray({a}, float)". The remark follows it in the message. Where no
+    line works, the error comes back as it is.
     """
     for line in lines:
         try:
@@ -78,13 +79,13 @@ def advised(error, lines, name, value, check, remark=""):
 
 
 def variable(name):
-    """The argument as code: "validation x" is called x, where it was given; what has no name is called it."""
+    """The argument's name as code: x for "validation x", and "it" where there is no name at the end."""
     found = re.search(r"[^\W\d]\w*(\[.*\])?$", name)
     return found.group() if found else "it"
 
 
 def array_lines(value):
-    """What may make an array of a thing that is none. Methods are called only of what says that it is an array."""
+    """Lines that may make an array of value. Methods are called only where value says that it is an array."""
     if hasattr(type(value), "__array__"):
         methods = "detach", "float", "cpu", "to_dense", "resolve_conj", "resolve_neg", "dequantize"
         lines = [f"{{a}}.{method}()" for method in methods] + ["{a}.detach().cpu().to_dense().float()"]
@@ -104,24 +105,24 @@ FLOAT_LINES = (
 )  # fmt: skip
 
 
-# ---- strangers -----------------------------------------------------------------------------------------------
+# ---- classes of other libraries --------------------------------------------------------------------------
 
 
 def unlike(value, kind, name):
     """What came, which kind was expected, and what to do about it."""
-    home = "minigrad " if "." in full_name(type(value)) else ""  # a stranger's class may have the same name
-    return f"{described(value)}, expected {article(home + kind.__name__)}{_instead(value, kind, name)}"
+    ours = "minigrad " if "." in full_name(type(value)) else ""  # the other class may have the same name
+    return f"{described(value)}, expected {article(ours + kind.__name__)}{_remedy(value, kind, name)}"
 
 
-def _instead(value, kind, name):
-    """What to do where value came and a kind was expected, as the end of a message; "" where nothing is known."""
+def _remedy(value, kind, name):
+    """The end of a message: what to do where value came and an object of kind was expected; "" where nothing helps."""
     cls = value if isinstance(value, type) else type(value)
-    framework = next((FRAMEWORKS[root(base)] for base in cls.__mro__ if root(base) in FRAMEWORKS), None)
+    framework = next((FRAMEWORKS[package_of(base)] for base in cls.__mro__ if package_of(base) in FRAMEWORKS), None)
     if framework is not None:
         role = next((ROLES[base.__name__] for base in cls.__mro__ if base.__name__ in ROLES), "object")
-        return f": this is a {framework} {role}{_instead_of(framework, role, cls, kind)}"
+        return f": this is a {framework} {role}{_counterpart(framework, role, cls, kind)}"
     if cls is value:
-        return f"; use {called(cls)}" if issubclass(cls, kind) and cls is not kind else ""
+        return f"; use {example_call(cls)}" if issubclass(cls, kind) and cls is not kind else ""
     if kind.__name__ == "Sequential":
         if hasattr(value, "forward"):
             return f"; use mg.Sequential({variable(name)})"
@@ -130,11 +131,12 @@ def _instead(value, kind, name):
     return ""
 
 
-def _instead_of(framework, role, cls, kind):
-    """What minigrad has in the place of another framework's class."""
+def _counterpart(framework, role, cls, kind):
+    """What minigrad has in place of another framework's class."""
     if role != "model":
-        twin = next((ours for ours in family(kind) if ours.__name__ == cls.__name__ and root(ours) == "minigrad"), None)
-        return f"; use {called(twin)}" if twin else ""
+        same = (ours for ours in family(kind) if ours.__name__ == cls.__name__ and package_of(ours) == "minigrad")
+        ours = next(same, None)
+        return f"; use {example_call(ours)}" if ours else ""
     if framework == "PyTorch":
         return "; build the same layers with mg.Sequential, then net.load_state_dict(model.state_dict()) fills them"
     return "; build a net with mg.mlp or mg.Sequential"
@@ -147,8 +149,8 @@ def family(kind):
         yield from family(cls)
 
 
-def called(cls):
+def example_call(cls):
     """The call that makes one: mg.MSELoss(), mg.SGD(lr=...)."""
     needed = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
     named = [p.name + "=..." if p.kind is p.POSITIONAL_OR_KEYWORD else "..." for p in needed if p.kind != p.VAR_KEYWORD]
-    return f"{'mg.' if root(cls) == 'minigrad' else ''}{cls.__name__}({', '.join(named)})"
+    return f"{'mg.' if package_of(cls) == 'minigrad' else ''}{cls.__name__}({', '.join(named)})"

@@ -4,18 +4,21 @@ import difflib
 import functools
 import math
 import numbers
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import TypeVar
 
 import numpy as np
 
-from ._advice import FLOAT_LINES, advised, array_lines, described, described_array, shown, unlike, variable
+from ._advice import FLOAT_LINES, advised, array_lines, described, described_array, family, shown, unlike, variable
 
+Rng = int | np.random.Generator | None  # a seed, a generator, or None for fresh randomness
+T = TypeVar("T")
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-MOST = 2**48  # no array is as long and no loop ends that counts so far
+MOST = 2**48  # beyond any array's length, and any loop that ends
 
 
 def quiet(function):
-    """The function under floating-point settings of its own: the caller's np.errstate is neither asked nor changed."""
+    """The function, run with all floating-point warnings off; the caller's np.errstate stays as it is."""
 
     @functools.wraps(function)
     def run(*args, **kwargs):
@@ -45,7 +48,7 @@ def instance(value, kind, name):
 
 
 def rectangular(array, name):
-    """The argument as an array of whatever type; an error where it is none, or is masked, ragged or of fields."""
+    """The argument as an array of any type. An error where NumPy makes none, or it is masked or has fields."""
     try:
         return plain_array(array, name)
     except RecursionError:
@@ -55,7 +58,7 @@ def rectangular(array, name):
 
 
 def plain_array(array, name):
-    """rectangular, without advice."""
+    """What rectangular returns; its errors name no line that would mend the call."""
     listed = isinstance(array, list | tuple)
     if isinstance(array, np.ma.MaskedArray) or (listed and any(isinstance(row, np.ma.MaskedArray) for row in array)):
         raise TypeError(f"{name} is a masked array; fill or drop its masked entries first")
@@ -78,7 +81,7 @@ def plain_array(array, name):
 
 
 def _misfit(rows, name):
-    """Why NumPy can make no array of a list, as an error: an entry that is none, or that differs from the first."""
+    """The error for a list that is no array: one of its entries is no array, or has another shape than the first."""
     try:
         shapes = [
             () if isinstance(row, numbers.Number) else plain_array(row, f"{name}[{i}]").shape
@@ -88,8 +91,8 @@ def _misfit(rows, name):
         return error
     for i, shape in enumerate(shapes):
         if shape != shapes[0]:
-            where = f"{name}[0] has shape {shapes[0]}, {name}[{i}] has shape {shape}"
-            return ValueError(f"{name} is not a rectangular array: {where}")
+            difference = f"{name}[0] has shape {shapes[0]}, {name}[{i}] has shape {shape}"
+            return ValueError(f"{name} is not a rectangular array: {difference}")
     return ValueError(f"{name} is a list that NumPy can make no array of")
 
 
@@ -108,7 +111,7 @@ def as_float(array, name, dtype=None):
 
 
 def floats(array, name, dtype=None):
-    """as_float of what is an array already, and without advice."""
+    """What as_float returns for an array; its errors name no line that would mend the call."""
     if array.dtype in FLOATS and (dtype is None or array.dtype == dtype):
         return array
     if array.dtype.kind in "iu" or (array.dtype.kind == "f" and array.dtype.newbyteorder("=") in FLOATS):
@@ -118,14 +121,14 @@ def floats(array, name, dtype=None):
 
 
 def _mended(made, name, plain):
-    """An error where made, by which somebody else's array would be replaced, is no floats or has missing values."""
+    """An error where an advised line made no floats, or made NaN of missing values; plain is the array as it came."""
     made = floats(np.asarray(made), name)
     if plain.dtype.kind in "OSU" and not np.isfinite(made).all():
         raise ValueError(f"{name} holds missing values")
 
 
 def _no_number(array):
-    """ "; entry [0, 1] is 'a'": the first of an array of objects or text that is no finite number."""
+    """The end of a message, "; entry [0, 1] is 'a'": the first entry of objects or text that is no finite number."""
     if array.dtype.kind in "OSU":
         for i in np.ndindex(array.shape):
             entry = array.item(*i)
@@ -139,9 +142,9 @@ def _no_number(array):
 
 
 def as_batch(array, name, dtype=None, width=None):
-    """A float array (N, width), one row per sample."""
+    """A float array (N, ..., width): the sample first, features last, positions between them where there are any."""
     given, array = array, as_float(array, name, dtype)
-    if array.ndim == 2 and width in (None, array.shape[1]):
+    if array.ndim >= 2 and width in (None, array.shape[-1]):
         return array
     error = ValueError(f"{name} has shape {array.shape}, expected (N, {width or 'features'})")
     for lines, remark in _batch_lines(array, width):
@@ -151,12 +154,12 @@ def as_batch(array, name, dtype=None, width=None):
 
 def _batch(made, width):
     shape = np.asarray(made).shape
-    if len(shape) != 2 or width not in (None, shape[1]):
+    if len(shape) < 2 or width not in (None, shape[-1]):
         raise ValueError(f"it has shape {shape}")
 
 
 def _batch_lines(array, width):
-    """What may make one row per sample of it: [(lines, what they take the array for)]."""
+    """Lines that may make one row per sample of it: [(lines, what they take the array for)]."""
     if array.ndim == 1:
         column = ["{a}[:, None]", "np.asarray({a})[:, None]"], "" if width == 1 else " for one feature"
         row = ["{a}[None, :]", "np.asarray({a})[None, :]"], " for one sample"
@@ -167,10 +170,10 @@ def _batch_lines(array, width):
 
 
 def usable(array, name, dtype=None):
-    """The argument itself where the kernels can read and write it in place, else a copy that they can.
+    """The argument itself where the kernels can read and write it in place, else a copy for which they can.
 
-    A copy is made of what is read-only, not contiguous, not aligned or of another byte order, and of what as_float
-    converts: integers, and the float type where dtype asks for the other one.
+    An array is copied where it is read-only, not contiguous, not aligned or of another byte order. as_float makes a
+    copy too, of integers and where dtype asks for the other float type.
     """
     ready = as_float(array, name, dtype)
     if not ready.flags.carray:
@@ -179,7 +182,7 @@ def usable(array, name, dtype=None):
 
 
 def aligned(array):
-    """A copy that begins on a boundary of 64 bytes, so that no vector of the core's spans two lines of the cache."""
+    """A copy that begins on a 64-byte boundary, so that no vector register is loaded from two lines of the cache."""
     memory = np.empty(array.nbytes + 64, np.uint8)
     start = -memory.ctypes.data % 64
     copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
@@ -188,7 +191,7 @@ def aligned(array):
 
 
 def all_finite(array):
-    """Is no entry NaN or infinite?"""
+    """True where no entry is NaN or infinite."""
     # One fast pass; a sum of finite squares can overflow, so look again where it does.
     return bool(math.isfinite(np.vdot(array, array)) or np.isfinite(array).all())
 
@@ -214,7 +217,7 @@ def whole_number(value, name, least, most=MOST):
 
 
 def _equal(made, value):
-    """An error where the two differ."""
+    """An error where an advised line made another number of the value."""
     if made != value:
         raise ValueError(f"{made!r} is another number")
 
@@ -239,9 +242,9 @@ def real_number(value, name, low=-math.inf, high=math.inf, open_low=False, open_
 def one_of(value, name, known):
     """value itself if it is among the known ones; the error lists them."""
     if not isinstance(value, str) or value not in known:
-        word = getattr(value, "kind", value)  # an activation, or its class, has its name there
-        near = difflib.get_close_matches(word.lower(), known, 1, 0.8) if isinstance(word, str) else []
-        fix = f"; use {near[0]!r}" if near else ""
+        word = getattr(value, "kind", value)  # activations have a name there
+        matches = difflib.get_close_matches(word.lower(), known, 1, 0.8) if isinstance(word, str) else []
+        fix = f"; use {matches[0]!r}" if matches else ""
         raise ValueError(f"unknown {name} {shown(value)}, expected one of: {', '.join(known)}{fix}")
     return value
 
@@ -253,3 +256,24 @@ def generator(rng):
             raise TypeError(f"rng must be a whole number, a numpy.random.Generator or None, not {shown(rng)}")
         rng = whole_number(rng, "rng", 0, math.inf)
     return np.random.default_rng(rng)
+
+
+def kinds_of(base: type[T], kernels: Collection[str]) -> dict[str, type[T]]:
+    """{kind: class} of the classes derived from base so far; kind names the kernel that computes it.
+
+    ImportError, by name, for a class without a kind of its own, two of one kind, a kind without a kernel, or a kernel
+    without a class: what was forgotten must not compute.
+    """
+    found: dict[str, type[T]] = {}
+    for cls in list(family(base))[1:]:
+        kind = vars(cls).get("kind")
+        if not kind or kind in found:
+            raise ImportError(f"{cls.__name__}.kind is {kind!r}: expected a name of its own, that of its kernel")
+        if kind not in kernels:
+            raise ImportError(
+                f"{cls.__name__} is of kind {kind!r}, for which there is no kernel; write it in both cores"
+            )
+        found[kind] = cls
+    if unused := set(kernels) - set(found):
+        raise ImportError(f"no class derived from {base.__name__} is of kind {', '.join(sorted(unused))}")
+    return found

@@ -1,8 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The compiled numerical core: every hot loop. Its readable twin, function by function, is kernels/twin.py.
 
-Index legend: n sample (N), k output neuron (K), j input (J).
-    z = a W^T + b        delta = dc/dz, one row per sample        dC/dW = delta^T a / N
+Index legend: n sample (N), p position (P), r row (R = N P), k output neuron (K), j input (J).
+    z = a W^T + b        delta = dc/dz of each sample        dC/dW = delta^T a / N, summed over samples and positions
+
+Rows and samples are two numbers: the products and the activations see R rows, and only the 1/N of a mean and the 1/P
+of a loss ask what the rows are. Without positions R is N, and P is 1.
 """
 
 cimport cython
@@ -42,79 +45,79 @@ cdef object _view(const real* data, Py_ssize_t rows, Py_ssize_t columns):
                                          <void*> data)
 
 
-cdef Py_ssize_t _scratch_size(Py_ssize_t N, Py_ssize_t J, Py_ssize_t K) noexcept nogil:
+cdef Py_ssize_t _scratch_size(Py_ssize_t R, Py_ssize_t J, Py_ssize_t K) noexcept nogil:
     """Entries of scratch that the three products of one linear layer need at most."""
-    cdef Py_ssize_t small = max((J + 1) * (max(N, K) + 15), 16 * max(N, K))
-    cdef Py_ssize_t long_sums = 3 * J * K + 16 if N > DEEP else 0
-    return N * K + 16 + long_sums + max(small, DEEP * (K + 80) if N * J * K >= LARGE else 0)
+    cdef Py_ssize_t small = max((J + 1) * (max(R, K) + 15), 16 * max(R, K))
+    cdef Py_ssize_t long_sums = 3 * J * K + 16 if R > DEEP else 0
+    return R * K + 16 + long_sums + max(small, DEEP * (K + 80) if R * J * K >= LARGE else 0)
 
 
-cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J,
+cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssize_t R, Py_ssize_t J,
                  Py_ssize_t K, real* scratch, Ahead* ahead) except -1 nogil:
     """z = a W^T + b, or z^T = W a^T where packing a is less work than packing W."""
     cdef Py_ssize_t L = sizeof(float_lanes) // 4 if real is float else sizeof(double_lanes) // 8  # numbers in a vector
-    cdef Py_ssize_t n, k, N_padded = (N + L - 1) // L * L, K_padded = (K + L - 1) // L * L
-    cdef bint by_blas = N * J * K >= SHARED and several_cores
-    cdef bint few = N <= FEW and N % L != 0 and J >= 8 * L and K >= BLOCK
-    cdef bint turned = (N_padded * (K + 8) * J + 4 * N * K < K_padded * (N + 8) * J and N * J * K > SMALL
-                        and N * K * <Py_ssize_t> sizeof(real) <= CACHE)
+    cdef Py_ssize_t r, k, R_padded = (R + L - 1) // L * L, K_padded = (K + L - 1) // L * L
+    cdef bint by_blas = R * J * K >= SHARED and several_cores
+    cdef bint few = R <= FEW and R % L != 0 and J >= 8 * L and K >= BLOCK
+    cdef bint turned = (R_padded * (K + 8) * J + 4 * R * K < K_padded * (R + 8) * J and R * J * K > SMALL
+                        and R * K * <Py_ssize_t> sizeof(real) <= CACHE)
     if by_blas:
         with gil:
-            _dot(_view(a, N, J), _view(w, K, J).T, _view(z, N, K))
+            _dot(_view(a, R, J), _view(w, K, J).T, _view(z, R, K))
     elif few:
-        dots(z, a, w, bias, N, J, K, ahead)
+        dots(z, a, w, bias, R, J, K, ahead)
     elif turned:
-        multiply(scratch, K, N, J, w, J, 1, a, True, <const real*> NULL, <real> 1,
-                 scratch + (N * K + 15) // 16 * 16, ahead)
-        transpose(z, K, scratch, N, K, N)
+        multiply(scratch, K, R, J, w, J, 1, a, True, <const real*> NULL, <real> 1,
+                 scratch + (R * K + 15) // 16 * 16, ahead)
+        transpose(z, K, scratch, R, K, R)
     else:
-        multiply(z, N, K, J, a, J, 1, w, True, bias, <real> 1, scratch, ahead)
+        multiply(z, R, K, J, a, J, 1, w, True, bias, <real> 1, scratch, ahead)
     if bias is not NULL and (by_blas or turned and not few):
-        for n in range(N):
+        for r in range(R):
             for k in range(K):
-                z[n * K + k] += bias[k]
+                z[r * K + k] += bias[k]
     return 0
 
 
-cdef int _propagate(real* below, const real* delta, const real* w, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
+cdef int _propagate(real* below, const real* delta, const real* w, Py_ssize_t R, Py_ssize_t J, Py_ssize_t K,
                     real* scratch) except -1 nogil:
     """delta W."""
-    if N * J * K >= SHARED and several_cores:
+    if R * J * K >= SHARED and several_cores:
         with gil:
-            _dot(_view(delta, N, K), _view(w, K, J), _view(below, N, J))
+            _dot(_view(delta, R, K), _view(w, K, J), _view(below, R, J))
     else:
-        multiply(below, N, J, K, delta, K, 1, w, False, <const real*> NULL, <real> 1, scratch, NULL)
+        multiply(below, R, J, K, delta, K, 1, w, False, <const real*> NULL, <real> 1, scratch, NULL)
     return 0
 
 
-cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
-                          real* scratch, Ahead* ahead) except -1 nogil:
-    """delta^T a / N."""
+cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t R, Py_ssize_t J, Py_ssize_t K,
+                          Py_ssize_t N, real* scratch, Ahead* ahead) except -1 nogil:
+    """delta^T a / N: a sum over R rows, a mean over N samples."""
     cdef Py_ssize_t i
     cdef real scale = <real> (1.0 / max(N, 1))
-    if N * J * K >= SHARED and several_cores:
-        for i in range(N * K):  # delta is the smaller of the two to scale
+    if R * J * K >= SHARED and several_cores:
+        for i in range(R * K):  # delta is the smaller of the two to scale
             scratch[i] = delta[i] * scale
         with gil:
-            _dot(_view(scratch, N, K).T, _view(a, N, J), _view(g, K, J))
-    elif N > DEEP:
-        _long_weight_gradient(g, delta, a, N, J, K, scale, scratch, ahead)
+            _dot(_view(scratch, R, K).T, _view(a, R, J), _view(g, K, J))
+    elif R > DEEP:
+        _long_weight_gradient(g, delta, a, R, J, K, scale, scratch, ahead)
     else:
-        multiply(g, K, J, N, delta, 1, K, a, False, <const real*> NULL, scale, scratch, ahead)
+        multiply(g, K, J, R, delta, 1, K, a, False, <const real*> NULL, scale, scratch, ahead)
     return 0
 
 
-cdef void _long_weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t N, Py_ssize_t J, Py_ssize_t K,
+cdef void _long_weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t R, Py_ssize_t J, Py_ssize_t K,
                                 real scale, real* scratch, Ahead* ahead) noexcept nogil:
-    """delta^T a / N over so many samples that float32 would lose digits: the products of some at a time, added in double."""
+    """scale * delta^T a over so many rows that float32 would lose digits: the products of some at a time, added in double."""
     cdef Py_ssize_t some = DEEP if J * K * DEEP < LARGE else 8 * DEEP  # multiply adds large ones DEEP at a time itself
-    cdef Py_ssize_t n, i
+    cdef Py_ssize_t r, i
     cdef double* whole = <double*> scratch
     cdef real* part = scratch + J * K * <Py_ssize_t> (sizeof(double) // sizeof(real))
     for i in range(J * K):
         whole[i] = 0
-    for n from 0 <= n < N by some:
-        multiply(part, K, J, min(some, N - n), delta + n * K, 1, K, a + n * J, False, <const real*> NULL, <real> 1,
+    for r from 0 <= r < R by some:
+        multiply(part, K, J, min(some, R - r), delta + r * K, 1, K, a + r * J, False, <const real*> NULL, <real> 1,
                  part + J * K, ahead)
         for i in range(J * K):
             whole[i] += part[i]
@@ -122,9 +125,9 @@ cdef void _long_weight_gradient(real* g, const real* delta, const real* a, Py_ss
         g[i] = <real> (whole[i] * scale)
 
 
-cdef void _bias_gradient(real* g, const real* delta, Py_ssize_t N, Py_ssize_t K) noexcept nogil:
-    """The mean of delta over the samples."""
-    column_sums(g, delta, N, K, <real> (1.0 / max(N, 1)))
+cdef void _bias_gradient(real* g, const real* delta, Py_ssize_t R, Py_ssize_t K, Py_ssize_t N) noexcept nogil:
+    """The sum of delta over R rows, its mean over N samples."""
+    column_sums(g, delta, R, K, <real> (1.0 / max(N, 1)))
 
 
 # ---- activations -------------------------------------------------------------------------------------------
@@ -232,7 +235,7 @@ cdef int _activate_backward(int kind, real* below, const real* delta, const real
     return 0
 
 
-# ---- losses: the mean over the samples is returned, delta (N, K) is written ---------------------------------
+# ---- losses: the mean over the R rows is returned, delta (R, K) is written, with 1/P of P positions -------------
 
 cdef enum:
     MSE, BCE, BCE_WITH_LOGITS, CROSS_ENTROPY, SOFT_CROSS_ENTROPY
@@ -245,7 +248,7 @@ LOSSES = {
 
 cdef double _entry_losses(int kind, real* delta, const real* output, const real* y, Py_ssize_t size,
                           real share) except? -1 nogil:
-    """The sum over all entries of a loss that treats each by itself; delta is multiplied by share = 1/K."""
+    """The sum over all entries of a loss that treats each by itself; delta is multiplied by share = 1/(K P)."""
     cdef real part[64]  # so that only the sum is done one by one
     cdef Py_ssize_t i, q, end
     cdef real s, e
@@ -293,69 +296,73 @@ cdef inline Py_ssize_t _argmax(const real* z, Py_ssize_t K) noexcept nogil:
     return best
 
 
-cdef double _loss(int kind, real* delta, const real* output, const void* target, Py_ssize_t N,
-                  Py_ssize_t K) except? -1 nogil:
-    """target: class numbers (N,) as int64 for CROSS_ENTROPY, else y (N, K) as real."""
-    cdef Py_ssize_t n, k
+cdef double _loss(int kind, real* delta, const real* output, const void* target, Py_ssize_t R, Py_ssize_t K,
+                  Py_ssize_t P) except? -1 nogil:
+    """target: class numbers (R,) as int64 for CROSS_ENTROPY, else y (R, K) as real."""
+    cdef Py_ssize_t r, k
     cdef const real* y = <const real*> target
     cdef real* d
     cdef real largest, inverse, weight
     cdef double total = 0, sums = 1, s
     if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
-        return _entry_losses(kind, delta, output, y, N * K, <real> (1.0 / K)) / (N * K)
-    for n in range(N):
-        largest, d = _largest(output + n * K, K), delta + n * K
+        return _entry_losses(kind, delta, output, y, R * K, <real> (1.0 / (K * P))) / (R * K)
+    for r in range(R):
+        largest, d = _largest(output + r * K, K), delta + r * K
         for k in range(K):
-            d[k] = output[n * K + k] - largest
+            d[k] = output[r * K + k] - largest
         if kind == CROSS_ENTROPY:
-            total -= d[(<const int64_t*> target)[n]]
+            total -= d[(<const int64_t*> target)[r]]
         else:
             for k in range(K):
-                if y[n * K + k] != 0:  # a class that is not wanted costs nothing, however unlikely it is
-                    total -= y[n * K + k] * d[k]
-    for k in range(N * K):  # all rows at once: ten classes alone do not fill the vectors
+                if y[r * K + k] != 0:  # a class that is not wanted costs nothing, however unlikely it is
+                    total -= y[r * K + k] * d[k]
+    for k in range(R * K):  # all rows at once: ten classes alone do not fill the vectors
         delta[k] = exp_minus(delta[k])
-    for n in range(N):
-        s, d = 0, delta + n * K
+    for r in range(R):
+        s, d = 0, delta + r * K
         for k in range(K):
             s += d[k]
         inverse = <real> (1 / s)
         for k in range(K):
             d[k] *= inverse
         if kind == CROSS_ENTROPY:
-            d[(<const int64_t*> target)[n]] -= 1
+            d[(<const int64_t*> target)[r]] -= 1
             sums *= s  # from 1 to K^8: one logarithm does for eight samples
-            if n % 8 == 7 or n == N - 1:
+            if r % 8 == 7 or r == R - 1:
                 total += log(sums)
                 sums = 1
         else:
             weight = 0
             for k in range(K):
-                weight += y[n * K + k]
+                weight += y[r * K + k]
             total += weight * log(s)
             for k in range(K):
-                d[k] = weight * d[k] - y[n * K + k]
-    return total / N
+                d[k] = weight * d[k] - y[r * K + k]
+    if P > 1:
+        inverse = <real> (1.0 / P)
+        for k in range(R * K):
+            delta[k] *= inverse
+    return total / R
 
 
-cdef int64_t _count_right(int kind, const real* output, const void* target, Py_ssize_t N, Py_ssize_t K,
+cdef int64_t _count_right(int kind, const real* output, const void* target, Py_ssize_t R, Py_ssize_t K,
                           real threshold) except -1 nogil:
-    """How many of the N K entries (of the N samples, for classes) are on the right side; 0 for MSE."""
-    cdef Py_ssize_t n, k, wanted, beaten
+    """How many of the R K entries (of the R rows, for classes) are on the right side; 0 for MSE."""
+    cdef Py_ssize_t r, k, wanted, beaten
     cdef const real* y = <const real*> target
     cdef const real* z
     cdef int64_t right = 0
     if kind == MSE:
         return 0
     if kind == BCE or kind == BCE_WITH_LOGITS:
-        for k in range(N * K):
+        for k in range(R * K):
             right += (output[k] > threshold) == (y[k] > 0.5)
         return right
     if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
         _unknown("LOSSES", kind)
-    for n in range(N):
-        z = output + n * K
-        wanted = <Py_ssize_t> (<const int64_t*> target)[n] if kind == CROSS_ENTROPY else _argmax(y + n * K, K)
+    for r in range(R):
+        z = output + r * K
+        wanted = <Py_ssize_t> (<const int64_t*> target)[r] if kind == CROSS_ENTROPY else _argmax(y + r * K, K)
         beaten = 0  # by how many; of equal outputs, the first is the answer
         for k in range(K):
             beaten += (z[k] > z[wanted]) + (z[k] == z[wanted]) * (k < wanted)
@@ -490,10 +497,48 @@ cdef int _same_shape(cnp.ndarray array, cnp.ndarray weight, str name) except -1:
     return 0
 
 
-cdef cnp.ndarray _empty(Py_ssize_t rows, Py_ssize_t columns, int type):
-    cdef cnp.npy_intp shape[2]
-    shape[0], shape[1] = rows, columns
-    return cnp.PyArray_EMPTY(2, shape, type, 0)
+cdef cnp.ndarray _rows(object array, int type, str name):
+    """_ready, for arrays (N, ..., J): of rows, one at each position of each sample."""
+    _is_array(array, name)
+    if cnp.PyArray_NDIM(array) < 2:
+        raise ValueError(f"{name} has shape {array.shape}, expected (N, ..., features): two dimensions or more")
+    return _ready(array, type, cnp.PyArray_NDIM(array), name)
+
+
+cdef Py_ssize_t _width(cnp.ndarray array) noexcept:
+    """J of an array (N, ..., J)."""
+    return cnp.PyArray_DIM(array, cnp.PyArray_NDIM(array) - 1)
+
+
+cdef Py_ssize_t _row_count(cnp.ndarray array) noexcept:
+    """R = N P of an array (N, ..., J)."""
+    cdef Py_ssize_t R = 1
+    cdef int i
+    for i in range(cnp.PyArray_NDIM(array) - 1):
+        R *= cnp.PyArray_DIM(array, i)
+    return R
+
+
+cdef int _fits(cnp.ndarray array, cnp.ndarray like, Py_ssize_t width, str name) except -1:
+    """A ValueError where the array is not one number (width -1), or width numbers, for each row of another (N, ..., J)."""
+    cdef int i, last = cnp.PyArray_NDIM(like) - 1
+    cdef bint fits = cnp.PyArray_NDIM(array) == last + (width >= 0)
+    for i in range(last if fits else 0):
+        fits = fits and cnp.PyArray_DIM(array, i) == cnp.PyArray_DIM(like, i)
+    if not fits or width >= 0 and cnp.PyArray_DIM(array, last) != width:
+        expected = (<object> like).shape[:last] + ((width,) if width >= 0 else ())
+        raise ValueError(f"{name} has shape {(<object> array).shape}, expected {expected}")
+    return 0
+
+
+cdef cnp.ndarray _empty(cnp.ndarray like, Py_ssize_t width, int type):
+    """Uninitialised memory for rows like those of an array (N, ..., J), of another width."""
+    cdef cnp.npy_intp shape[64]  # as many axes as NumPy has
+    cdef int i, last = cnp.PyArray_NDIM(like) - 1
+    for i in range(last):
+        shape[i] = cnp.PyArray_DIM(like, i)
+    shape[last] = width
+    return cnp.PyArray_EMPTY(last + 1, shape, type, 0)
 
 
 cdef int _same(Py_ssize_t got, Py_ssize_t expected, str what) except -1:
@@ -502,19 +547,25 @@ cdef int _same(Py_ssize_t got, Py_ssize_t expected, str what) except -1:
     return 0
 
 
-cdef void* _scratch(Py_ssize_t N, Py_ssize_t J, Py_ssize_t K) except NULL:
-    cdef void* memory = malloc(8 * _scratch_size(N, J, K))
+cdef int _in_classes(object y, Py_ssize_t K) except -1:
+    if not (0 <= y.min() and y.max() < K):
+        raise ValueError(f"y holds class numbers from {y.min()} to {y.max()}, expected 0 to {K - 1}")
+    return 0
+
+
+cdef void* _scratch(Py_ssize_t R, Py_ssize_t J, Py_ssize_t K) except NULL:
+    cdef void* memory = malloc(8 * _scratch_size(R, J, K))
     if memory is NULL:
         raise MemoryError()
     return memory
 
 
 def affine(a, weight, bias):
-    """z = a W^T + b: (N, J), (K, J), (K,) or None -> (N, K)."""
+    """z = a W^T + b: (N, ..., J), (K, J), (K,) or None -> (N, ..., K)."""
     cdef int type = _float_type(a, "a")
-    cdef cnp.ndarray a_ = _ready(a, type, 2, "a"), w_ = _ready(weight, type, 2, "weight"), b_ = None
-    cdef Py_ssize_t N = cnp.PyArray_DIM(a_, 0), J = cnp.PyArray_DIM(a_, 1), K = cnp.PyArray_DIM(w_, 0)
-    cdef cnp.ndarray z = _empty(N, K, type)
+    cdef cnp.ndarray a_ = _rows(a, type, "a"), w_ = _ready(weight, type, 2, "weight"), b_ = None
+    cdef Py_ssize_t R = _row_count(a_), J = _width(a_), K = cnp.PyArray_DIM(w_, 0)
+    cdef cnp.ndarray z = _empty(a_, K, type)
     cdef void* b = NULL
     cdef void* scratch
     _same(cnp.PyArray_DIM(w_, 1), J, "the width of weight")
@@ -522,71 +573,72 @@ def affine(a, weight, bias):
         b_ = _ready(bias, type, 1, "bias")
         _same(cnp.PyArray_DIM(b_, 0), K, "the length of bias")
         b = cnp.PyArray_DATA(b_)
-    scratch = _scratch(N, J, K)
+    scratch = _scratch(R, J, K)
     try:
         if type == cnp.NPY_FLOAT32:
             _affine(<float*> cnp.PyArray_DATA(z), <float*> cnp.PyArray_DATA(a_), <float*> cnp.PyArray_DATA(w_),
-                    <float*> b, N, J, K, <float*> scratch, NULL)
+                    <float*> b, R, J, K, <float*> scratch, NULL)
         else:
             _affine(<double*> cnp.PyArray_DATA(z), <double*> cnp.PyArray_DATA(a_), <double*> cnp.PyArray_DATA(w_),
-                    <double*> b, N, J, K, <double*> scratch, NULL)
+                    <double*> b, R, J, K, <double*> scratch, NULL)
     finally:
         free(scratch)
     return z
 
 
 def propagate(delta, weight):
-    """dc/da = delta W: (N, K), (K, J) -> (N, J)."""
+    """dc/da = delta W: (N, ..., K), (K, J) -> (N, ..., J)."""
     cdef int type = _float_type(delta, "delta")
-    cdef cnp.ndarray d_ = _ready(delta, type, 2, "delta"), w_ = _ready(weight, type, 2, "weight")
-    cdef Py_ssize_t N = cnp.PyArray_DIM(d_, 0), K = cnp.PyArray_DIM(d_, 1), J = cnp.PyArray_DIM(w_, 1)
-    cdef cnp.ndarray below = _empty(N, J, type)
+    cdef cnp.ndarray d_ = _rows(delta, type, "delta"), w_ = _ready(weight, type, 2, "weight")
+    cdef Py_ssize_t R = _row_count(d_), K = _width(d_), J = cnp.PyArray_DIM(w_, 1)
+    cdef cnp.ndarray below = _empty(d_, J, type)
     cdef void* scratch
     _same(cnp.PyArray_DIM(w_, 0), K, "the number of rows of weight")
-    scratch = _scratch(N, J, K)
+    scratch = _scratch(R, J, K)
     try:
         if type == cnp.NPY_FLOAT32:
             _propagate(<float*> cnp.PyArray_DATA(below), <float*> cnp.PyArray_DATA(d_),
-                       <float*> cnp.PyArray_DATA(w_), N, J, K, <float*> scratch)
+                       <float*> cnp.PyArray_DATA(w_), R, J, K, <float*> scratch)
         else:
             _propagate(<double*> cnp.PyArray_DATA(below), <double*> cnp.PyArray_DATA(d_),
-                       <double*> cnp.PyArray_DATA(w_), N, J, K, <double*> scratch)
+                       <double*> cnp.PyArray_DATA(w_), R, J, K, <double*> scratch)
     finally:
         free(scratch)
     return below
 
 
 def weight_gradient(delta, a):
-    """dC/dW = delta^T a / N: (N, K), (N, J) -> (K, J). The only place where 1/N enters a weight gradient."""
+    """dC/dW = delta^T a / N: (N, ..., K), (N, ..., J) -> (K, J). The only place where 1/N enters a weight gradient."""
     cdef int type = _float_type(delta, "delta")
-    cdef cnp.ndarray d_ = _ready(delta, type, 2, "delta"), a_ = _ready(a, type, 2, "a")
-    cdef Py_ssize_t N = cnp.PyArray_DIM(d_, 0), K = cnp.PyArray_DIM(d_, 1), J = cnp.PyArray_DIM(a_, 1)
-    cdef cnp.ndarray g = _empty(K, J, type)
+    cdef cnp.ndarray d_ = _rows(delta, type, "delta"), a_ = _rows(a, type, "a")
+    cdef cnp.npy_intp[2] shape = [_width(d_), _width(a_)]
+    cdef Py_ssize_t N = cnp.PyArray_DIM(d_, 0), R = _row_count(d_), K = shape[0], J = shape[1]
+    cdef cnp.ndarray g = cnp.PyArray_EMPTY(2, shape, type, 0)
     cdef void* scratch
-    _same(cnp.PyArray_DIM(a_, 0), N, "the number of samples in a")
-    scratch = _scratch(N, J, K)
+    _fits(a_, d_, J, "a")
+    scratch = _scratch(R, J, K)
     try:
         if type == cnp.NPY_FLOAT32:
             _weight_gradient(<float*> cnp.PyArray_DATA(g), <float*> cnp.PyArray_DATA(d_),
-                             <float*> cnp.PyArray_DATA(a_), N, J, K, <float*> scratch, NULL)
+                             <float*> cnp.PyArray_DATA(a_), R, J, K, N, <float*> scratch, NULL)
         else:
             _weight_gradient(<double*> cnp.PyArray_DATA(g), <double*> cnp.PyArray_DATA(d_),
-                             <double*> cnp.PyArray_DATA(a_), N, J, K, <double*> scratch, NULL)
+                             <double*> cnp.PyArray_DATA(a_), R, J, K, N, <double*> scratch, NULL)
     finally:
         free(scratch)
     return g
 
 
 def bias_gradient(delta):
-    """dC/db = the mean of delta over the samples: (N, K) -> (K,)."""
+    """dC/db = the mean over the samples of delta, summed over positions: (N, ..., K) -> (K,)."""
     cdef int type = _float_type(delta, "delta")
-    cdef cnp.ndarray d_ = _ready(delta, type, 2, "delta")
-    cdef cnp.npy_intp N = cnp.PyArray_DIM(d_, 0), K = cnp.PyArray_DIM(d_, 1)
+    cdef cnp.ndarray d_ = _rows(delta, type, "delta")
+    cdef cnp.npy_intp N = cnp.PyArray_DIM(d_, 0), K = _width(d_)
     cdef cnp.ndarray g = cnp.PyArray_EMPTY(1, &K, type, 0)
     if type == cnp.NPY_FLOAT32:
-        _bias_gradient(<float*> cnp.PyArray_DATA(g), <float*> cnp.PyArray_DATA(d_), N, K)
+        _bias_gradient(<float*> cnp.PyArray_DATA(g), <float*> cnp.PyArray_DATA(d_), _row_count(d_), K, N)
     else:
-        _bias_gradient(<double*> cnp.PyArray_DATA(g), <double*> cnp.PyArray_DATA(d_), N, K)
+        _bias_gradient(<double*> cnp.PyArray_DATA(g), <double*> cnp.PyArray_DATA(d_), _row_count(d_), K, N)
     return g
 
 
@@ -625,25 +677,23 @@ def activation_backward(str kind, delta, saved, double alpha=0.0):
 
 cdef tuple _loss_and_delta(int kind, object output, object y):
     cdef int type = _float_type(output, "output")
-    cdef cnp.ndarray o_ = _ready(output, type, 2, "output")
-    cdef Py_ssize_t N = cnp.PyArray_DIM(o_, 0), K = cnp.PyArray_DIM(o_, 1)
-    cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if kind == CROSS_ENTROPY else type,
-                                 1 if kind == CROSS_ENTROPY else 2, "y")
-    cdef cnp.ndarray delta = _empty(N, K, type)
+    cdef cnp.ndarray o_ = _rows(output, type, "output")
+    cdef Py_ssize_t R = _row_count(o_), K = _width(o_), P = R // max(cnp.PyArray_DIM(o_, 0), 1)
+    cdef bint classes = kind == CROSS_ENTROPY
+    cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if classes else type, cnp.PyArray_NDIM(o_) - classes, "y")
+    cdef cnp.ndarray delta = _empty(o_, K, type)
     cdef double loss
-    if N == 0 or K == 0:
-        raise ValueError(f"output has shape {(N, K)}: the mean loss of nothing is not defined")
-    _same(cnp.PyArray_DIM(y_, 0), N, "the number of samples in y")
-    if kind != CROSS_ENTROPY:
-        _same(cnp.PyArray_DIM(y_, 1), K, "the width of y")
-    elif not (0 <= y_.min() and y_.max() < K):
-        raise ValueError(f"y holds class numbers from {y_.min()} to {y_.max()}, expected 0 to {K - 1}")
+    if R == 0 or K == 0:
+        raise ValueError(f"output has shape {output.shape}: the mean loss of nothing is not defined")
+    _fits(y_, o_, -1 if classes else K, "y")
+    if classes:
+        _in_classes(y_, K)
     if type == cnp.NPY_FLOAT32:
         loss = _loss(kind, <float*> cnp.PyArray_DATA(delta), <float*> cnp.PyArray_DATA(o_),
-                     cnp.PyArray_DATA(y_), N, K)
+                     cnp.PyArray_DATA(y_), R, K, P)
     else:
         loss = _loss(kind, <double*> cnp.PyArray_DATA(delta), <double*> cnp.PyArray_DATA(o_),
-                     cnp.PyArray_DATA(y_), N, K)
+                     cnp.PyArray_DATA(y_), R, K, P)
     return loss, delta
 
 
@@ -675,27 +725,27 @@ def normal_tail(x):
 
 
 def mse(output, y):
-    """c_n = mean_k (a - y)^2, delta = 2 (a - y) / K."""
+    """c_n = mean_k (a - y)^2, delta = 2 (a - y) / K / P."""
     return _loss_and_delta(MSE, output, y)
 
 
 def bce(output, y):
-    """c_n = -mean_k [y log a + (1-y) log(1-a)], logs clamped at -100; delta = (a - y) / (a (1-a)) / K."""
+    """c_n = -mean_k [y log a + (1-y) log(1-a)], logs clamped at -100; delta = (a - y) / (a (1-a)) / K / P."""
     return _loss_and_delta(BCE, output, y)
 
 
 def bce_with_logits(output, y):
-    """c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)], delta = (sigma(z) - y) / K."""
+    """c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)], delta = (sigma(z) - y) / K / P."""
     return _loss_and_delta(BCE_WITH_LOGITS, output, y)
 
 
 def cross_entropy(output, y):
-    """c_n = log sum_k e^z_k - z_y for class numbers y (N,); delta = softmax(z) - onehot(y)."""
+    """c_n = log sum_k e^z_k - z_y for class numbers y (N, ...); delta = (softmax(z) - onehot(y)) / P."""
     return _loss_and_delta(CROSS_ENTROPY, output, y)
 
 
 def soft_cross_entropy(output, y):
-    """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, K); delta = softmax(z) sum_k y_k - y."""
+    """c_n = -sum_k y_k log softmax(z)_k for probabilities y (N, ..., K); delta = (softmax(z) sum_k y_k - y) / P."""
     return _loss_and_delta(SOFT_CROSS_ENTROPY, output, y)
 
 
@@ -760,7 +810,7 @@ cdef enum:
 cdef enum:
     SGD, RMSPROP, ADAM, ADAMW
 
-OPTIMIZERS = {"SGD": SGD, "RMSprop": RMSPROP, "Adam": ADAM, "AdamW": ADAMW}
+OPTIMIZERS = {"sgd": SGD, "rmsprop": RMSPROP, "adam": ADAM, "adamw": ADAMW}
 
 cdef struct Parameter:
     void* value
@@ -789,6 +839,7 @@ cdef struct Epoch:
     void* bias_gradient
     void* y  # of the batch
     Py_ssize_t y_row  # bytes
+    Py_ssize_t positions
     int loss
     double threshold
     int optimizer
@@ -814,9 +865,9 @@ cdef void _update(Epoch* e, Parameter* p, const real* g) noexcept nogil:
         e.without_branch = True
 
 
-cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:
-    """One mini-batch of n samples: forward, loss, backward, update. Returns 0 where the loss is not finite, else 1."""
-    cdef Py_ssize_t i, k
+cdef int _step(Epoch* e, Py_ssize_t N, real* tag) except -1 nogil:
+    """One mini-batch of N samples: forward, loss, backward, update. Returns 0 where the loss is not finite, else 1."""
+    cdef Py_ssize_t i, k, R = N * e.positions
     cdef Op* op
     cdef real* x
     cdef real* out
@@ -827,43 +878,43 @@ cdef int _step(Epoch* e, Py_ssize_t n, real* tag) except -1 nogil:
         op = &e.ops[i]
         x, out = <real*> e.value[i], <real*> e.value[i + 1]
         if op.code == LINEAR:
-            _affine(out, x, <real*> op.weight.value, <real*> op.bias.value, n, op.inputs, op.outputs,
+            _affine(out, x, <real*> op.weight.value, <real*> op.bias.value, R, op.inputs, op.outputs,
                     <real*> e.scratch, e.ahead)
         elif op.code == JOIN:
-            for k in range(n * op.outputs):
+            for k in range(R * op.outputs):
                 out[k] = (<real*> e.value[op.partner])[k] + x[k]
         elif op.code != FORK:
-            _activate(op.code, out, x, n * op.outputs, <real> op.alpha)
+            _activate(op.code, out, x, R * op.outputs, <real> op.alpha)
     out = <real*> e.value[e.count]
-    loss = _loss(e.loss, delta, out, e.y, n, e.ops[e.count - 1].outputs)
+    loss = _loss(e.loss, delta, out, e.y, R, e.ops[e.count - 1].outputs, e.positions)
     if not isfinite(loss):
         return 0
     e.total += loss
-    e.right += _count_right(e.loss, out, e.y, n, e.ops[e.count - 1].outputs, <real> e.threshold)
+    e.right += _count_right(e.loss, out, e.y, R, e.ops[e.count - 1].outputs, <real> e.threshold)
     e.steps += 1
     for i in range(e.count - 1, -1, -1):
         op = &e.ops[i]
         if op.code == LINEAR:
-            _weight_gradient(<real*> e.weight_gradient, delta, <real*> e.value[i], n, op.inputs, op.outputs,
+            _weight_gradient(<real*> e.weight_gradient, delta, <real*> e.value[i], R, op.inputs, op.outputs, N,
                              <real*> e.scratch, e.ahead)
             if op.bias.value is not NULL:
-                _bias_gradient(<real*> e.bias_gradient, delta, n, op.outputs)
+                _bias_gradient(<real*> e.bias_gradient, delta, R, op.outputs, N)
             if i > 0:
-                _propagate(other, delta, <real*> op.weight.value, n, op.inputs, op.outputs, <real*> e.scratch)
+                _propagate(other, delta, <real*> op.weight.value, R, op.inputs, op.outputs, <real*> e.scratch)
                 delta, other = other, delta
             _update(e, &op.weight, <real*> e.weight_gradient)  # its old values have just been used for the last time
             if op.bias.value is not NULL:
                 _update(e, &op.bias, <real*> e.bias_gradient)
         elif op.code == JOIN:
-            memcpy(op.kept, delta, n * op.outputs * sizeof(real))
+            memcpy(op.kept, delta, R * op.outputs * sizeof(real))
         elif op.code == FORK:
             out = <real*> e.ops[op.partner].kept
-            for k in range(n * op.outputs):
+            for k in range(R * op.outputs):
                 other[k] = out[k] + delta[k]
             delta, other = other, delta
         else:
             x = <real*> e.value[i + 1] if _saves_output(op.code) else <real*> e.value[i]
-            _activate_backward(op.code, other, delta, x, n * op.outputs, <real> op.alpha)
+            _activate_backward(op.code, other, delta, x, R * op.outputs, <real> op.alpha)
             delta, other = other, delta
     return 1
 
@@ -887,7 +938,7 @@ cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, co
     cdef Ahead ahead
     for i in range(e.count):
         if e.ops[i].code == LINEAR:
-            operations += 2 * batch * e.ops[i].inputs * e.ops[i].outputs // L
+            operations += 2 * batch * e.positions * e.ops[i].inputs * e.ops[i].outputs // L
     ahead.x, ahead.row = x, x_row
     ahead.pace = operations // (batch * ((x_row + 126) // 64))
     e.ahead = &ahead if N * x_row > CACHE else NULL
@@ -937,32 +988,33 @@ def train_epoch(list ops not None, str loss, double threshold, str optimizer, tu
     loss       "mse", "bce", "bce_with_logits", "cross_entropy" (y: class numbers) or "soft_cross_entropy"
     threshold  the output above which an entry counts as class 1
     rates      the optimiser's numbers, in the order of its kernel; steps: how many it has taken before
-    order      (N,) int64: the samples in the order in which they are visited, batch_size at a time
+    x, y       x (N, ..., J); y (N, ..., K), or classes (N, ...) as int64. Right answers are counted at each position
+    order      (N,) int64: the samples in the order in which they are visited, batch_size of them at a time
     """
     cdef int type = _float_type(x, "x")
-    cdef cnp.ndarray x_ = _ready(x, type, 2, "x"), order_ = _ready(order, cnp.NPY_INT64, 1, "order")
+    cdef cnp.ndarray x_ = _rows(x, type, "x"), order_ = _ready(order, cnp.NPY_INT64, 1, "order")
     cdef Epoch e
     cdef int good, number = LOSSES[loss], rule = OPTIMIZERS[optimizer]
-    cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if number == CROSS_ENTROPY else type,
-                                 1 if number == CROSS_ENTROPY else 2, "y")
+    cdef bint classes = number == CROSS_ENTROPY
+    cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if classes else type, cnp.PyArray_NDIM(x_) - classes, "y")
     cdef Py_ssize_t slots = 2 if rule >= ADAM else 1
-    cdef Py_ssize_t N = cnp.PyArray_DIM(x_, 0), width = cnp.PyArray_DIM(x_, 1), widest = width, scratch = 1, largest = 1, i
-    cdef Py_ssize_t row = cnp.PyArray_ITEMSIZE(x_)
+    cdef Py_ssize_t N = cnp.PyArray_DIM(x_, 0), width = _width(x_), P = _row_count(x_) // max(N, 1)
+    cdef Py_ssize_t row = cnp.PyArray_ITEMSIZE(x_), x_row = P * width * row, widest = width, scratch = 1, largest = 1, R, i
     cdef Py_ssize_t forks = 0, joins = 0
     cdef cnp.ndarray w_
     cdef Op* op
     cdef list keep = []
-    _same(cnp.PyArray_DIM(y_, 0), N, "the number of samples in y")
     _same(cnp.PyArray_DIM(order_, 0), N, "the length of order")
-    if N == 0 or batch_size < 1 or not ops or order_.min() < 0 or order_.max() >= N:
+    if N == 0 or P == 0 or batch_size < 1 or not ops or order_.min() < 0 or order_.max() >= N:
         raise ValueError("nothing to train on: no samples, no layers, no batch, or an order outside the samples")
     _same(len(rates), 5 if rule >= ADAM else 4, "the number of rates")
     if rule == SGD and not rates[1]:
         slots = 0  # without momentum
     batch_size = min(batch_size, N)
+    R = batch_size * P
     e.ops = <Op*> _buffer(keep, len(ops) * sizeof(Op), cnp.NPY_INT8)
     e.value = <void**> _buffer(keep, (len(ops) + 1) * sizeof(void*), cnp.NPY_INT8)
-    e.value[0] = _buffer(keep, batch_size * width, type)
+    e.value[0] = _buffer(keep, R * width, type)
     for i, entry in enumerate(ops):
         op = &e.ops[i]
         op.inputs = width
@@ -980,7 +1032,7 @@ def train_epoch(list ops not None, str loss, double threshold, str optimizer, tu
                 _same(cnp.PyArray_DIM(_ready(entry[2], type, 1, "a bias"), 0), width, "the length of a bias")
             _parameter(&op.weight, entry[1], entry[3], slots, type)
             _parameter(&op.bias, entry[2], entry[4], slots, type)
-            scratch = max(scratch, _scratch_size(batch_size, op.inputs, width))
+            scratch = max(scratch, _scratch_size(R, op.inputs, width))
             largest = max(largest, width * op.inputs)
         elif entry[0] == "fork" or entry[0] == "join":
             op.code = FORK if entry[0] == "fork" else JOIN
@@ -989,31 +1041,30 @@ def train_epoch(list ops not None, str loss, double threshold, str optimizer, tu
             op.code, op.alpha = ACTIVATIONS[entry[0]], entry[1]
         op.outputs = width
         widest = max(widest, width)
-        e.value[i + 1] = e.value[i] if op.code == FORK else _buffer(keep, batch_size * width, type)
+        e.value[i + 1] = e.value[i] if op.code == FORK else _buffer(keep, R * width, type)
         if op.code == JOIN:
             if not 0 <= op.partner < i or e.ops[op.partner].code != FORK or e.ops[op.partner].partner != i:
                 raise ValueError(f"op {i} joins op {op.partner}, which is no fork that leads to it")
             _same(e.ops[op.partner].outputs, width, "the width of a short cut")
-            op.kept = _buffer(keep, batch_size * width, type)
+            op.kept = _buffer(keep, R * width, type)
             joins += 1
         forks += op.code == FORK
     _same(joins, forks, "the number of joins")
-    _same(1 if number == CROSS_ENTROPY else cnp.PyArray_DIM(y_, 1), 1 if number == CROSS_ENTROPY else width,
-          "the width of y")
-    if number == CROSS_ENTROPY and not (0 <= y_.min() and y_.max() < width):
-        raise ValueError(f"y holds class numbers from {y_.min()} to {y_.max()}, expected 0 to {width - 1}")
+    _fits(y_, x_, -1 if classes else width, "y")
+    if classes:
+        _in_classes(y_, width)
     e.count = len(ops)
-    e.delta, e.other = _buffer(keep, batch_size * widest, type), _buffer(keep, batch_size * widest, type)
+    e.delta, e.other = _buffer(keep, R * widest, type), _buffer(keep, R * widest, type)
     e.scratch = _buffer(keep, scratch, type)
     e.weight_gradient, e.bias_gradient = _buffer(keep, largest, type), _buffer(keep, widest, type)
-    e.y_row = 8 if number == CROSS_ENTROPY else width * row
+    e.y_row = P * (8 if classes else width * row)
     e.y = _buffer(keep, batch_size * e.y_row, cnp.NPY_INT8)
-    e.loss, e.threshold, e.optimizer, e.steps, e.total, e.right = number, threshold, rule, steps, 0, 0
+    e.positions, e.loss, e.threshold, e.optimizer, e.steps, e.total, e.right = P, number, threshold, rule, steps, 0, 0
     e.without_branch = False
     for i in range(len(rates)):
         e.rates[i] = rates[i]
     with nogil:
-        good = _all_steps(&e, <const char*> cnp.PyArray_DATA(x_), x_.shape[1] * row,
+        good = _all_steps(&e, <const char*> cnp.PyArray_DATA(x_), x_row,
                           <const char*> cnp.PyArray_DATA(y_), <const int64_t*> cnp.PyArray_DATA(order_), N,
                           batch_size, type == cnp.NPY_FLOAT32)
     if e.without_branch:

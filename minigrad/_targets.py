@@ -1,36 +1,47 @@
 """What y must be: numbers like the output's, probabilities, or class numbers; and the line of code that makes it so.
 
+shape is that of the output, (N, ..., K); "..." are positions, none in an MLP.
+
 Each check refuses what it cannot take, by name. The error ends with the first of some likely lines that was tried on
 this very y and made something that fits.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ._advice import advised
 from ._checks import finite_rows, floats, plain_array, rectangular, shown
 
+Shape = tuple[int, ...]
 
-def values(y, shape, dtype):
-    """y as floats of the output's shape (N, K); bool counts as 0 and 1."""
+
+def values(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """y as floats of the output's shape (N, ..., K); bool counts as 0 and 1."""
     return _checked(_values, y, shape, dtype, _number_lines)
 
 
-def probabilities(y, shape, dtype):
-    """y as floats of the output's shape (N, K), each in [0, 1]; bool counts as 0 and 1."""
+def probabilities(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """y as floats of the output's shape (N, ..., K), each in [0, 1]; bool counts as 0 and 1."""
     return _checked(_probabilities, y, shape, dtype, _number_lines)
 
 
-def classes(y, shape, dtype):
-    """y as class numbers (N,), int64 from 0 to K-1, or as floats (N, K) whose rows are probabilities."""
+def classes(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """y as class numbers (N, ...), int64 from 0 to K-1, or as floats (N, ..., K) whose rows are probabilities."""
     return _checked(_classes, y, shape, dtype, _class_lines)
 
 
-def answers(y, shape, dtype):
-    """What accuracy compares with: classes, as whole floats too; for one output probabilities, as (N,) too."""
-    return _checked(_answers, y, shape, dtype, _number_lines if shape[1] == 1 else _class_lines)
+def answers(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """What accuracy compares with: classes, as whole floats too; for one output probabilities, as (N, ...) too."""
+    return _checked(_answers, y, shape, dtype, _number_lines if shape[-1] == 1 else _class_lines)
 
 
-def _checked(check, y, shape, dtype, lines):
+def _checked(
+    check: Callable[..., np.ndarray], y: Any, shape: Shape, dtype: np.dtype, lines: Callable[..., list[str]]
+) -> np.ndarray:
     try:
         return check(y, shape, dtype)
     except (TypeError, ValueError) as error:
@@ -41,7 +52,7 @@ def _checked(check, y, shape, dtype, lines):
 # ---- the checks ----------------------------------------------------------------------------------------------
 
 
-def _values(y, shape, dtype):
+def _values(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
     y = plain_array(y, "y")
     y = y.astype(dtype) if y.dtype.kind == "b" else floats(y, "y", dtype)
     if y.shape != shape:
@@ -49,21 +60,21 @@ def _values(y, shape, dtype):
     return y
 
 
-def _probabilities(y, shape, dtype):
+def _probabilities(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
     y = _values(y, shape, dtype)
     if y.size and (y.min() < 0 or y.max() > 1):
         raise ValueError(f"y reaches from {y.min():g} to {y.max():g}, expected numbers in [0, 1]")
     return y
 
 
-def _classes(y, shape, dtype):
-    y, (N, K) = plain_array(y, "y"), shape
-    if y.shape == (N, 1):
-        raise ValueError(f"y has shape {y.shape}, expected {(N,)} class numbers")
-    if y.ndim == 2:
+def _classes(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    y, K = plain_array(y, "y"), shape[-1]
+    if y.shape == (*shape[:-1], 1):
+        raise ValueError(f"y has shape {y.shape}, expected {shape[:-1]} class numbers")
+    if y.ndim == len(shape):
         y = _values(y, shape, dtype)
         with np.errstate(all="ignore"):
-            sums = y.sum(axis=1)
+            sums = y.sum(axis=-1)
         if y.size and (y.min() < 0 or np.abs(sums - 1).max() > 1e-3):
             raise ValueError(
                 "y holds rows that are no probabilities: expected entries >= 0 that sum to 1. "
@@ -72,24 +83,30 @@ def _classes(y, shape, dtype):
         return y
     if y.dtype.kind not in "iu" and not (y.dtype.kind == "b" and K == 2):
         raise TypeError(f"y has dtype {y.dtype}, expected class numbers as integers{_no_class(y, K)}")
-    if y.shape != (N,):
-        raise ValueError(f"y has shape {y.shape}, expected {(N,)} class numbers or {shape} probabilities")
-    if len(y) and not (0 <= y.min() and y.max() < K):
+    if y.shape != shape[:-1]:
+        raise ValueError(f"y has shape {y.shape}, expected {shape[:-1]} class numbers or {shape} probabilities")
+    if y.size and not (0 <= y.min() and y.max() < K):
         raise ValueError(f"y holds class numbers from {y.min()} to {y.max()}, expected 0 to {K - 1}")
     return y.astype(np.int64, copy=False)
 
 
-def _answers(y, shape, dtype):
-    y, (N, K) = plain_array(y, "y"), shape
+def _answers(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    y, K = plain_array(y, "y"), shape[-1]
     if K == 1:
-        return _probabilities(y[:, None] if y.shape == (N,) and y.dtype.kind in "biuf" else y, shape, dtype)
-    if y.ndim == 1 and y.dtype.kind == "f" and y.size and float(np.abs(y).max()) < 2**53 and (np.floor(y) == y).all():
+        return _probabilities(y[..., None] if y.shape == shape[:-1] and y.dtype.kind in "biuf" else y, shape, dtype)
+    if (
+        y.ndim == len(shape) - 1
+        and y.dtype.kind == "f"
+        and y.size
+        and float(np.abs(y).max()) < 2**53
+        and (np.floor(y) == y).all()
+    ):
         y = y.astype(np.int64)
     return _classes(y, shape, dtype)
 
 
-def _no_class(y, K):
-    """ "; entry 3 is nan": the first that is no whole number; of words, how many there are if too many."""
+def _no_class(y: np.ndarray, K: int) -> str:
+    """The end of a message, "; entry 3 is nan": the first that is no whole number. Of words: how many, if too many."""
     if y.ndim != 1 or y.dtype.kind not in "fOSU":
         return ""
     labels = y.tolist()
@@ -99,8 +116,8 @@ def _no_class(y, K):
     return "" if bad is None else f"; entry {bad} is {shown(labels[bad])}"
 
 
-def _is_class(label):
-    """Is it text, or a whole number?"""
+def _is_class(label: Any) -> bool:
+    """True for text and for whole numbers."""
     try:
         return isinstance(label, str | bytes) or int(label) == label
     except (TypeError, ValueError, OverflowError):
@@ -113,10 +130,10 @@ def _is_class(label):
 CASTS = ("{a}", "np.asarray({a})", "{a}.to_numpy(float)", "{a}.float()", "{a}.astype(float)", "np.asarray({a}, float)")
 
 
-def _number_lines(plain, shape):
+def _number_lines(plain: np.ndarray, shape: Shape) -> list[str]:
     """Lines that may make (N, K) numbers of a y, the plainest first; plain is that y as an array."""
-    N, K = shape
-    column = "[:, None]" if plain.shape == (N,) and K == 1 else ""
+    N, K = shape[0], shape[-1]
+    column = ("[:, None]" if plain.ndim == 1 else "[..., None]") if plain.shape == shape[:-1] and K == 1 else ""
     lines = [cast + column for cast in CASTS] + (["{a}.T"] if plain.shape == (K, N) and N != K else [])
     kind, text = plain.dtype.kind, "np.unique({a}, return_inverse=True)[1]"
     if kind in "iuf":
@@ -134,14 +151,15 @@ def _number_lines(plain, shape):
     return lines
 
 
-def _class_lines(plain, shape):
+def _class_lines(plain: np.ndarray, shape: Shape) -> list[str]:
     """Lines that may make class numbers of a y, the plainest first; none where that would round."""
-    N, K = shape
-    if plain.ndim == 2 and plain.shape != (N, 1):
+    N, K = shape[0], shape[-1]
+    column = plain.ndim == len(shape)  # of class numbers, where it is no probabilities
+    if column and plain.shape != (*shape[:-1], 1):
         return [*CASTS, *(["{a}.T"] if plain.shape == (K, N) and N != K else [])]
     if plain.dtype.kind not in "biufOSU" or not all(map(_is_class, plain.ravel().tolist())):
         return []
-    index, flat = ("[:, 0]", "np.ravel({a})") if plain.ndim == 2 else ("", "{a}")
+    index, flat = ("[:, 0]" if plain.ndim == 2 else "[..., 0]", "np.ravel({a})") if column else ("", "{a}")
     as_they_are = [f"{{a}}{index}", f"np.asarray({{a}}){index}"]
     as_integers = [f"{{a}}{index}.astype(int)", f"np.asarray({{a}}, int){index}"]
     from_one = [f"{{a}}{index} - 1", f"np.asarray({{a}}, int){index} - 1"]

@@ -1,7 +1,11 @@
 """Checks backprop against the definition of the derivative: central differences, for any net and loss."""
 
+from __future__ import annotations
+
 import copy
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -9,6 +13,11 @@ from ._checks import as_batch, instance, quiet, real_number
 from .backprop import backprop
 from .layers.containers import Sequential
 from .layers.parameters import generators, tree
+from .losses import Loss
+
+T = TypeVar("T")
+Arrays = dict[str, np.ndarray]
+Repeat = Callable[[Callable[[], Any]], Any]  # calls a function with the same random numbers each time
 
 SUSPECT = 1e-5  # an entry with a larger relative error is looked at for a kink
 POINTS = 32  # around a kink: enough to see each z on both sides of it
@@ -16,7 +25,9 @@ TRIES = 4  # to get away from it: at each, another kink lies within eps in one o
 
 
 @quiet
-def gradcheck(net, loss, x, y, *, eps=1e-6, tolerance=1e-5):
+def gradcheck(
+    net: Sequential, loss: Loss, x: Any, y: Any, *, eps: float = 1e-6, tolerance: float = 1e-5
+) -> dict[str, float]:
     """Compare every parameter's gradient, and dC/dx, with (C(w + eps) - C(w - eps)) / (2 eps).
 
     Returns {name: largest relative error} with the parameters' names and "x"; AssertionError, naming the worst entry,
@@ -50,7 +61,7 @@ def gradcheck(net, loss, x, y, *, eps=1e-6, tolerance=1e-5):
     return errors
 
 
-def _gradients(net, loss, x, y, run):
+def _gradients(net: Sequential, loss: Loss, x: np.ndarray, y: Any, run: Repeat) -> tuple[float, Arrays]:
     """(C, {name: dC/dparameter, and dC/dx as "x"}) by backprop."""
     bp = run(lambda: backprop(net, loss, x, y))
     gradients = bp.parameter_gradients()
@@ -60,7 +71,9 @@ def _gradients(net, loss, x, y, run):
     return bp.loss, {name: gradients[name] for name in net.parameters()} | {"x": bp.deltas[0] / len(x)}
 
 
-def _compared(net, loss, x, y, eps, run, entries=None):
+def _compared(
+    net: Sequential, loss: Loss, x: np.ndarray, y: Any, eps: float, run: Repeat, entries: Arrays | None = None
+) -> tuple[Arrays, Arrays, Arrays]:
     """Three {name: array}: backprop's derivative, the difference quotient, their relative error; of the marked entries
     only, where there are marks.
     """
@@ -81,19 +94,29 @@ def _compared(net, loss, x, y, eps, run, entries=None):
     return ours, numeric, error
 
 
-def _look_beside(net, loss, x, y, eps, run, ours, numeric, error):
+def _look_beside(
+    net: Sequential,
+    loss: Loss,
+    x: np.ndarray,
+    y: Any,
+    eps: float,
+    run: Repeat,
+    ours: Arrays,
+    numeric: Arrays,
+    error: Arrays,
+) -> None:
     """Replaces the error of each entry at a kink by the larger one of its two sides, where both are right."""
     arrays, rng = net.parameters() | {"x": x}, np.random.default_rng(0)
     given = {name: array.copy() for name, array in arrays.items()}
 
-    def move(share, noise):
+    def move(share: float, noise: Arrays) -> None:
         for name, array in arrays.items():
             array[...] = given[name] + share * (_size(given[name]) or 1) * noise[name]
 
-    def drawn():
+    def drawn() -> Arrays:
         return {name: rng.standard_normal(array.shape) for name, array in arrays.items()}
 
-    def gradients():
+    def gradients() -> Arrays:
         return _gradients(net, loss, x, y, run)[1]
 
     around = []
@@ -128,12 +151,12 @@ def _look_beside(net, loss, x, y, eps, run, ours, numeric, error):
             entries &= ~right
 
 
-def repeatable(net):
+def repeatable(net: Sequential) -> tuple[Sequential, Repeat]:
     """(copy of a Sequential in float64 and in the same mode, run): run(f) is f() with the same random numbers."""
     net = _in_float64(instance(net, Sequential, "net"))
     states = [(rng, rng.bit_generator.state) for rng in generators(net)]
 
-    def run(function):
+    def run(function: Callable[[], T]) -> T:
         for rng, state in states:
             rng.bit_generator.state = state
         return function()
@@ -141,7 +164,7 @@ def repeatable(net):
     return net, run
 
 
-def _in_float64(net):
+def _in_float64(net: Sequential) -> Sequential:
     """A copy whose parameters and buffers are float64, in the same mode."""
     net = copy.deepcopy(net)
     for _, layer in tree(net):
@@ -151,7 +174,7 @@ def _in_float64(net):
     return net
 
 
-def _size(array):
+def _size(array: np.ndarray) -> float:
     """The root mean square of the entries; 0 where they overflow, which no difference survives anyway."""
     size = math.sqrt(np.square(array).mean()) if array.size else 0.0
     return size if math.isfinite(size) else 0.0

@@ -1,16 +1,24 @@
 """The losses: how wrong the output is, and delta, the error signal that starts the way back.
 
-C is the mean over the samples of c_n. delta[n] = d c_n / d output[n], (N, K), without the 1/N.
+C is the mean over the samples of c_n, and c_n the mean over the sample's positions where there are any.
+delta[n] = d c_n / d output[n], (N, ..., K), without the 1/N.
 
 Two of them take logits and so contain the output's activation. Its derivative cancels there: with the logistic
 output, (a - y) / (a (1 - a)) from the logarithm meets a (1 - a) from the sigmoid, and with softmax the same happens
 across the classes. What is left is delta = a - y. That is why no derivative of sigmoid or softmax appears below, and
 why a confident mistake still sends back a full error; written unfused it would be 0/0 for large logits.
+
+Index legend: n sample (N), k output (K); "...": positions (P of them), none in an MLP.
 """
+
+from __future__ import annotations
+
+import math
+from typing import Any
 
 import numpy as np
 
-from ._checks import as_batch, finite_rows, real_number
+from ._checks import as_batch, finite_rows, kinds_of, real_number
 from ._targets import answers, classes, probabilities, values
 from .kernels.backend import core
 
@@ -18,52 +26,56 @@ from .kernels.backend import core
 class Loss:
     """What all losses share. A loss of your own needs value_and_delta."""
 
-    of_classes = False  # are there right and wrong answers?
+    kind = ""  # the name of the kernel, in both cores
+    of_classes = False  # there are right and wrong answers
     threshold: float | None = None  # for losses of two classes: the output above which an entry counts as class 1
 
-    def value_and_delta(self, output, y):
-        """(C, delta): a float, and (N, K)."""
+    def value_and_delta(self, output: Any, y: Any) -> tuple[float, np.ndarray]:
+        """(C, delta): a float, and (N, ..., K)."""
         raise NotImplementedError(f"{type(self).__name__}.value_and_delta")
 
-    def __call__(self, output, y):
+    def __call__(self, output: Any, y: Any) -> float:
         """C, the mean over the samples."""
         return self.value_and_delta(output, y)[0]
 
-    def delta(self, output, y):
-        """d c_n / d output_n, (N, K): per sample, without the 1/N."""
+    def delta(self, output: Any, y: Any) -> np.ndarray:
+        """d c_n / d output_n, (N, ..., K): per sample, without the 1/N."""
         return self.value_and_delta(output, y)[1]
 
-    def largest_curvature(self, K):
-        """The largest that an eigenvalue of the second derivatives of c_n in its K outputs can be; None: not known."""
+    def largest_curvature(self, K: int) -> float | None:
+        """The largest eigenvalue that the second derivatives of c_n in its K outputs can have; None: not known.
 
-    def targets(self, y, shape, dtype):
+        Of a sample without positions; with P of them it is the P-th part, at each.
+        """
+
+    def targets(self, y: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """y as an array fit for outputs of this shape; a ValueError or TypeError where it is not."""
         return values(y, shape, dtype)
 
-    def right(self, output, y):
+    def right(self, output: np.ndarray, y: np.ndarray) -> int:
         """How many answers are right, an int; only for losses that are of_classes. y as targets() returns it."""
         return count_right(output, y, self.threshold)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
-def count_right(output, y, threshold=None):
+def count_right(output: np.ndarray, y: np.ndarray, threshold: float | None = None) -> int:
     """How many answers are right, an int; the compiled core counts the same way.
 
-    threshold None: the largest output of a row, the first of equals, is the answer; y class numbers (N,), or (N, K) in
-    which the largest entry is the class. A number: every entry is an answer, 1 above the threshold; y (N, K), 1 above
-    1/2. NaN is no answer, and a row with a NaN has none of the first kind.
+    threshold None: the largest output of a row, the first of equals, is the answer; y class numbers (N, ...), or
+    (N, ..., K) in which the largest entry is the class. A number: every entry is an answer, 1 above the threshold;
+    y (N, ..., K), 1 above 1/2. NaN is no answer, and a row with a NaN has none of the first kind.
     """
     if threshold is None:
-        right = output.argmax(axis=1) == (y.argmax(axis=1) if y.ndim == 2 else y)
-        return int((right & ~np.isnan(output).any(axis=1)).sum())
+        right = output.argmax(axis=-1) == (y.argmax(axis=-1) if y.ndim == output.ndim else y)
+        return int((right & ~np.isnan(output).any(axis=-1)).sum())
     right = (output.astype(np.float64, copy=False) > threshold) == (y > 0.5)
     return int((right & ~np.isnan(output)).sum())
 
 
-def as_output(output):
-    """An output (N, K) of at least one number: the mean of none is not defined."""
+def as_output(output: Any) -> np.ndarray:
+    """An output (N, ..., K) of at least one number: the mean of none is not defined."""
     output = as_batch(output, "output")
     if not output.size:
         what = "outputs" if len(output) else "samples"
@@ -72,29 +84,32 @@ def as_output(output):
 
 
 class MSELoss(Loss):
-    """c_n = mean_k (a_k - y_k)^2, y (N, K)."""
+    """c_n = mean_k (a_k - y_k)^2, y (N, ..., K)."""
 
-    def value_and_delta(self, output, y):
-        """delta = 2 (a - y) / K."""
+    kind = "mse"
+
+    def value_and_delta(self, output: Any, y: Any) -> tuple[float, np.ndarray]:
+        """delta = 2 (a - y) / K / P."""
         output = as_output(output)
         return core.mse(output, self.targets(y, output.shape, output.dtype))
 
-    def largest_curvature(self, K):
+    def largest_curvature(self, K: int) -> float:
         """2 / K, everywhere."""
         return 2 / K
 
 
 class BCELoss(Loss):
-    """Binary cross-entropy of probabilities: c_n = -mean_k [y log a + (1 - y) log(1 - a)], y (N, K) in [0, 1].
+    """Binary cross-entropy of probabilities: c_n = -mean_k [y log a + (1 - y) log(1 - a)], y (N, ..., K) in [0, 1].
 
     The output must lie in [0, 1] (end the net with a Sigmoid). Logs are clamped at -100, as in PyTorch, and a (1 - a)
     at 1e-12. For training, BCEWithLogitsLoss on the logits is the better conditioned form.
     """
 
+    kind = "bce"
     of_classes, threshold = True, 0.5
 
-    def value_and_delta(self, output, y):
-        """delta = (a - y) / (a (1 - a)) / K: the sigmoid's derivative comes later, in its own layer."""
+    def value_and_delta(self, output: Any, y: Any) -> tuple[float, np.ndarray]:
+        """delta = (a - y) / (a (1 - a)) / K / P: the sigmoid's derivative comes later, in its own layer."""
         output = as_output(output)
         if output.min() < 0 or output.max() > 1:
             raise ValueError(
@@ -103,49 +118,54 @@ class BCELoss(Loss):
             )
         return core.bce(output, self.targets(y, output.shape, output.dtype))
 
-    def targets(self, y, shape, dtype):
+    def targets(self, y: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         return probabilities(y, shape, dtype)
 
 
 class BCEWithLogitsLoss(Loss):
-    """Sigmoid and binary cross-entropy in one: c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)], y (N, K) in [0, 1]."""
+    """Sigmoid and binary cross-entropy in one: c_n = mean_k [max(z, 0) - y z + log(1 + e^-|z|)].
 
+    y (N, ..., K) in [0, 1].
+    """
+
+    kind = "bce_with_logits"
     of_classes, threshold = True, 0.0
 
-    def value_and_delta(self, output, y):
-        """delta = (sigma(z) - y) / K: the sigmoid's derivative has cancelled."""
+    def value_and_delta(self, output: Any, y: Any) -> tuple[float, np.ndarray]:
+        """delta = (sigma(z) - y) / K / P: the sigmoid's derivative has cancelled."""
         output = as_output(output)
         return core.bce_with_logits(output, self.targets(y, output.shape, output.dtype))
 
-    def largest_curvature(self, K):
+    def largest_curvature(self, K: int) -> float:
         """sigma' / K at z = 0."""
         return 0.25 / K
 
-    def targets(self, y, shape, dtype):
+    def targets(self, y: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         return probabilities(y, shape, dtype)
 
 
 class CrossEntropyLoss(Loss):
     """Softmax and cross-entropy in one: c_n = -sum_k y_k log softmax(z)_k, K at least 2.
 
-    y is class numbers (N,), whole numbers from 0 to K-1 (or bool, of two classes), or probabilities (N, K) whose rows
-    sum to 1.
+    y is class numbers (N, ...), whole numbers from 0 to K-1 (or bool, of two classes), or probabilities (N, ..., K)
+    whose rows sum to 1: which of the two, its number of axes says.
     """
 
+    kind, soft_kind = "cross_entropy", "soft_cross_entropy"  # of class numbers, of probabilities
     of_classes = True
 
-    def value_and_delta(self, output, y):
-        """delta = softmax(z) - y, as the y of a sample sum to 1: the softmax's derivative has cancelled."""
+    def value_and_delta(self, output: Any, y: Any) -> tuple[float, np.ndarray]:
+        """delta = (softmax(z) - y) / P, as the y of a sample sum to 1: the softmax's derivative has cancelled."""
         output = as_output(output)
         y = self.targets(y, output.shape, output.dtype)
-        return (core.cross_entropy if y.ndim == 1 else core.soft_cross_entropy)(output, y)
+        return (core.cross_entropy if y.dtype.kind == "i" else core.soft_cross_entropy)(output, y)
 
-    def largest_curvature(self, K):
+    def largest_curvature(self, K: int) -> float:
         """1/2, of diag(p) - p p^T where two classes have probability 1/2 each; 0 for a single class."""
         return 0.5 if K > 1 else 0.0
 
-    def targets(self, y, shape, dtype):
-        if shape[1] == 1:
+    def targets(self, y: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        if shape[-1] == 1:
             raise ValueError(
                 f"output has shape {shape}, but CrossEntropyLoss needs an output for each class: the softmax of one is "
                 "always 1. Give the net two outputs, or use BCEWithLogitsLoss() with y (N, 1) in [0, 1]"
@@ -153,20 +173,24 @@ class CrossEntropyLoss(Loss):
         return classes(y, shape, dtype)
 
 
-def softmax(z):
-    """Probabilities (N, K) from logits (N, K): e^z_k / sum_k e^z_k, without overflow."""
+# kind -> class: derived, so that to write the class is all. One without a kernel is an ImportError.
+LOSSES: dict[str, type[Loss]] = kinds_of(Loss, set(core.LOSSES) - {CrossEntropyLoss.soft_kind})
+
+
+def softmax(z: Any) -> np.ndarray:
+    """Probabilities (N, ..., K) from logits (N, ..., K): e^z_k / sum_k e^z_k, without overflow."""
     z = as_batch(z, "z")
     with np.errstate(all="ignore"):  # an infinity gives NaN
-        e = np.exp(z - z.max(axis=1, keepdims=True, initial=-np.inf))
-        return e / e.sum(axis=1, keepdims=True)
+        e = np.exp(z - z.max(axis=-1, keepdims=True, initial=-np.inf))
+        return e / e.sum(axis=-1, keepdims=True)
 
 
-def accuracy(output, y, threshold=0.5):
-    """The share of right answers, a float in [0, 1].
+def accuracy(output: Any, y: Any, threshold: float = 0.5) -> float:
+    """The share of right answers, a float in [0, 1]: of the samples, of all their positions where there are any.
 
-    output (N, K) and y class numbers (N,) or one-hot (N, K): the largest output is the answer. With K = 1 the answer
-    is 1 where the output exceeds the threshold (0.5 for probabilities, 0 for logits), y (N, 1) or (N,) in [0, 1],
-    1 above 1/2. A row with a NaN is no answer.
+    output (N, ..., K) and y class numbers (N, ...) or one-hot (N, ..., K): the largest output is the answer. With
+    K = 1 the answer is 1 where the output exceeds the threshold (0.5 for probabilities, 0 for logits), y (N, ..., 1)
+    or (N, ...) in [0, 1], 1 above 1/2. A row with a NaN is no answer.
 
     Takes and refuses the y that CrossEntropyLoss does (for K = 1, BCEWithLogitsLoss), in the same words; class numbers
     may be floats too. ValueError or TypeError where y does not fit or has a NaN.
@@ -175,4 +199,5 @@ def accuracy(output, y, threshold=0.5):
     y = answers(y, output.shape, output.dtype)
     if y.dtype.kind == "f":
         finite_rows(y, "y")
-    return count_right(output, y, threshold if output.shape[1] == 1 else None) / len(output)
+    right = count_right(output, y, threshold if output.shape[-1] == 1 else None)
+    return right / math.prod(output.shape[:-1])

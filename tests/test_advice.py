@@ -56,7 +56,7 @@ ARRAYS = {  # what comes as x, which should be (6, 3), and what the message says
     "a column": (Column(X[0]), "x has dtype object"),
     "transposed": (X.T, "x has shape (3, 6), expected (N, 3); use x.T if its columns are the samples"),
     "images": (X[:, :, None], "x has shape (6, 3, 1), expected (N, 3); use x.reshape(len(x), -1)"),
-    "a list of images": (X[:, None, :].tolist(), "; use np.reshape(x, (len(x), -1))"),
+    "a list of images": (X[:, :, None].tolist(), "; use np.reshape(x, (len(x), -1))"),
 }  # fmt: skip
 NET = mg.mlp([3, 4, 3], rng=0)
 X_CALLS = {
@@ -119,7 +119,7 @@ HOPELESS = {  # no line makes x of these: the message says why, and advises noth
     "a number": (1.0, "x has shape (), expected (N, 3)"),
     "another width": (X[:, :2], "x has shape (6, 2), expected (N, 3)"),
     "one sample of another width": (X[0, :2], "x has shape (2,), expected (N, 3)"),
-    "images of another size": (X.reshape(3, 2, 3), "x has shape (3, 2, 3), expected (N, 3)"),
+    "images of another size": (X.reshape(3, 3, 2), "x has shape (3, 3, 2), expected (N, 3)"),
 }  # fmt: skip
 
 

@@ -51,7 +51,7 @@ BUILD = {
     "activation": (
         lambda: mg.mlp([3, 2], "sine"),
         ValueError,
-        ["activation 'sine'", "sigmoid, tanh, relu, leaky_relu"],
+        ["activation 'sine'", "sigmoid, tanh, centered_sigmoid, relu"],
     ),
     "no word": (
         lambda: mg.mlp([3, 2], mg.Tanh()),

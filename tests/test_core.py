@@ -1,5 +1,6 @@
 """The compiled core against its readable twin: every function, over dtype, shape and memory layout."""
 
+import math
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from memory_layouts import LAYOUTS as OTHERS
 from strategies import DTYPES, KINDS, arrays, finite, outputs_and_targets, seeds, shaped
 
 from minigrad.kernels import twin
-from minigrad.training import fused
+from minigrad.training.optimizers import OPTIMIZERS
 
 RELATIVE = {np.float32: 1e-5, np.float64: 1e-11}  # for functions of one entry, or of one row
 ALPHAS = {"leaky_relu": 0.01, "elu": 1.3}
@@ -21,6 +22,7 @@ FROM_OUTPUT = ("sigmoid", "tanh", "relu", "leaky_relu", "centered_sigmoid")  # b
 LAYOUTS = {"C": np.ascontiguousarray} | OTHERS
 layouts = st.sampled_from(sorted(LAYOUTS))
 lengths = st.integers(0, 70)
+axes = st.lists(st.integers(0, 4), max_size=2)  # positions: none, along one axis or two
 
 
 def close(ours, theirs, rtol, atol):
@@ -41,19 +43,26 @@ PRODUCTS = {  # function: (shapes of its arguments, the letter it sums over)
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", PRODUCTS)
-@given(lengths, lengths, lengths, st.lists(layouts, min_size=3, max_size=3), seeds)
-@example(70, 70, 70, ["C"] * 3, 0)
-@example(300, 170, 171, ["C"] * 3, 0)  # in blocks, and 1/N is not exact
-@example(64, 64, 64, ["Fortran"] * 3, 0)
-@example(1, 1, 1, ["C"] * 3, 0)
-@example(0, 3, 2, ["C"] * 3, 0)
-@example(3, 0, 2, ["C"] * 3, 0)
-@example(3, 2, 0, ["C"] * 3, 0)
-@example(67, 31, 33, ["gaps"] * 3, 0)
-def test_products(compiled, name, dtype, N, J, K, layouts, seed):
+@given(lengths, axes, lengths, lengths, st.lists(layouts, min_size=3, max_size=3), seeds)
+@example(70, [], 70, 70, ["C"] * 3, 0)
+@example(300, [], 170, 171, ["C"] * 3, 0)  # in blocks, and 1/N is not exact
+@example(64, [], 64, 64, ["Fortran"] * 3, 0)
+@example(1, [], 1, 1, ["C"] * 3, 0)
+@example(0, [], 3, 2, ["C"] * 3, 0)
+@example(3, [], 0, 2, ["C"] * 3, 0)
+@example(3, [], 2, 0, ["C"] * 3, 0)
+@example(67, [], 31, 33, ["gaps"] * 3, 0)
+@example(3, [1], 5, 4, ["C"] * 3, 0)
+@example(1, [7], 5, 4, ["C"] * 3, 0)
+@example(0, [7], 5, 4, ["C"] * 3, 0)
+@example(3, [0], 5, 4, ["C"] * 3, 0)
+@example(5, [7, 19], 6, 4, ["C"] * 3, 0)  # 665 rows: more than are added up at a time
+@example(3, [100], 170, 171, ["gaps"] * 3, 0)
+def test_products(compiled, name, dtype, N, positions, J, K, layouts, seed):
     letters, summed = PRODUCTS[name]
-    rng, length = np.random.default_rng(seed), {"N": N, "J": J, "K": K}
+    rng, length = np.random.default_rng(seed), {"N": N * math.prod(positions), "J": J, "K": K}
     plain = [shaped(shape, length, rng, dtype) for shape in letters]
+    plain = [a.reshape(N, *positions, a.shape[1]) if s[0] == "N" else a for s, a in zip(letters, plain, strict=True)]
     stored = [LAYOUTS[layout](a) for layout, a in zip(layouts, plain, strict=False)]
     kept = [a.tobytes() for a in stored]
     # Any order of summation errs by less than (terms + 2) eps times the sum of the absolute values.
@@ -202,14 +211,14 @@ def test_a_nan_is_passed_on_so_that_divergence_is_seen(compiled, kind, dtype, n)
 def test_both_cores_know_the_same_kinds(compiled):
     assert set(compiled.ACTIVATIONS) == set(twin.ACTIVATIONS) == set(KINDS)
     assert set(compiled.LOSSES) == {name for name in LOSSES if callable(getattr(twin, name))}
-    assert set(compiled.OPTIMIZERS) == set(fused.KERNELS.values())
+    assert set(compiled.OPTIMIZERS) == set(OPTIMIZERS)
 
 
 def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypatch):
     z = np.ones((4, 3))
     linear = ("linear", np.ones((3, 3)), None, (), ())
     two_slots = ("linear", np.ones((3, 3)), None, (np.ones((3, 3)), np.ones((3, 3))), ())
-    rest = (0.0, "SGD", (0.0, 0.0, 0.0, 0.0), 0, z, z, np.arange(4), 2)
+    rest = (0.0, "sgd", (0.0, 0.0, 0.0, 0.0), 0, z, z, np.arange(4), 2)
     for table in ("ACTIVATIONS", "LOSSES", "OPTIMIZERS"):
         monkeypatch.setitem(getattr(compiled, table), "new", 99)
     for call in (
@@ -231,11 +240,15 @@ LOSSES = ("mse", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy"
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LOSSES)
-@given(st.integers(1, 70), st.integers(1, 70), st.tuples(layouts, layouts), seeds, st.sampled_from([0.1, 1, 30]))
-def test_losses(compiled, name, dtype, N, K, layouts, seed, scale):
-    output, y = outputs_and_targets(name, N, K, np.random.default_rng(seed))
-    output = (output if name == "bce" else scale * output).astype(dtype)
-    y = y if name == "cross_entropy" else y.astype(dtype)
+@given(st.integers(1, 70), axes, st.integers(1, 70), st.tuples(layouts, layouts), seeds, st.sampled_from([0.1, 1, 30]))
+@example(4, [1], 3, ("C", "C"), 0, 1)
+@example(1, [4], 3, ("C", "C"), 0, 1)
+@example(3, [2, 5], 1, ("C", "C"), 0, 1)
+def test_losses(compiled, name, dtype, N, positions, K, layouts, seed, scale):
+    positions = [max(length, 1) for length in positions]
+    output, y = outputs_and_targets(name, N * math.prod(positions), K, np.random.default_rng(seed))
+    output = (output if name == "bce" else scale * output).astype(dtype).reshape(N, *positions, K)
+    y = (y if name == "cross_entropy" else y.astype(dtype)).reshape(N, *positions, *y.shape[1:])
     loss, delta = getattr(compiled, name)(LAYOUTS[layouts[0]](output), LAYOUTS[layouts[1]](y))
     expected, expected_delta = getattr(twin, name)(output, y)
     assert isinstance(loss, float)
@@ -255,10 +268,10 @@ def test_the_sums_of_many_classes_neither_overflow_nor_lose_digits(name, N, K, d
         np.testing.assert_allclose(delta[0, 1:], 1 / K, rtol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (3, 0, 2), (0, 4, 2), (3, 2, 0)])
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_loss_of_nothing_is_refused(compiled, name, shape):
-    y = np.zeros(shape[0], np.int64) if name == "cross_entropy" else np.zeros(shape)
+    y = np.zeros(shape[:-1], np.int64) if name == "cross_entropy" else np.zeros(shape)
     with pytest.raises(ValueError, match="the mean loss of nothing is not defined"):
         getattr(compiled, name)(np.zeros(shape), y)
 
@@ -373,7 +386,10 @@ BAD = {
     "two types": ("affine", A, A.astype(np.float32), None),
     "two types in a loss": ("mse", A, A.astype(np.float32)),
     "one dimension": ("affine", A[0], A, None),
-    "three dimensions": ("propagate", A[None], A),
+    "positions and widths": ("propagate", A[None], A),
+    "one dimension of delta": ("weight_gradient", A[:, 0].copy(), A),
+    "other positions": ("weight_gradient", A[None], A[:, None]),
+    "positions of a alone": ("weight_gradient", A, A[:, None]),
     "no dimension": ("bias_gradient", np.array(1.0)),
     "widths": ("affine", A, np.ones((4, 3)), None),
     "length of bias": ("affine", A, A, np.ones(2)),
@@ -387,6 +403,12 @@ BAD = {
     "class too small": ("cross_entropy", A, CLASSES - 1),
     "float classes": ("cross_entropy", A, CLASSES * 1.0),
     "classes in 2-D": ("cross_entropy", A, CLASSES[:, None]),
+    "classes in 1-D": ("cross_entropy", A[None], CLASSES),
+    "classes of other positions": ("cross_entropy", A[None], CLASSES[:, None]),
+    "class too large at a position": ("cross_entropy", A[:, None], CLASSES[:, None] + 1),
+    "y of other positions": ("mse", A[None], A[:, None]),
+    "y without positions": ("mse", A[None], A),
+    "wider y at positions": ("bce_with_logits", A[None], np.ones((1, 3, 3))),
     "no samples": ("mse", A[:0], A[:0]),
     "no outputs": ("soft_cross_entropy", A[:, :0], A[:, :0]),
     "frozen weight": ("sgd", FROZEN, A, None, 0.1, 0.0, False, 0.0),

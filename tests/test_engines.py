@@ -211,7 +211,7 @@ def test_a_loss_that_is_not_finite_ends_the_fused_epoch_before_its_update(compil
     weight = np.full((1, 1), 1e200 if loss == np.inf else np.nan)
     ops = [("linear", weight, None, (), ())]
     x = np.full((4, 1), 1e10)
-    rest = "mse", 0.0, "SGD", (0.1, 0.0, 0.0, 0.0), 5, x, x, np.arange(4), 2
+    rest = "mse", 0.0, "sgd", (0.1, 0.0, 0.0, 0.0), 5, x, x, np.arange(4), 2
     total, _, steps, finite = compiled.train_epoch(ops, *rest)
     assert (total, steps, finite) == (0.0, 0, False)
 
@@ -221,7 +221,7 @@ def test_a_loss_that_is_not_finite_ends_the_fused_epoch_before_its_update(compil
 W, S = np.ones((3, 2)), np.ones((3, 2))  # a weight, and a slot of the optimiser for it
 LINEAR = ("linear", W, np.ones(3), (), ())
 GOOD = {
-    "ops": [LINEAR], "loss": "mse", "threshold": 0.0, "optimizer": "SGD", "rates": (0.0, 0.0, 0.0, 0.0), "steps": 0,
+    "ops": [LINEAR], "loss": "mse", "threshold": 0.0, "optimizer": "sgd", "rates": (0.0, 0.0, 0.0, 0.0), "steps": 0,
     "x": np.ones((4, 2)), "y": np.ones((4, 3)), "order": np.arange(4), "batch_size": 2,
 }  # fmt: skip
 REFUSED = {

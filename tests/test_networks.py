@@ -9,7 +9,7 @@ from own_layers import Scale, Square
 from strategies import DTYPES, KINDS, problems, seeds
 
 import minigrad as mg
-from minigrad.layers.containers import predict_width, walk
+from minigrad.layers.containers import output_shape, walk
 
 
 def nested():
@@ -82,12 +82,12 @@ def test_modes_reach_every_layer():
 
 
 @pytest.mark.parametrize("evaluating", [[], [2], [0, 2], ["net"]])
-def test_predict_width_changes_nothing(evaluating):
+def test_the_output_shape_is_found_without_a_change(evaluating):
     net = nested()
     for i in evaluating:
         (net if i == "net" else net[i]).eval()
     before = snapshot(net)
-    assert predict_width(net, np.ones((5, 2))) == 1
+    assert output_shape(net, np.ones((5, 2))) == (5, 1)
     assert snapshot(net) == before
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import datasets
 from ..layers.activations import Sigmoid
-from ..layers.containers import Sequential, predict_width
+from ..layers.containers import Sequential, output_shape
 from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, accuracy
 
 
@@ -23,7 +23,7 @@ def check_fit(net, path, x, classes, data):
     if net.in_features not in (None, x.shape[1]):
         raise ValueError(f"{path} takes {net.in_features} numbers a sample, {data} has {x.shape[1]}")
     try:
-        K = predict_width(net, x)
+        K = output_shape(net, x)[-1]
     except ValueError as error:  # the first layer takes any width, a later one does not
         raise ValueError(f"{path} does not take the {x.shape[1]} numbers a sample of {data}: {error}") from None
     if classes > max(K, 2):

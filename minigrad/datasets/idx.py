@@ -1,4 +1,4 @@
-"""Readers for IDX files, the format of MNIST: what a damaged file declares is checked before memory is asked for."""
+"""Readers for IDX files, the format of MNIST. What a file declares is checked before memory is asked for."""
 
 import gzip
 import io
@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from .toys import Pair
-
-# ---- IDX files: MNIST, Fashion-MNIST and their kin ----------------------------------------------------
 
 # The third byte of a file names the type of its values.
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -74,9 +72,9 @@ def _read_idx(path: Path, stream: io.BufferedIOBase, size: int, *, exact: bool) 
     # A size of 0 makes `declared` 0 whatever the others are, but NumPy limits the product of the others too.
     if math.prod(s or 1 for s in shape) * dtype.itemsize > sys.maxsize:
         raise ValueError(f"{expected}; NumPy can hold no array of this shape")
-    most = size - len(magic) - len(sizes)
-    if declared > most or (exact and declared < most):
-        raise ValueError(f"{expected}, the file holds {'' if exact else 'at most '}{most}")
+    available = size - len(magic) - len(sizes)
+    if declared > available or (exact and declared < available):
+        raise ValueError(f"{expected}, the file holds {'' if exact else 'at most '}{available}")
 
     values = bytearray()
     while len(values) <= declared:  # up to one byte more than declared, to see whether there is more

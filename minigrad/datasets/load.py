@@ -1,4 +1,4 @@
-"""Loading by name: the shipped sets, the toy sets, or a folder of IDX files."""
+"""Loads data by name: a shipped set, a toy set, or a folder of IDX files."""
 
 import os
 from collections.abc import Callable
@@ -12,9 +12,6 @@ from .toys import Pair, blobs, circles, moons, spirals, xor
 
 _DATA = Path(__file__).parent / "data"
 _SHIPPED = {"digits": "digits.csv.gz", "iris": "iris.csv"}
-
-
-# ---- loading by name ----------------------------------------------------------------------------------
 
 
 def load(name: str | os.PathLike[str]) -> Split:

@@ -1,4 +1,4 @@
-"""Scaling: how the features are shifted and stretched before a net sees them."""
+"""Scaling of the features before a net sees them: a shift and a factor for each."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ SCALES = ("none", "unit", "standard")
 def scaling(x: np.ndarray, scale: str) -> tuple[np.ndarray, np.ndarray]:
     """shift m and spread s, each (J,), with which (x - m) / s is the scaled data x (N, J).
 
-    "none": as it is. "unit": one shift and one factor for all features, so that x reaches from 0 to 1 and
-    stays non-negative. "standard": each feature gets mean 0 and standard deviation 1; one that never
-    changes gets 0.
+    "none": x as it is. "unit": one shift and one factor for all features, so that x reaches from 0 to 1 and
+    stays non-negative. "standard": each feature gets mean 0 and standard deviation 1; a constant one
+    becomes 0. Any other scale is a ValueError.
     """
     if scale not in SCALES:
         raise ValueError(f"unknown scale {scale!r}, expected one of: {', '.join(SCALES)}")

@@ -7,10 +7,9 @@ checked before the first draw: an error leaves the caller's Generator as it was.
 
 import numpy as np
 
-from .._checks import generator, real_number, whole_number
+from .._checks import Rng, generator, real_number, whole_number
 
 Pair = tuple[np.ndarray, np.ndarray]
-Rng = int | np.random.Generator | None
 
 
 def xor() -> Pair:

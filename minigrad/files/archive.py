@@ -18,7 +18,7 @@ import numpy as np
 
 from .._checks import all_finite
 
-STORED = 0  # the compression method of a zip archive's members that is none
+STORED = 0  # zip's number for "not compressed"
 
 
 # ---- writing ---------------------------------------------------------------------------------------------
@@ -27,9 +27,9 @@ STORED = 0  # the compression method of a zip archive's members that is none
 def check_target(path):
     """The file that writing to path will make or replace: path itself, or what the symbolic link there leads to.
 
-    For before any work: nothing is opened. An OSError that names path where it is a folder, FIFO, socket, device, an
-    open stream such as /dev/stdout, or a file that may not be written to, where its links lead in a circle, or where
-    its folder is missing or cannot be written to.
+    To be called before long work; nothing is opened. Raises an OSError that names path where a file cannot be written
+    there: it is a folder, FIFO, socket, device or open stream (/dev/stdout); the file or its folder is write-protected;
+    the folder is missing; or the links lead in a circle.
     """
     try:
         target = _end_of_links(path)
@@ -67,7 +67,7 @@ def _end_of_links(path):
     for _ in range(40):  # as many as Linux follows
         if not path.is_symlink():
             return path
-        if os.path.realpath(path.parent).startswith("/proc/"):  # no name of a file, but a handle
+        if os.path.realpath(path.parent).startswith("/proc/"):  # a handle, not the name of a file
             raise OSError(errno.EINVAL, "is an open stream, expected a plain file or a new name")
         path = path.parent / os.readlink(path)
     raise OSError(errno.ELOOP, "its symbolic links lead in a circle")
@@ -75,14 +75,14 @@ def _end_of_links(path):
 
 @contextlib.contextmanager
 def replacing(path):
-    """A new file that takes the place of path when it is whole and on disk; where that fails, path stays as it was.
+    """A context with a new file, which takes the place of path once it is whole and on disk. Else path stays as it was.
 
     Where path is a symbolic link, the file that it leads to is replaced and the link stays. The new file has the
     permission bits of the old one; other hard links to the old one keep the old content.
     It is written beside its place, under a hidden name that ends in .part, which only a killed process leaves behind.
     """
     target = check_target(path)
-    temporary = target.with_name(f"{_hidden(target)}.{secrets.token_hex(6)}.part")
+    temporary = target.with_name(f"{_hidden_name(target)}.{secrets.token_hex(6)}.part")
     try:
         mode = stat.S_IMODE(target.stat().st_mode) & 0o777 if target.exists() else None
         # A new file gets what the umask leaves. A private file must not be public even for a moment.
@@ -109,8 +109,8 @@ def replacing(path):
             os.close(folder)
 
 
-def _hidden(target):
-    """How the hidden names of target's temporary files begin: ".net.npz", or, for a long name, a digest of it.
+def _hidden_name(target):
+    """The beginning of the hidden names of target's temporary files: ".net.npz", or a digest where the name is long.
 
     A name may have 255 bytes, and a temporary one needs 19 more.
     """
@@ -119,9 +119,9 @@ def _hidden(target):
 
 
 def remove_leftovers(path):
-    """Delete what processes that were killed while they wrote path have left beside it."""
+    """Delete the temporary files beside path that killed processes have left."""
     target = _end_of_links(path)
-    for leftover in target.parent.glob(f"{glob.escape(_hidden(target))}.{'?' * 12}.part"):
+    for leftover in target.parent.glob(f"{glob.escape(_hidden_name(target))}.{'?' * 12}.part"):
         with contextlib.suppress(OSError):
             leftover.unlink()
 
@@ -136,12 +136,12 @@ def write_archive(path, text, arrays):
 
 def read_archive(path, *kinds):
     """(dict, arrays) from a file that write_archive wrote with one of these "format"s; else a ValueError."""
-    import zipfile  # here, because those who only train need not wait for it
+    import zipfile  # here, so that `import minigrad` need not wait for it
 
     try:
-        what = kind_of_file(path)
-        if what in ("a FIFO", "a socket", "a device"):  # opening it might never end
-            raise ValueError(f"it is {what}")
+        kind = kind_of_file(path)
+        if kind in ("a FIFO", "a socket", "a device"):  # opening it might never end
+            raise ValueError(f"it is {kind}")
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, os.path.getsize(path))
             text = json.loads(str(_array(archive, members.pop("text.npy"))))
@@ -178,7 +178,7 @@ def _members(archive, size):
 
 
 def _array(archive, member):
-    """One array of an archive; its header is compared with the size of what follows before any memory is asked for."""
+    """One array of an archive. Its header is compared with the bytes that follow before memory is asked for."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -17,8 +17,8 @@ from ..layers.linear import Linear
 from .archive import check_finite, read_archive, write_archive
 
 FORMAT = "minigrad net 1"
-INNER = "minigrad layer"  # marks, among the arguments of a layer, one that is a layer itself
-ALLOWED = 2**24  # entries that a layer of one's own may ask for, whatever the file holds: 128 MB of float64
+INNER_LAYER = "minigrad layer"  # the key of an argument that is a layer itself
+ALLOWED = 2**24  # entries that a reader's own layer may ask for, whatever the file holds: 128 MB of float64
 
 
 # ---- nets ------------------------------------------------------------------------------------------------
@@ -28,8 +28,8 @@ def save(net, path):
     """Write net to path (.npz), atomically: an existing file is replaced by a whole new one or left as it was.
 
     A layer of your own is written as its class name, its config() and its state(); load needs the class to be there.
-    OSError where the file cannot be written. TypeError where a layer could not be made again from what the file
-    would say of it. ValueError where a weight is NaN or infinite. All three before anything is written.
+    Raises, before anything is written: OSError where the file cannot be written, TypeError where load could not make
+    a layer again from what the file says, ValueError where a weight is NaN or infinite.
     """
     state = instance(net, Sequential, "net").state()
     for name, array in state.items():
@@ -51,7 +51,7 @@ def load(path):
             raise ValueError(f"it holds a {type(net).__name__}, expected a Sequential")
         net.load_state_dict(arrays)
         check_finite(arrays)
-    except Exception as error:  # a layer of one's own may raise anything
+    except Exception as error:  # a reader's own layer may raise anything
         raise ValueError(f"{path} is not a minigrad net: {error}") from None
     return net
 
@@ -65,9 +65,9 @@ def describe(layer):
     name, known = cls.__name__, LAYERS.get(cls.__name__)
     if known is None:
         raise TypeError(f"{name} is only there to be derived from")
-    mine, its = (f"{c.__module__}.{c.__qualname__}" for c in (cls, known))
-    if mine != its:  # a class that was defined again in its place is the same class, newer
-        raise TypeError(f"load would take it for the {name} that is {its}; give the class {mine} another name")
+    path, known_path = (f"{c.__module__}.{c.__qualname__}" for c in (cls, known))
+    if path != known_path:  # equal where the class was only defined again, as in a notebook
+        raise TypeError(f"load would take it for the {name} that is {known_path}; give the class {path} another name")
     if isinstance(layer, Sequential) and cls.config is Layer.config:
         return [name, [describe(inner) for inner in layer]]
     config = layer.config()
@@ -76,8 +76,8 @@ def describe(layer):
     return [name, _plain(config, f"config() of {name}")]
 
 
-def rebuild(structure, most=math.inf):
-    """The net that describe() described; a ValueError where a layer asks for an array of more than `most` entries."""
+def rebuild(structure, limit=math.inf):
+    """The net that describe() described; a ValueError where a layer asks for an array of more than `limit` entries."""
     name, content = structure
     if name not in LAYERS:
         raise ValueError(
@@ -86,21 +86,21 @@ def rebuild(structure, most=math.inf):
         )
     cls = LAYERS[name]
     if issubclass(cls, Sequential) and isinstance(content, list):
-        return cls(*[rebuild(inner, most) for inner in content])
+        return cls(*[rebuild(inner, limit) for inner in content])
     if not isinstance(content, dict):
         raise ValueError(f"the arguments of a {name} are a {type(content).__name__}, expected a dict")
-    _check_sizes(cls, content, most)
-    zeros = {"init": "zeros"} if cls is Linear else {}  # its weights come from the file: none need be drawn
-    return cls(**zeros | {key: _built(value, most) for key, value in content.items()})
+    _check_sizes(cls, content, limit)
+    zeros = {"init": "zeros"} if cls is Linear else {}  # its weights come from the file
+    return cls(**zeros | {key: _built(value, limit) for key, value in content.items()})
 
 
-def _check_sizes(cls, content, most):
+def _check_sizes(cls, content, limit):
     """A ValueError, before a layer is made, where its arguments ask for far more memory than the file's arrays take."""
     sizes = [content[key] for key in ("in_features", "out_features", "num_features") if key in content]
-    if sizes and all(isinstance(size, int) for size in sizes) and math.prod(sizes) > most:
+    if sizes and all(isinstance(size, int) for size in sizes) and math.prod(sizes) > limit:
         raise ValueError(f"a {cls.__name__} of {sizes} features is larger than any of its arrays")
     largest = [] if is_ours(cls) else sorted(_whole_numbers(content))[-2:]
-    if math.prod(largest) > max(most, ALLOWED):
+    if math.prod(largest) > max(limit, ALLOWED):
         raise ValueError(
             f"the arguments {largest} of a {cls.__name__}, taken for sizes, make {math.prod(largest)} entries, more "
             f"than any array there and than {ALLOWED}; let config() give a number that is no size as a float or as text"
@@ -112,10 +112,10 @@ def _plain(value, name):
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, Layer):
-        return {INNER: describe(value)}
+        return {INNER_LAYER: describe(value)}
     if isinstance(value, dict):
         for key in value:
-            if not isinstance(key, str) or key == INNER:
+            if not isinstance(key, str) or key == INNER_LAYER:
                 raise TypeError(f"{name} has a key {key!r}, expected text")
         return {key: _plain(inner, f"{name}[{key!r}]") for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -128,51 +128,53 @@ def _plain(value, name):
     )
 
 
-def _built(value, most):
+def _built(value, limit):
     """The value of config() that _plain wrote."""
     if isinstance(value, dict):
-        if value.keys() == {INNER}:
-            return rebuild(value[INNER], most)
-        return {key: _built(inner, most) for key, inner in value.items()}
-    return [_built(inner, most) for inner in value] if isinstance(value, list) else value
+        if value.keys() == {INNER_LAYER}:
+            return rebuild(value[INNER_LAYER], limit)
+        return {key: _built(inner, limit) for key, inner in value.items()}
+    return [_built(inner, limit) for inner in value] if isinstance(value, list) else value
 
 
 def _whole_numbers(value):
-    """The sizes of all whole numbers in what a file says of a layer; inner layers are looked at by themselves."""
+    """The absolute values of all whole numbers among a layer's arguments; inner layers are checked by themselves."""
     if isinstance(value, dict):
-        value = [] if INNER in value else list(value.values())
+        value = [] if INNER_LAYER in value else list(value.values())
     if isinstance(value, list):
         return [n for inner in value for n in _whole_numbers(inner)]
     return [abs(value)] if isinstance(value, int) else []
 
 
-# ---- does a layer come back? -----------------------------------------------------------------------------
+# ---- before saving: can load make each layer again -------------------------------------------------------
 
 
-def _check_rebuilds(layer, most, path="net"):
-    """A TypeError that names the first layer which load could not make again, and says what its class lacks."""
+def _check_rebuilds(layer, limit, path="net"):
+    """A TypeError for the first layer that load could not make again; it says what the class lacks."""
     for name, inner in layer.children():
-        _check_rebuilds(inner, most, name if path == "net" else f"{path}.{name}")
-    about = f"{'net' if path == 'net' else f'layer {path}'}, a {type(layer).__name__}, cannot be saved: "
+        _check_rebuilds(inner, limit, name if path == "net" else f"{path}.{name}")
+    subject = f"{'net' if path == 'net' else f'layer {path}'}, a {type(layer).__name__}, cannot be saved: "
     try:
         structure = describe(layer)
         if isinstance(structure[1], dict):
-            _check_sizes(type(layer), structure[1], most)
+            _check_sizes(type(layer), structure[1], limit)
     except (TypeError, ValueError, RecursionError) as error:
-        why = "its config() is nested too deep" if isinstance(error, RecursionError) else error
-        raise TypeError(f"{about}{why}") from None
+        reason = "its config() is nested too deep" if isinstance(error, RecursionError) else error
+        raise TypeError(f"{subject}{reason}") from None
     try:
-        again = rebuild(structure, most)
+        again = rebuild(structure, limit)
     except Exception as error:  # its constructor may raise anything
         shown = f"{structure[1]!r:.200}"
-        raise TypeError(f"{about}load cannot make it again from {shown}: {error}. {_advice(layer)}") from error
-    mine, its = _shapes(layer), _shapes(again)
-    if mine != its:
-        raise TypeError(f"{about}it has the arrays {mine}, and the one that load makes {its}. {_advice(layer)}")
+        raise TypeError(f"{subject}load cannot make it again from {shown}: {error}. {_advice(layer)}") from error
+    shapes, shapes_again = _shapes(layer), _shapes(again)
+    if shapes != shapes_again:
+        raise TypeError(
+            f"{subject}it has the arrays {shapes}, and the one that load makes {shapes_again}. {_advice(layer)}"
+        )
     if json.dumps(describe(again)) != json.dumps(structure):
-        raise TypeError(f"{about}load would make {describe(again)!r:.200} of {structure!r:.200}. {_advice(layer)}")
+        raise TypeError(f"{subject}load would make {describe(again)!r:.200} of {structure!r:.200}. {_advice(layer)}")
     if lost := _lost(layer, again):
-        raise TypeError(f"{about}its {lost} would be another one after load. {_advice(layer, lost)}")
+        raise TypeError(f"{subject}its {lost} would be another one after load. {_advice(layer, lost)}")
 
 
 def _shapes(layer):
@@ -186,21 +188,21 @@ def _lost(layer, again):
     """
     arguments = inspect.signature(type(layer)).parameters
     kept = {"training", *layer.parameter_names, *layer.buffer_names}
-    for name, mine in getattr(layer, "__dict__", {}).items():
-        its, named = getattr(again, name, None), name.removeprefix("_") in arguments
-        if name in kept or (not named and (name.startswith("_") or mine is None or its is None)):
+    for name, value in getattr(layer, "__dict__", {}).items():
+        value_again, is_argument = getattr(again, name, None), name.removeprefix("_") in arguments
+        if name in kept or (not is_argument and (name.startswith("_") or value is None or value_again is None)):
             continue
-        if not _same(mine, its):
+        if not _equal(value, value_again):
             return name
     return None
 
 
-def _same(a, b):
-    """Are two attributes equal? True for what is neither a number, text, an array, nor a list or dict of them."""
+def _equal(a, b):
+    """True where two attributes are equal, or are not numbers, text, arrays, or lists and dicts of these."""
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(map(_same, a, b))
+        return len(a) == len(b) and all(map(_equal, a, b))
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
     plain = (str, int, float, complex, np.generic, np.ndarray, type(None))
     if not (isinstance(a, plain) and isinstance(b, plain)):
         return True

@@ -13,7 +13,7 @@ import warnings
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,7 +67,12 @@ def _choose(asked: str) -> tuple[ModuleType, str]:
     return twin, f"the compiled core is unusable: {reason}"
 
 
-core, _reason = _choose(os.environ.get("MINIGRAD_CORE", ""))
+if TYPE_CHECKING:  # the twin's functions have the compiled core's types
+    from .. import _core as core
+
+    _reason = ""
+else:
+    core, _reason = _choose(os.environ.get("MINIGRAD_CORE", ""))
 
 
 def _config() -> dict[str, str]:

@@ -41,7 +41,7 @@ def level_of(features: dict[str, bool]) -> str:
 
 
 def cpu_level() -> str:
-    """This machine's level: "x86-64-v2", "x86-64-v3", "x86-64-v4"; "generic" for any other CPU."""
+    """The level of the CPU here: "x86-64-v2", "x86-64-v3", "x86-64-v4"; "generic" for any other CPU."""
     return level_of(cpu_features())
 
 

@@ -117,7 +117,7 @@ cdef inline void tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t row, Py
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
         c0 = (<const vec*> start)[0]
         c1 = c2 = c3 = c4 = c5 = c6 = c7 = c0
-        for i in range(p):
+        for i in range(p):  # no-cython-lint: i only counts
             w = (<const vec*> b)[0]
             c0 += w * a[0]
             if height > 1:

@@ -17,21 +17,22 @@ from .._checks import quiet
 # ---- the three products, and the mean of delta ---------------------------------------------------------
 
 
+def rows(array):
+    """(N, ..., J) -> (R, J): every position of every sample a row."""
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+
+
 @quiet
 def affine(a, weight, bias):
     """z = a W^T + b: (N, ..., J), (K, J), (K,) or None -> (N, ..., K)."""
-    return a @ weight.T if bias is None else a @ weight.T + bias
+    z = (rows(a) @ weight.T).reshape(*a.shape[:-1], len(weight))
+    return z if bias is None else z + bias
 
 
 @quiet
 def propagate(delta, weight):
     """dc/da = delta W: (N, ..., K), (K, J) -> (N, ..., J)."""
-    return delta @ weight
-
-
-def rows(array):
-    """(N, ..., J) -> (R, J): every position of every sample a row."""
-    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+    return (rows(delta) @ weight).reshape(*delta.shape[:-1], weight.shape[1])
 
 
 @quiet
@@ -174,6 +175,8 @@ def soft_cross_entropy(output, y):
     return _mean(loss.sum(axis=-1)), delta / (_entries(output) // output.shape[-1])
 
 
+LOSSES = {f.__name__: f for f in (mse, bce, bce_with_logits, cross_entropy, soft_cross_entropy)}
+
 # ---- optimisers: one step on one parameter, in place -----------------------------------------------------
 # What remains of a running mean is taken in float64: rounded to float32, .999999 would let 1.3 % more remain.
 
@@ -205,3 +208,6 @@ def adam(weight, gradient, mean, square, t, lr, beta1, beta2, eps, weight_decay,
     square[...] = np.float64(beta2) * square + (1 - beta2) * g * g
     root = np.sqrt(square) / math.sqrt(1 - beta2**t)
     weight -= shrink * weight + lr / (1 - beta1**t) * mean / (root + eps)
+
+
+OPTIMIZERS = {"sgd": sgd, "rmsprop": rmsprop, "adam": adam, "adamw": adam}

@@ -20,4 +20,30 @@ from .base import LAYERS, Layer
 from .containers import Residual, Sequential, mlp
 from .dropout import Dropout
 from .linear import Linear
-from .norm import BatchNorm
+from .norm import BatchNorm, LayerNorm
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "LAYERS",
+    "SELU",
+    "Activation",
+    "BatchNorm",
+    "CenteredSigmoid",
+    "Dropout",
+    "Identity",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "ReLU",
+    "Residual",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+    "initializers",
+    "mlp",
+    "sigmoid",
+]

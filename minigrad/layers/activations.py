@@ -5,27 +5,30 @@ accurate form, for measuring: sigma(z) sigma(-z), even to the last bit. The two 
 z = 36.737 in float64 and 16.636 in float32: there a (1 - a) is exactly 0, while the negative tail lives to -745.13.
 """
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 
-from .._checks import as_float, one_of, real_number
+from .._checks import as_float, kinds_of, one_of, real_number
 from ..kernels.backend import core
-from .base import Layer
+from .base import Gradients, Layer
 
 
-def sigmoid(z):
+def sigmoid(z: Any) -> np.ndarray:
     """1 / (1 + e^-z), for z of any shape, without overflow."""
     return core.activation("sigmoid", as_float(z, "z"))
 
 
-def sigmoid_slope(z):
+def sigmoid_slope(z: Any) -> np.ndarray:
     """sigma'(z) = sigma(z) sigma(-z), accurate at both tails and even to the last bit."""
     z = as_float(z, "z")
     return sigmoid(z) * sigmoid(-z)
 
 
-def normal_quadrature():
+def normal_quadrature() -> tuple[np.ndarray, np.ndarray]:
     """(z, weight): E g(Z) is weight @ g(z) for Z ~ N(0, 1), where g is smooth but for a kink at 0.
 
     Gauss-Legendre quadrature between 0, 2^-10, 2^-9, ..., 8, 12 on either side: 0 lies between two intervals and in
@@ -44,27 +47,27 @@ class Activation(Layer, abstract=True):
 
     kind = ""  # the kernel's name, and the word that mlp(activation=...) knows
     alpha = 0.0  # the parameter of the function, where it has one
-    saves_output = False  # is a, rather than z, what backward needs?
-    range = (-math.inf, math.inf)
+    saves_output = False  # a, rather than z, is what backward needs
+    range: tuple[float, float] = (-math.inf, math.inf)
     largest_slope = 1.0
 
-    def forward(self, z):
+    def forward(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         a = core.activation(self.kind, z, self.alpha)
         return a, a if self.saves_output else z
 
-    def backward(self, delta, saved):
+    def backward(self, delta: np.ndarray, saved: np.ndarray) -> tuple[np.ndarray, Gradients]:
         return core.activation_backward(self.kind, delta, saved, self.alpha), {}
 
-    def __call__(self, z):
+    def __call__(self, z: Any) -> np.ndarray:
         """f(z), for z of any shape."""
         return core.activation(self.kind, as_float(z, "z"), self.alpha)
 
-    def slope(self, z):
+    def slope(self, z: Any) -> np.ndarray:
         """f'(z), for z of any shape."""
         z = as_float(z, "z")
         return self.backward(np.ones_like(z), self.forward(z)[1])[0]
 
-    def moments(self):
+    def moments(self) -> tuple[float, float]:
         """Mean and standard deviation of f(z) for z ~ N(0, 1), two floats; to rounding where only 0 is a kink of f."""
         z, weight = normal_quadrature()
         a = self(z)
@@ -83,7 +86,7 @@ class Sigmoid(Activation):
 
     kind, saves_output, range, largest_slope = "sigmoid", True, (0.0, 1.0), 0.25
 
-    def slope(self, z):
+    def slope(self, z: Any) -> np.ndarray:
         """sigma(z) sigma(-z), accurate at both tails."""
         return sigmoid_slope(z)
 
@@ -93,7 +96,7 @@ class Tanh(Activation):
 
     kind, saves_output, range = "tanh", True, (-1.0, 1.0)
 
-    def slope(self, z):
+    def slope(self, z: Any) -> np.ndarray:
         """4 sigma(2z) sigma(-2z), accurate at both tails."""
         with np.errstate(all="ignore"):
             return 4 * sigmoid_slope(2 * as_float(z, "z"))
@@ -104,7 +107,7 @@ class CenteredSigmoid(Activation):
 
     kind, saves_output, range, largest_slope = "centered_sigmoid", True, (-0.5, 0.5), 0.25
 
-    def slope(self, z):
+    def slope(self, z: Any) -> np.ndarray:
         """sigma(z) sigma(-z), accurate at both tails."""
         return sigmoid_slope(z)
 
@@ -120,11 +123,11 @@ class LeakyReLU(Activation):
 
     kind, saves_output = "leaky_relu", True
 
-    def __init__(self, negative_slope=0.01):
+    def __init__(self, negative_slope: float = 0.01) -> None:
         self.alpha = real_number(negative_slope, "negative_slope", 0, open_low=True)
         self.largest_slope = max(1.0, self.alpha)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {} if self.alpha == 0.01 else {"negative_slope": self.alpha}
 
 
@@ -133,12 +136,12 @@ class ELU(Activation):
 
     kind = "elu"
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = real_number(alpha, "alpha", 0, open_low=True)
         self.range = (-self.alpha, math.inf)
         self.largest_slope = max(1.0, self.alpha)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {} if self.alpha == 1.0 else {"alpha": self.alpha}
 
 
@@ -166,12 +169,10 @@ class Softplus(Activation):
     kind, range = "softplus", (0.0, math.inf)
 
 
-ACTIVATIONS = {
-    cls.kind: cls
-    for cls in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Softplus, CenteredSigmoid)
-}
+# kind -> class: derived, so that to write the class is all. One without a kernel is an ImportError.
+ACTIVATIONS: dict[str, type[Activation]] = kinds_of(Activation, core.ACTIVATIONS)
 
 
-def activation(name):
+def activation(name: str) -> Activation:
     """The activation of that name: 'sigmoid', 'tanh', 'relu', 'leaky_relu', ..."""
     return ACTIVATIONS[one_of(name, "activation", ACTIVATIONS)]()

@@ -3,27 +3,34 @@
     forward(x) -> (out, saved)                        saved: whatever backward will need
     backward(delta, saved) -> (delta below, gradients)
 
-delta is per sample, (N, K): delta[n] = d c_n / d out[n], without the 1/N of the mean. Write a layer of your
-own as a class with these two methods, derived from Layer.
+delta is per sample: delta[n] = d c_n / d out[n], without the 1/N of the mean. Write a layer of your own as a class
+with these two methods, derived from Layer.
 
-Index legend: n sample (N), k output neuron (K), j input (J).
+Index legend: n sample (N), k output neuron (K), j input (J); "...": positions, at each of which the same weights are
+used (none in an MLP).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 
-from .._advice import described
+from .._advice import described, package_of
 from .._checks import as_batch, as_float
+from ..gradient import WeightGradient
 from .parameters import float_of, put_back, settle
 
+Gradients = dict[str, WeightGradient | np.ndarray]
+
 # Class name -> class: what a saved net can be made of. A class enters it by being derived from Layer.
-LAYERS: dict[str, type["Layer"]] = {}
+LAYERS: dict[str, type[Layer]] = {}
 
 
-def is_ours(cls):
-    """Is a class minigrad's own, rather than of somebody who derived from one?"""
-    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+def is_ours(cls: type) -> bool:
+    """True for minigrad's own classes, False for those that somebody derived from them."""
+    return package_of(cls) == package_of(Layer)
 
 
 class Layer:
@@ -34,11 +41,11 @@ class Layer:
 
     training = True
     in_features: int | None = None  # the width of the input; None where any will do
-    parameter_names: tuple = ()  # attributes that are trained
-    buffer_names: tuple = ()  # attributes that are kept with the weights but not trained
-    positional: tuple = ()  # arguments that repr shows without their names
+    parameter_names: tuple[str, ...] = ()  # attributes that are trained
+    buffer_names: tuple[str, ...] = ()  # attributes that are kept with the weights but not trained
+    positional: tuple[str, ...] = ()  # arguments that repr shows without their names
 
-    def __init_subclass__(cls, abstract=False, **rest):
+    def __init_subclass__(cls, abstract: bool = False, **rest: Any) -> None:
         """Makes the class known to save and load. One defined again, as in a notebook, takes the place of the older.
 
         abstract: for classes that are only derived from. The name of one of minigrad's own stays minigrad's.
@@ -48,35 +55,41 @@ class Layer:
         if not abstract and (is_ours(cls) or not taken):
             LAYERS[cls.__name__] = cls
 
-    def forward(self, x):
-        """x (N, J) -> (out (N, K), saved)."""
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        """x (N, ..., J) -> (out (N, ..., K), saved)."""
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
-    def backward(self, delta, saved):
-        """delta (N, K) -> (delta below (N, J), {parameter name: WeightGradient or array})."""
+    def backward(self, delta: np.ndarray, saved: Any) -> tuple[np.ndarray, Gradients]:
+        """delta (N, ..., K) -> (delta below (N, ..., J), {parameter name: WeightGradient or array})."""
         raise NotImplementedError(f"{type(self).__name__}.backward")
 
-    def __call__(self, x):
+    def __call__(self, x: Any) -> np.ndarray:
+        """The output (N, ..., K) for x (N, ..., J)."""
         x = as_batch(x, "x", self.dtype, self.in_features)
         with np.errstate(all="ignore"):  # what overflows shows in what is returned
             return self.forward(x)[0]
 
-    def parameters(self):
+    def check_input(self, x: np.ndarray) -> None:
+        """A ValueError where x is not (N, ..., in_features)."""
+        if x.ndim < 2 or x.shape[-1] != self.in_features:
+            raise ValueError(f"input of {self!r} has shape {x.shape}, expected (N, {self.in_features})")
+
+    def parameters(self) -> dict[str, np.ndarray]:
         """{name: array}, the trained arrays themselves: change them in place and the layer changes."""
         return {name: array for name in self.parameter_names if (array := getattr(self, name)) is not None}
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         """{name: array}: parameters, then buffers; the arrays themselves."""
         found = self.parameters()
         for name in self.buffer_names:
             found[name] = getattr(self, name)
         return found
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, np.ndarray]:
         """{name: copy of the array}: parameters and buffers. Names and shapes are PyTorch's."""
         return {name: array.copy() for name, array in self.state().items()}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copy in the arrays of a state_dict: any mapping of names to arrays, PyTorch's too, or an open .npz file.
 
         Entries called num_batches_tracked, which PyTorch's BatchNorm counts, are ignored. KeyError, TypeError or
@@ -99,42 +112,47 @@ class Layer:
         put_back(self, arrays)
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype | None:
         """The float type of the parameters; None where there are none."""
         return next((dtype for array in self.parameters().values() if (dtype := float_of(array))), None)
 
-    def shapes(self):
+    def shapes(self) -> dict[str, tuple[int, ...]]:
         """{name: shape} of the parameters and buffers whose shape the constructor's arguments fix."""
         return {}
 
-    def children(self):
+    def children(self) -> list[tuple[str, Layer]]:
         """The layers inside this one, as (name, layer)."""
         return []
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Training mode, for Dropout and BatchNorm; returns the layer."""
         self.training = bool(mode)
         for _, child in self.children():
             child.train(mode)
         return self
 
-    def eval(self):
+    def eval(self) -> Self:
         """Evaluation mode: Dropout passes everything, BatchNorm uses its running statistics."""
         return self.train(False)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         """The constructor's arguments, {name: value}: what repr shows, and what load makes the layer again from.
 
         Values are None, numbers, text, layers, and lists and dicts of them. Those with their defaults may be left out.
         """
         return {}
 
-    def __repr__(self):
+    def dtype_argument(self) -> dict[str, str]:
+        """The dtype among the constructor's arguments; {} where it is the usual one."""
+        dtype = self.dtype
+        return {} if dtype is None or dtype == np.float64 else {"dtype": str(dtype)}
+
+    def __repr__(self) -> str:
         arguments = [repr(v) if k in self.positional else f"{k}={v!r}" for k, v in self.config().items()]
         return f"{type(self).__name__}({', '.join(arguments)})"
 
 
-def _fitting(array, name, mine):
+def _fitting(array: Any, name: str, mine: np.ndarray) -> np.ndarray:
     """The argument as an array of its own, fit to be copied into mine."""
     plain = as_float(array, name)
     if plain.shape != mine.shape:

@@ -1,16 +1,22 @@
 """Layers in a row, layers with a short cut, and mlp(): the usual net in one call."""
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 
-from .._advice import described
-from .._checks import as_batch, float_type, generator, instance, shown, whole_number
+from .._advice import described, shown
+from .._checks import Rng, as_batch, float_type, generator, instance, whole_number
 from .activations import activation as activation_named
-from .base import Layer
+from .base import Gradients, Layer
+from .initializers import Initializer
 from .linear import Linear
 from .parameters import tree
+
+T = TypeVar("T")
 
 
 class Sequential(Layer):
@@ -19,59 +25,59 @@ class Sequential(Layer):
     net[i] is a layer, len(net) their number; the names of the parameters are "0.weight", "0.bias", "2.weight", ...
     """
 
-    def __init__(self, *layers):
+    def __init__(self, *layers: Layer) -> None:
         if not layers:
             raise ValueError(f"{type(self).__name__} needs at least one layer, got none")
         if len(layers) == 1 and isinstance(layers[0], list | tuple):
             fix = f"give the layers one by one, as {type(self).__name__}(*layers) does"
             raise TypeError(f"layer 0 is {described(layers[0])}, expected a Layer; {fix}")
-        self.layers = [instance(layer, Layer, f"layer {i}") for i, layer in enumerate(layers)]
+        self.layers: list[Any] = [instance(layer, Layer, f"layer {i}") for i, layer in enumerate(layers)]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: int) -> Any:  # a Layer, of which kind only the reader knows: net[0].weight
         return self.layers[i]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.layers)
 
-    def children(self):
+    def children(self) -> list[tuple[str, Layer]]:
         return [(str(i), layer) for i, layer in enumerate(self.layers)]
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, list[Any]]:
         saved = []
         for layer in self.layers:
             x, kept = layer.forward(x)
             saved.append(kept)
         return x, saved
 
-    def backward(self, delta, saved):
+    def backward(self, delta: np.ndarray, saved: list[Any]) -> tuple[np.ndarray, Gradients]:
         found = []
         for layer, kept in zip(reversed(self.layers), reversed(saved), strict=True):
             delta, gradients = layer.backward(delta, kept)
             found.append(gradients)
         return delta, nested(reversed(found))
 
-    def parameters(self):
+    def parameters(self) -> dict[str, np.ndarray]:
         """{name: array}, the trained arrays themselves; a weight that is used twice once, by its first name."""
         found = nested(layer.parameters() for layer in self.layers)
         first = {id(array): name for name, array in reversed(found.items())}
         return found if len(first) == len(found) else {n: a for n, a in found.items() if first[id(a)] == n}
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         """{name: array}: parameters and buffers; the arrays themselves, under every name that they have."""
         return nested(layer.state() for layer in self.layers)
 
     @property
-    def in_features(self):  # type: ignore[override]
+    def in_features(self) -> int | None:  # type: ignore[override]
         return self.layers[0].in_features
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype | None:
         return next((layer.dtype for layer in self.layers if layer.dtype is not None), None)
 
-    def summary(self):
+    def summary(self) -> None:
         """Print a table: layer, output shape, number of parameters."""
         rows, width = [("layer", "output shape", "parameters")], None
         for path, layer in walk(self):
@@ -80,28 +86,28 @@ class Sequential(Layer):
             rows.append((f"{path} {layer!r}", f"(N, {width or '?'})", f"{count:,}"))
         rows.append(("total", "", f"{sum(array.size for array in self.parameters().values()):,}"))
         first, second, third = (max(len(row[i]) for row in rows) for i in range(3))
-        for name, shape, count in rows:
-            print(f"{name:<{first}}  {shape:<{second}}  {count:>{third}}")
+        for row in rows:
+            print(f"{row[0]:<{first}}  {row[1]:<{second}}  {row[2]:>{third}}")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
 
 
 class Residual(Sequential):
     """x + layers(x), x (N, ..., J): a short cut past the layers inside (He et al. 2016). They must keep the width."""
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, list[Any]]:
         out, saved = super().forward(x)
         if out.shape != x.shape:
             raise ValueError(f"layers inside Residual turn shape {x.shape} into {out.shape}; they must keep it")
         return x + out, saved
 
-    def backward(self, delta, saved):
+    def backward(self, delta: np.ndarray, saved: list[Any]) -> tuple[np.ndarray, Gradients]:
         below, gradients = super().backward(delta, saved)
         return delta + below, gradients
 
 
-def in_a_row(net, name):
+def in_a_row(net: Any, name: str) -> Sequential:
     """net itself if it is a Sequential that passes its input through its layers and does nothing else."""
     instance(net, Sequential, name)
     if type(net).forward is not Sequential.forward:
@@ -110,33 +116,35 @@ def in_a_row(net, name):
     return net
 
 
-def nested(dicts):
+def nested(dicts: Iterable[dict[str, T]]) -> dict[str, T]:
     """[{"weight": ...}, {}, ...] -> {"0.weight": ..., ...}."""
     return {f"{i}.{name}": value for i, entries in enumerate(dicts) for name, value in entries.items()}
 
 
-def first_names(net):
+def first_names(net: Layer) -> dict[str, str]:
     """{name: first name} of the trained arrays that have several names."""
     parameters = net.parameters()
     first = {id(array): name for name, array in parameters.items()}
     return {n: first[id(a)] for n, a in net.state().items() if n not in parameters and id(a) in first}
 
 
-def walk(layer, path=""):
-    """The layers that hold no others, with their paths: ("0", Linear), ("3.1", Sigmoid), ..."""
-    for name, child in layer.children():
-        if child.children():
-            yield from walk(child, f"{path}{name}.")
-        else:
-            yield f"{path}{name}", child
+def walk(layer: Layer) -> list[tuple[str, Layer]]:
+    """The layers inside that hold no others, with their paths: ("0", Linear), ("3.1", Sigmoid), ..."""
+    return [(path, inner) for path, inner in tree(layer) if path and not inner.children()]
 
 
-def modes(layer):
+def modes(layer: Layer) -> list[tuple[Layer, bool]]:
     """[(layer, is it in training mode?)], layers that hold others included: what train() and eval() change."""
     return [(inner, inner.training) for _, inner in tree(layer)]
 
 
-def mlp(sizes, activation="sigmoid", init="glorot_uniform", dtype=np.float64, rng=None):
+def mlp(
+    sizes: Iterable[int],
+    activation: str = "sigmoid",
+    init: str | Initializer = "glorot_uniform",
+    dtype: Any = np.float64,
+    rng: Rng = None,
+) -> Sequential:
     """Linear layers of the given sizes with an activation between them; the output is linear.
 
     mlp([64, 32, 10]) is Sequential(Linear(64, 32), Sigmoid(), Linear(32, 10)). init is a name of
@@ -155,7 +163,7 @@ def mlp(sizes, activation="sigmoid", init="glorot_uniform", dtype=np.float64, rn
     twin = isinstance(init, str) and init == "tanh_equivalent"
     if twin and activation not in ("sigmoid", "centered_sigmoid"):
         raise ValueError(f"init 'tanh_equivalent' is for sigmoid and centered_sigmoid nets, not {activation!r}")
-    layers = []
+    layers: list[Layer] = []
     for i, (J, K) in enumerate(pairwise(sizes)):
         linear = Linear(J, K, init="glorot_uniform" if twin else init, dtype=dtype, rng=rng)
         if twin:
@@ -166,12 +174,12 @@ def mlp(sizes, activation="sigmoid", init="glorot_uniform", dtype=np.float64, rn
     return Sequential(*layers[:-1])
 
 
-def predict_width(net, x):
-    """The number of outputs of net, from one row of x in eval mode: nothing is changed."""
+def output_shape(net: Layer, x: np.ndarray) -> tuple[int, ...]:
+    """The shape of net(x), (N, ..., K), from the first sample of x in eval mode: nothing is changed."""
     kept = modes(net)
     try:
         net.eval()
-        return as_batch(net(x[:1]), "the net's output").shape[1]
+        return (len(x), *as_batch(net(x[:1]), "the net's output").shape[1:])
     finally:
         for layer, mode in kept:
             layer.training = mode

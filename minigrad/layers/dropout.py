@@ -1,7 +1,13 @@
 """Dropout: random zeros while training."""
 
-from .._checks import generator, real_number
-from .base import Layer
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._checks import Rng, generator, real_number
+from .base import Gradients, Layer
 
 
 class Dropout(Layer):
@@ -12,18 +18,18 @@ class Dropout(Layer):
 
     positional = ("p",)
 
-    def __init__(self, p=0.5, rng=None):
+    def __init__(self, p: float = 0.5, rng: Rng = None) -> None:
         self.p = real_number(p, "p", 0, 1, open_high=True)
         self.rng = generator(rng)
 
-    def forward(self, x):
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         if not self.training:
             return x, None
         mask = ((self.rng.random(x.shape) >= self.p) / (1 - self.p)).astype(x.dtype)
         return x * mask, mask
 
-    def backward(self, delta, mask):
+    def backward(self, delta: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, Gradients]:
         return (delta if mask is None else delta * mask), {}
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {"p": self.p}

@@ -4,15 +4,20 @@ An initialiser is called as init(rng, K, J); `init=` takes one of the names belo
 Biases start at zero, except with torch_default.
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from .._checks import aligned, generator, one_of, real_number
+from .._checks import Rng, aligned, generator, one_of, real_number
+
+Initializer = Callable[[np.random.Generator, int, int], np.ndarray]
 
 
-def normal(std):
+def normal(std: float) -> Initializer:
     """An initialiser: W ~ N(0, std^2)."""
     return functools.partial(_normal, std=real_number(std, "std", 0))
 
@@ -20,56 +25,56 @@ def normal(std):
 # Named functions, no lambdas, since only these can be sent to another process.
 
 
-def glorot_uniform(rng, K, J):
+def glorot_uniform(rng: np.random.Generator, K: int, J: int) -> np.ndarray:
     """U(-l, l) of variance 2 / (K + J). Glorot and Bengio 2010."""
     return _uniform(rng, K, J, 2 / (K + J))
 
 
-def glorot_normal(rng, K, J):
+def glorot_normal(rng: np.random.Generator, K: int, J: int) -> np.ndarray:
     """N(0, 2 / (K + J)). Glorot and Bengio 2010."""
     return _normal(rng, K, J, math.sqrt(2 / (K + J)))
 
 
-def he_uniform(rng, K, J):
+def he_uniform(rng: np.random.Generator, K: int, J: int) -> np.ndarray:
     """U(-l, l) of variance 2 / J. He et al. 2015."""
     return _uniform(rng, K, J, 2 / J)
 
 
-def he_normal(rng, K, J):
+def he_normal(rng: np.random.Generator, K: int, J: int) -> np.ndarray:
     """N(0, 2 / J). He et al. 2015."""
     return _normal(rng, K, J, math.sqrt(2 / J))
 
 
-def lecun_uniform(rng, K, J):
+def lecun_uniform(rng: np.random.Generator, K: int, J: int) -> np.ndarray:
     """U(-l, l) of variance 1 / J. LeCun et al. 1998."""
     return _uniform(rng, K, J, 1 / J)
 
 
-def lecun_normal(rng, K, J):
+def lecun_normal(rng: np.random.Generator, K: int, J: int) -> np.ndarray:
     """N(0, 1 / J). LeCun et al. 1998."""
     return _normal(rng, K, J, math.sqrt(1 / J))
 
 
-def zeros(rng, K, J):
+def zeros(rng: np.random.Generator, K: int, J: int) -> np.ndarray:
     """0 throughout."""
     return np.zeros((K, J))
 
 
-def torch_default(rng, K, J):
+def torch_default(rng: np.random.Generator, K: int, J: int) -> np.ndarray:
     """U(-1/sqrt(J), 1/sqrt(J)), as PyTorch's Linear; the biases are drawn from it as well."""
     return _uniform(rng, K, J, 1 / (3 * J))
 
 
-def _uniform(rng, K, J, variance):
+def _uniform(rng: np.random.Generator, K: int, J: int, variance: float) -> np.ndarray:
     limit = math.sqrt(3 * variance)
     return rng.uniform(-limit, limit, (K, J))
 
 
-def _normal(rng, K, J, std):
+def _normal(rng: np.random.Generator, K: int, J: int, std: float) -> np.ndarray:
     return rng.normal(0.0, std, (K, J))
 
 
-INITIALIZERS = {
+INITIALIZERS: dict[str, Initializer] = {
     draw.__name__: draw
     for draw in (
         glorot_uniform,
@@ -84,12 +89,12 @@ INITIALIZERS = {
 }
 
 
-def initialize(init, rng, K, J, dtype):
+def initialize(init: str | Initializer, rng: Rng, K: int, J: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     """(weight (K, J), bias (K,)). Drawn in float64, so that both dtypes start from the same numbers."""
-    rng = generator(rng)
+    random = generator(rng)
     draw = init if callable(init) else INITIALIZERS[one_of(init, "init", INITIALIZERS)]
-    weight = np.ascontiguousarray(draw(rng, K, J), dtype)
+    weight = np.ascontiguousarray(draw(random, K, J), dtype)
     if weight.shape != (K, J):
         raise ValueError(f"init returned shape {weight.shape}, expected {(K, J)}")
-    bias = rng.uniform(-1, 1, K) / math.sqrt(J) if draw is torch_default else np.zeros(K)
+    bias = random.uniform(-1, 1, K) / math.sqrt(J) if draw is torch_default else np.zeros(K)
     return aligned(weight), aligned(bias.astype(dtype))

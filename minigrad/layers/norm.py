@@ -1,9 +1,14 @@
-"""Normalisation: what keeps the spread of z the same from layer to layer."""
+"""Normalisation: z with mean 0 and spread 1, of each feature over a batch or of each row over its features."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
 
 import numpy as np
 
 from .._checks import float_type, real_number, whole_number
-from .base import Layer
+from .base import Gradients, Layer
 
 
 class BatchNorm(Layer):
@@ -19,7 +24,7 @@ class BatchNorm(Layer):
     buffer_names = ("running_mean", "running_var")
     positional = ("num_features",)
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, dtype=np.float64):
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, dtype: Any = np.float64) -> None:
         self.num_features = self.in_features = whole_number(num_features, "num_features", 1)
         self.eps = real_number(eps, "eps", 0, open_low=True)
         self.momentum = real_number(momentum, "momentum", 0, 1)
@@ -27,22 +32,23 @@ class BatchNorm(Layer):
         self.weight, self.bias = np.ones(num_features, dtype), np.zeros(num_features, dtype)
         self.running_mean, self.running_var = np.zeros(num_features, dtype), np.ones(num_features, dtype)
 
-    def forward(self, x):
-        if x.ndim != 2 or x.shape[1] != self.num_features:
-            raise ValueError(f"input of {self!r} has shape {x.shape}, expected (N, {self.num_features})")
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        self.check_input(x)
         mean, var = self.running_mean, self.running_var
         if self.training:
-            if len(x) < 2:
+            R = math.prod(x.shape[:-1])
+            if R < 2:
                 raise ValueError(f"{self!r} in training mode needs at least 2 samples in a batch, got {len(x)}")
-            mean = x[0] + _mean(x - x[0])  # exact where a feature is constant
+            first = x.reshape(R, -1)[0]
+            mean = first + _mean(x - first)  # exact where a feature is constant
             var = _mean(np.square(x - mean))
             self.running_mean = self._moved(self.running_mean, mean)
-            self.running_var = self._moved(self.running_var, var * len(x) / (len(x) - 1))
+            self.running_var = self._moved(self.running_var, var * R / (R - 1))
         spread = np.sqrt(var + self.eps)
         normal = (x - mean) / spread
         return self.weight * normal + self.bias, (normal, spread, self.training)
 
-    def _moved(self, running, batch):
+    def _moved(self, running: np.ndarray, batch: np.ndarray) -> np.ndarray:
         """A running statistic after a batch: a new array, for the old one may be read-only.
 
         In float64, since 1 - momentum would lose digits in float32.
@@ -50,26 +56,73 @@ class BatchNorm(Layer):
         moved = (1 - self.momentum) * running.astype(np.float64) + self.momentum * batch
         return moved.astype(running.dtype)
 
-    def backward(self, delta, saved):
+    def backward(self, delta: np.ndarray, saved: Any) -> tuple[np.ndarray, Gradients]:
         normal, spread, training = saved
-        d_weight, d_bias = _mean(delta * normal), _mean(delta)
-        below = delta - d_bias - normal * d_weight if training else delta
-        return below * (self.weight / spread), {"weight": d_weight, "bias": d_bias}
+        along, mean = _mean(delta * normal), _mean(delta)
+        below = delta - mean - normal * along if training else delta
+        P = math.prod(delta.shape[1:-1])  # a gradient is the mean over samples, and the sum over positions
+        return below * (self.weight / spread), {"weight": along * P, "bias": mean * P}
 
-    def shapes(self):
+    def shapes(self) -> dict[str, tuple[int, ...]]:
         return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))
 
-    def config(self):
-        config = {"num_features": self.num_features}
+    def config(self) -> dict[str, Any]:
+        config: dict[str, Any] = {"num_features": self.num_features}
         if self.eps != 1e-5:
             config["eps"] = self.eps
         if self.momentum != 0.1:
             config["momentum"] = self.momentum
-        if self.weight.dtype.newbyteorder("=") != np.float64:
-            config["dtype"] = str(self.weight.dtype.newbyteorder("="))
-        return config
+        return config | self.dtype_argument()
 
 
-def _mean(rows):
-    """The mean of the rows, added up in float64: a million float32 lose four digits one by one."""
-    return rows.mean(axis=0, dtype=np.result_type(rows, np.float64)).astype(rows.dtype)
+class LayerNorm(Layer):
+    """Each row less its mean over the features, over its spread, times weight (gamma) plus bias (beta).
+
+    x (N, ..., J) -> (N, ..., J); every position of every sample is a row, and no two are coupled.
+    Ba, Kiros and Hinton 2016. x-hat = (x - mean) / sqrt(var + eps), out = gamma x-hat + beta, with the variance over J,
+    as in PyTorch. Where beta is 0 the layer above gets inputs of both signs, whatever comes in.
+    """
+
+    parameter_names = ("weight", "bias")
+    positional = ("num_features",)
+
+    def __init__(self, num_features: int, eps: float = 1e-5, dtype: Any = np.float64) -> None:
+        self.num_features = self.in_features = whole_number(num_features, "num_features", 1)
+        self.eps = real_number(eps, "eps", 0, open_low=True)
+        self.weight, self.bias = np.ones(num_features, float_type(dtype)), np.zeros(num_features, float_type(dtype))
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        self.check_input(x)
+        first = x[..., :1]
+        centred = x - (first + _row_mean(x - first))  # exact where all features are equal
+        spread = np.sqrt(_row_mean(np.square(centred)) + self.eps)
+        normal = centred / spread
+        return self.weight * normal + self.bias, (normal, spread)
+
+    def backward(self, delta: np.ndarray, saved: Any) -> tuple[np.ndarray, Gradients]:
+        normal, spread = saved
+        P = math.prod(delta.shape[1:-1])
+        gradients: Gradients = {"weight": _mean(delta * normal) * P, "bias": _mean(delta) * P}
+        scaled = delta * self.weight
+        below = scaled - _row_mean(scaled) - normal * _row_mean(scaled * normal)
+        return below / spread, gradients
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys(("weight", "bias"), (self.num_features,))
+
+    def config(self) -> dict[str, Any]:
+        config: dict[str, Any] = {"num_features": self.num_features}
+        if self.eps != 1e-5:
+            config["eps"] = self.eps
+        return config | self.dtype_argument()
+
+
+def _mean(x: np.ndarray) -> np.ndarray:
+    """The mean over samples and positions, (J,), added up in float64: a million float32 lose four digits one by one."""
+    axes = tuple(range(x.ndim - 1))
+    return x.mean(axis=axes, dtype=np.result_type(x, np.float64)).astype(x.dtype)
+
+
+def _row_mean(x: np.ndarray) -> np.ndarray:
+    """The mean of each row over its features, (N, ..., 1)."""
+    return x.mean(axis=-1, keepdims=True, dtype=np.result_type(x, np.float64)).astype(x.dtype)

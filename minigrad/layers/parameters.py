@@ -1,38 +1,44 @@
 """The arrays that a net is trained by: found in its layers, made fit to be updated in place, and put back."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._checks import FLOATS, aligned, usable
 
+if TYPE_CHECKING:
+    from .base import Layer
 
-def tree(layer, path=""):
+
+def tree(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
     """The layer and all layers inside it, with their paths: ("", net), ("0", Linear), ("3", Residual), ("3.1", ...)."""
     yield path, layer
     for name, child in layer.children():
         yield from tree(child, f"{path}.{name}" if path else name)
 
 
-def generators(net):
+def generators(net: Layer) -> list[np.random.Generator]:
     """Every random generator that a layer of net keeps as an attribute, as Dropout does."""
     kept = (value for _, layer in tree(net) for value in vars(layer).values())
     return [value for value in kept if isinstance(value, np.random.Generator)]
 
 
-def float_of(array):
+def float_of(array: Any) -> np.dtype | None:
     """float32 or float64 where it is an array of them, in whatever byte order; else None."""
     dtype = getattr(array, "dtype", None)
     native = dtype.newbyteorder("=") if isinstance(dtype, np.dtype) else None
     return native if native is not None and native in FLOATS else None  # None equals NumPy's float64
 
 
-def is_usable(array):
+def is_usable(array: Any) -> bool:
     """Can the kernels read the array and update it in place?"""
     return type(array) is np.ndarray and array.dtype in FLOATS and array.flags.carray
 
 
-def settle(net):
+def settle(net: Layer) -> None:
     """Make each parameter and buffer of net an array that the kernels can update in place.
 
     What other code handed over may be read-only, unaligned, in Fortran order, of another byte order or of integers: it
@@ -58,7 +64,7 @@ def settle(net):
         setattr(layer, name, copies[i])
 
 
-def usable_parameters(net):
+def usable_parameters(net: Layer) -> dict[str, np.ndarray]:
     """net.parameters(), settled where they have to be; ValueError or TypeError where that is not enough."""
     parameters = net.parameters()
     if not all(map(is_usable, parameters.values())):
@@ -71,7 +77,7 @@ def usable_parameters(net):
     return parameters
 
 
-def _fits(net):
+def _fits(net: Layer) -> bool:
     """Is every array usable as it is, of its layer's shape and float type, and in memory of its own?"""
     owners, count = set(), 0
     for _, layer in tree(net):
@@ -91,14 +97,14 @@ def _fits(net):
     return len(owners) == count
 
 
-def _owner(array):
+def _owner(array: Any) -> Any:
     """The object that an array's memory belongs to."""
     while getattr(array, "base", None) is not None:
         array = array.base
     return array
 
 
-def _check_layer(layer, path, copies):
+def _check_layer(layer: Layer, path: str, copies: dict[int, np.ndarray]) -> None:
     """A ValueError where the layer's arrays, or their copies, are not of its shapes or not of one float type."""
     first = None
     for name, shape in layer.shapes().items():
@@ -115,7 +121,7 @@ def _check_layer(layer, path, copies):
             raise ValueError(f"{pair}; convert one of them with .astype")
 
 
-def put_back(net, arrays):
+def put_back(net: Layer, arrays: dict[str, np.ndarray]) -> None:
     """Give the parameters and buffers of net the values of {name: array}: in place, or anew where that cannot be."""
     for path, layer in tree(net):
         for name in layer.parameter_names + layer.buffer_names:
@@ -126,9 +132,9 @@ def put_back(net, arrays):
         array[...] = arrays.get(name, array)
 
 
-def _apart(named):
+def _apart(named: Iterable[tuple[Any, str]]) -> None:
     """A ValueError where two of the arrays share memory: copies would part them, one update would move both."""
-    together: dict[int, list] = {}  # by id of the object that owns the memory: the arrays in it
+    together: dict[int, list[tuple[Any, str]]] = {}  # by id of the object that owns the memory: the arrays in it
     for array, name in named:
         others = together.setdefault(id(_owner(array)), [])
         for other, first in others:

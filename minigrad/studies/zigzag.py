@@ -37,13 +37,23 @@ def descend(a, wanted, share):
     path = [net[0].weight[0].copy()]
     near = NEAR * np.linalg.norm(wanted)
 
-    def look(epoch, net, history):
+    def near_enough(epoch, net, history):
         path.append(net[0].weight[0].copy())
         return np.linalg.norm(path[-1] - wanted) <= near
 
     opt, y = mg.SGD(learning_rate(a, share)), (a @ wanted)[:, None]
-    how = {"epochs": MOST, "batch_size": len(a), "shuffle": False, "callbacks": [look], "progress": False}
-    history = mg.fit(net, mg.MSELoss(), opt, a, y, **how)
+    history = mg.fit(
+        net,
+        mg.MSELoss(),
+        opt,
+        a,
+        y,
+        epochs=MOST,
+        batch_size=len(a),
+        shuffle=False,
+        callbacks=[near_enough],
+        progress=False,
+    )
     return np.array(path), history.loss
 
 

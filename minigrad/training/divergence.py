@@ -1,15 +1,22 @@
 """Training that went wrong: what overflowed and how large it was, and losses that rose without overflowing."""
 
+from __future__ import annotations
+
 import copy
 import math
 import warnings
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._checks import quiet
 from ..backprop import backprop
-from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
+from ..layers.containers import Sequential, output_shape
+from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
+
+if TYPE_CHECKING:
+    from .run import Run
 
 ROWS = 1024  # samples that are looked at, at most
 KNOWN = (CrossEntropyLoss, BCELoss, BCEWithLogitsLoss, MSELoss)  # losses whose best constant output has a formula
@@ -20,7 +27,7 @@ class DivergenceError(ArithmeticError):
 
 
 @quiet
-def overflow(net, loss, x, y, lr):
+def overflow(net: Sequential, loss: Loss, x: np.ndarray, y: np.ndarray, lr: float | None) -> tuple[str, str]:
     """(where the loss of a batch stopped being finite, what to do about it), in words. lr None: it was not used yet."""
     bp = backprop(net, loss, x, y)
     activations = bp.activations
@@ -45,31 +52,32 @@ def overflow(net, loss, x, y, lr):
 
 
 @quiet
-def constant_loss(loss, y, width):
-    """The loss of the best output that is the same for every sample: the entropy of the targets, or their variance.
+def constant_loss(loss: Loss, y: np.ndarray, shape: tuple[int, ...]) -> float:
+    """The loss of the best output that is the same everywhere: the entropy of the targets, or their variance.
 
-    For a loss of one's own the better of the targets' mean and zeros.
+    shape is that of the output for y, (N, ..., K). For a loss of one's own the better of the targets' mean and zeros.
     """
+    everywhere = tuple(range(y.ndim - 1))  # all samples, all positions
     if type(loss) is CrossEntropyLoss:
-        shares = y.mean(axis=0, dtype=np.float64) if y.ndim > 1 else np.bincount(y) / len(y)
-        return _entropy(shares).sum()
+        shares = y.mean(axis=everywhere, dtype=np.float64) if y.dtype.kind == "f" else np.bincount(y.ravel()) / y.size
+        return float(_entropy(shares).sum())
     if type(loss) in (BCELoss, BCEWithLogitsLoss):
-        shares = y.mean(axis=0, dtype=np.float64)
-        return (_entropy(shares) + _entropy(1 - shares)).mean()
+        shares = y.mean(axis=everywhere, dtype=np.float64)
+        return float((_entropy(shares) + _entropy(1 - shares)).mean())
     if type(loss) is MSELoss:
-        return y.var(axis=0, dtype=np.float64).mean()
-    guesses = [np.zeros((len(y), width), y.dtype if y.dtype.kind == "f" else np.float64)]
-    if y.shape == guesses[0].shape:
-        guesses.append(np.broadcast_to(y.mean(axis=0), y.shape).copy())
+        return float(y.var(axis=everywhere, dtype=np.float64).mean())
+    guesses = [np.zeros(shape, y.dtype if y.dtype.kind == "f" else np.float64)]
+    if y.shape == shape:
+        guesses.append(np.broadcast_to(y.mean(axis=everywhere), y.shape).copy())
     return min(loss(guess, y) for guess in guesses)
 
 
-def _entropy(p):
+def _entropy(p: np.ndarray) -> np.ndarray:
     """-p log p, and 0 for p = 0."""
     return -p * np.log(np.where(p > 0, p, 1))
 
 
-def warn_if_risen(run, resumed):
+def warn_if_risen(run: Run, resumed: bool) -> None:
     """One RuntimeWarning where the loss ended above where it began by more than the best constant output explains.
 
     Said of a rise that is larger than that loss and than the loss at the beginning. resumed: did the run begin before
@@ -84,11 +92,11 @@ def warn_if_risen(run, resumed):
 
 
 @quiet
-def _rise(run, resumed):
+def _rise(run: Run, resumed: bool) -> str:
     """What is to be said of a loss that rose; "" where it did not."""
     net, loss, history, rows = run.net, run.loss, run.history, slice(None, None, -(-len(run.x) // ROWS))
     known, x, y = type(loss) in KNOWN, run.x[rows], run.y[rows]
-    constant = float(constant_loss(loss, run.y, None) if known else constant_loss(loss, y, net(x[:1]).shape[-1]))
+    constant = constant_loss(loss, run.y, ()) if known else constant_loss(loss, y, output_shape(net, x))
     if not history.loss[-1] > 1.1 * constant:
         return ""
     before = copy.deepcopy(net)
@@ -113,12 +121,12 @@ def _rise(run, resumed):
     )
 
 
-def _size(a):
+def _size(a: np.ndarray) -> float:
     """The root of the mean square."""
     return math.sqrt(np.square(a, dtype=np.float64).mean())
 
 
-def _outputs(net, x):
+def _outputs(net: Sequential, x: np.ndarray) -> list[np.ndarray]:
     """The output of each top-level layer."""
     found = []
     for layer in net:

@@ -1,49 +1,59 @@
 """Training: fit() runs the epochs, notices divergence, and can be stopped and resumed."""
 
+from __future__ import annotations
+
 import math
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
-from .._checks import aligned, all_finite, as_batch, finite_rows, generator, instance, one_of, shown, whole_number
+from .._advice import shown
+from .._checks import Rng, aligned, all_finite, as_batch, finite_rows, generator, instance, one_of, whole_number
 from ..backprop import backprop
 from ..files import archive
-from ..layers.containers import in_a_row, modes, predict_width, walk
+from ..layers.containers import Sequential, in_a_row, modes, output_shape, walk
 from ..layers.norm import BatchNorm
 from ..layers.parameters import settle
 from ..losses import Loss
 from .divergence import DivergenceError, overflow, warn_if_risen
 from .fused import obstacle, train_epoch
-from .history import early_stopping, monitor_of
+from .history import History, early_stopping, monitor_of
 from .optimizers import Optimizer
 from .progress import progress as progress_bar
 from .progress import say
 from .run import Run, check_checkpoint
 
+Callback = Callable[[int, Sequential, History], Any]  # (epoch, net, history) -> true to end training
+RunEpoch = Callable[..., tuple[float, int, int, bool]]
+Save = Callable[[], str]
+
 
 def fit(
-    net,
-    loss,
-    opt,
-    x,
-    y,
+    net: Sequential,
+    loss: Loss,
+    opt: Optimizer,
+    x: Any,
+    y: Any,
     *,
-    epochs,
-    batch_size=32,
-    shuffle=True,
-    rng=None,
-    validation=None,
-    callbacks=(),
-    checkpoint=None,
-    every=1,
-    progress=True,
-    engine="auto",
-):
+    epochs: int,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    rng: Rng = None,
+    validation: tuple[Any, Any] | None = None,
+    callbacks: Sequence[Callback] = (),
+    checkpoint: str | os.PathLike[str] | None = None,
+    every: int = 1,
+    progress: bool = True,
+    engine: str = "auto",
+) -> History:
     """Train net in place by mini-batches and return the History.
 
-    x (N, J), y as the loss wants it; validation a pair (x, y). rng shuffles: a seed, a Generator or None. callbacks are
-    called after each epoch as callback(epoch, net, history), epoch counting from 1; a true return value ends training.
-    progress shows a bar on a terminal. engine: "auto", "fused" or "python".
+    x (N, ..., J), y as the loss wants it; validation a pair (x, y). rng shuffles: a seed, a Generator or None.
+    callbacks are called after each epoch as callback(epoch, net, history), epoch counting from 1; a true return value
+    ends training. progress shows a bar on a terminal. engine: "auto", "fused" or "python".
 
     The net trains in training mode. Callbacks see it in eval mode, and fit leaves it so: net(x) is then what one means.
     For a loop of your own call net.train().
@@ -73,7 +83,7 @@ def fit(
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise ValueError(f"validation is a {type(validation).__name__}, expected a pair (x, y)")
         validation = _data(net, loss, validation[0], validation[1], "validation ")
-    _check_batches(net, len(x), batch_size)
+    _check_batches(net, x, batch_size)
     run = Run(net, loss, opt, generator(rng), x, y, validation, batch_size, bool(shuffle))
     changing = any(monitor_of(callback) is None for callback in callbacks)
     save = _nothing if checkpoint is None else _resumed(run, checkpoint, epochs, changing)
@@ -81,7 +91,7 @@ def fit(
     return run.history
 
 
-def _epoch_of(engine, net, loss, opt):
+def _epoch_of(engine: str, net: Sequential, loss: Loss, opt: Optimizer) -> RunEpoch:
     """The function that runs an epoch, the compiled one where it can; ValueError where it cannot and is asked for."""
     problem = obstacle(net, loss, opt) if engine != "python" else ""
     if engine == "fused" and problem:
@@ -89,7 +99,9 @@ def _epoch_of(engine, net, loss, opt):
     return train_epoch if problem is None else _python_epoch
 
 
-def _train(run, epochs, engine, callbacks, save, every, progress):
+def _train(
+    run: Run, epochs: int, engine: str, callbacks: list[Callback], save: Save, every: int, progress: bool
+) -> None:
     """The epochs that are left. Where one fails, everything is put back as after the last whole one."""
     net, opt, history, before = run.net, run.opt, run.history, modes(run.net)
     first = done = len(history)
@@ -103,7 +115,7 @@ def _train(run, epochs, engine, callbacks, save, every, progress):
         for epoch in bar:
             net.train()
             opt.begin_epoch(epoch + 1)
-            run.rates += [opt.lr] if opt.scheduled else []
+            run.rates += [opt.lr] if opt.scheduled and opt.lr is not None else []
             run.asked = not callbacks
             _epoch(run, run_epoch, epoch + 1)
             done = epoch + 1
@@ -133,7 +145,7 @@ def _train(run, epochs, engine, callbacks, save, every, progress):
         warn_if_risen(run, resumed=first > 0)
 
 
-def _ask(run, callbacks):
+def _ask(run: Run, callbacks: list[Callback]) -> None:
     """Call all callbacks after an epoch; they may change the net and end the run."""
     run.net.eval()
     answers = [callback(len(run.history), run.net, run.history) for callback in callbacks]  # all are asked
@@ -142,7 +154,7 @@ def _ask(run, callbacks):
     run.check_callbacks()
 
 
-def _ask_again(run, callbacks):
+def _ask_again(run: Run, callbacks: list[Callback]) -> None:
     """Of a resumed run: call the callbacks that an interruption cut short, or ask whether it still is over."""
     if not run.asked:
         _ask(run, callbacks)
@@ -155,7 +167,7 @@ def _ask_again(run, callbacks):
         run.keep()
 
 
-def _epoch(run, run_epoch, number):
+def _epoch(run: Run, run_epoch: RunEpoch, number: int) -> None:
     """One epoch, into the history and kept. DivergenceError, as after the epoch before, where something overflows."""
     net, loss, opt, x, y, validation = run.net, run.loss, run.opt, run.x, run.y, run.validation
     order = run.rng.permutation(len(x)) if run.shuffle else np.arange(len(x))
@@ -183,7 +195,7 @@ def _epoch(run, run_epoch, number):
             _diverged(run, batch, f"{what}{number}", f"try a smaller lr than {opt.lr:g}")
 
 
-def _diverged(run, batch, what, remedy):
+def _diverged(run: Run, batch: np.ndarray, what: str, remedy: str) -> NoReturn:
     """Put the last snapshot back and raise the DivergenceError that says so."""
     run.restore(run.good)
     run.net.eval()
@@ -195,7 +207,7 @@ def _diverged(run, batch, what, remedy):
     )
 
 
-def _resumed(run, checkpoint, epochs, changed):
+def _resumed(run: Run, checkpoint: str | os.PathLike[str], epochs: int, changed: bool) -> Save:
     """Put back what the checkpoint file holds, if it is there -> a function that writes it, and says where to."""
     path, identity = Path(checkpoint), run.identity()
     if path.exists():
@@ -204,18 +216,18 @@ def _resumed(run, checkpoint, epochs, changed):
         check_checkpoint(path)
     archive.remove_leftovers(path)
 
-    def save():
+    def save() -> str:
         run.save(path, identity, changed)
         return f", saved in {path}"
 
     return save
 
 
-def _nothing():
+def _nothing() -> str:
     return ""
 
 
-def _callables(callbacks, loss, validation):
+def _callables(callbacks: Any, loss: Loss, validation: Any) -> list[Callback]:
     """The callbacks as a list; a TypeError where one cannot be called, ValueError where one would find no numbers."""
     if callable(callbacks):
         raise TypeError("callbacks is a function, expected a list of functions: callbacks=[...]")
@@ -236,14 +248,14 @@ def _callables(callbacks, loss, validation):
     return list(callbacks)
 
 
-def _data(net, loss, x, y, which):
+def _data(net: Sequential, loss: Loss, x: Any, y: Any, which: str) -> tuple[np.ndarray, np.ndarray]:
     """x and y as arrays of the net's type, checked against the net and the loss."""
     given = x, y
     x = as_batch(x, f"{which}x", net.dtype, net.in_features)
     if len(x) == 0:
         raise ValueError(f"{which}x has shape {x.shape}: there are no samples")
     _check_finite(x, given[0], f"{which}x")
-    shape = (len(x), predict_width(net, x))
+    shape = output_shape(net, x)
     try:
         y = loss.targets(y, shape, x.dtype)
     except (TypeError, ValueError) as error:
@@ -254,7 +266,7 @@ def _data(net, loss, x, y, which):
     return tuple(array if array.flags.c_contiguous and array.flags.aligned else aligned(array) for array in (x, y))
 
 
-def _check_finite(array, given, name):
+def _check_finite(array: np.ndarray, given: Any, name: str) -> None:
     """A ValueError for NaN and infinity, and for what became infinite in the net's float type."""
     try:
         finite_rows(array, name)
@@ -264,9 +276,10 @@ def _check_finite(array, given, name):
         raise
 
 
-def _check_batches(net, N, batch_size):
-    """BatchNorm has no statistics of one sample: say so before an epoch is half done."""
-    if min(batch_size, N) == 1 or N % batch_size == 1:
+def _check_batches(net: Sequential, x: np.ndarray, batch_size: int) -> None:
+    """BatchNorm has no statistics of one row: say so before an epoch is half done."""
+    N, P = len(x), math.prod(x.shape[1:-1])
+    if P == 1 and (min(batch_size, N) == 1 or N % batch_size == 1):
         for path, layer in walk(net):
             if isinstance(layer, BatchNorm):
                 fix = "choose another batch_size" if N > 1 else "it needs two samples at least"
@@ -276,7 +289,9 @@ def _check_batches(net, N, batch_size):
                 )
 
 
-def _python_epoch(net, loss, opt, x, y, order, batch_size):
+def _python_epoch(
+    net: Sequential, loss: Loss, opt: Optimizer, x: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int
+) -> tuple[float, int, int, bool]:
     """One epoch, batch by batch -> (sum of the batch losses, right answers, steps taken, all finite?)."""
     total, right = 0.0, 0
     for step, start in enumerate(range(0, len(x), batch_size)):
@@ -290,6 +305,7 @@ def _python_epoch(net, loss, opt, x, y, order, batch_size):
     return total, right, step + 1, True
 
 
-def _share(loss, right, y):
-    """Right answers as a share: of the samples, or of all entries where each is a question of its own."""
-    return right / (len(y) if loss.threshold is None else y.size)
+def _share(loss: Loss, right: int, y: np.ndarray) -> float:
+    """Right answers as a share: of the rows, or of all entries where each is a question of its own."""
+    by_entry = loss.threshold is not None or y.dtype.kind == "i" or y.ndim == 1
+    return right / (y.size if by_entry else math.prod(y.shape[:-1]))

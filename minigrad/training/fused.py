@@ -1,25 +1,26 @@
 """Turns a net into the flat list of operations that the compiled core trains an epoch of in one call."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from ..kernels.backend import core
 from ..layers.activations import ACTIVATIONS, Sigmoid
 from ..layers.containers import Residual, Sequential
 from ..layers.linear import Linear
-from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from .optimizers import SGD, Adam, AdamW, RMSprop
-
-LOSSES = {MSELoss: "mse", BCELoss: "bce", BCEWithLogitsLoss: "bce_with_logits", CrossEntropyLoss: "cross_entropy"}
-KERNELS = {SGD: "SGD", RMSprop: "RMSprop", Adam: "Adam", AdamW: "AdamW"}
+from ..losses import LOSSES, BCELoss, CrossEntropyLoss, Loss
+from .optimizers import OPTIMIZERS, Optimizer, Slots
 
 
-def obstacle(net, loss, opt):
+def obstacle(net: Sequential, loss: Loss, opt: Optimizer) -> str | None:
     """Why the fused epoch cannot train this, in words; None where it can."""
     if not hasattr(core, "train_epoch"):
         return "the compiled core is not in use (see minigrad.show_config())"
-    if type(loss) not in LOSSES:
+    if LOSSES.get(getattr(loss, "kind", "")) is not type(loss):
         return f"{loss!r} is not one of minigrad's own losses"
-    if type(opt) not in KERNELS:
+    if OPTIMIZERS.get(getattr(opt, "kind", "")) is not type(opt):
         return f"{opt!r} is not one of minigrad's own optimizers"
     if type(loss) is BCELoss and type(net[-1]) is not Sigmoid:
         return "BCELoss checks its input, unless the last layer is a Sigmoid"
@@ -33,7 +34,7 @@ def obstacle(net, loss, opt):
     return None
 
 
-def _strange_layer(net, weights):
+def _strange_layer(net: Sequential, weights: list[np.ndarray]) -> str | None:
     """What the fused epoch cannot train, in words; the arrays that it can are added to weights."""
     for layer in net:
         if type(layer) is Linear:
@@ -46,7 +47,7 @@ def _strange_layer(net, weights):
     return None
 
 
-def lower(net, slots, path="", ops=None):
+def lower(net: Sequential, slots: dict[str, Slots], path: str = "", ops: list[Any] | None = None) -> list[Any]:
     """The operations of net, with the arrays that the optimiser keeps for each parameter; see core.train_epoch."""
     ops = [] if ops is None else ops
     for i, layer in enumerate(net):
@@ -67,18 +68,20 @@ def lower(net, slots, path="", ops=None):
     return ops
 
 
-def train_epoch(net, loss, opt, x, y, order, batch_size):
+def train_epoch(
+    net: Sequential, loss: Any, opt: Optimizer, x: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int
+) -> tuple[float, int, int, bool]:
     """One epoch in the compiled core -> (sum of the batch losses, right answers, steps taken, all finite?).
 
     opt must have adopted net, so that it keeps arrays for every parameter.
     """
-    kind = "soft_cross_entropy" if type(loss) is CrossEntropyLoss and y.ndim == 2 else LOSSES[type(loss)]
+    kind = loss.soft_kind if type(loss) is CrossEntropyLoss and y.dtype.kind == "f" else loss.kind
     ops = lower(net, opt.state)
     total, right, steps, finite = core.train_epoch(
         ops,
         kind,
         loss.threshold or 0.0,
-        KERNELS[type(opt)],
+        opt.kind,
         opt.rates,
         opt.steps,
         x,

@@ -1,7 +1,11 @@
 """What a training run looked like, epoch by epoch, and when to stop it."""
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from .._checks import one_of, whole_number
 
@@ -17,19 +21,19 @@ class History:
     The accuracies stay empty for losses that are not of classes.
     """
 
-    loss: list = field(default_factory=list)
-    val_loss: list = field(default_factory=list)
-    accuracy: list = field(default_factory=list)
-    val_accuracy: list = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.loss)
 
-    def entries(self):
+    def entries(self) -> dict[str, list[float]]:
         """{name: list}: the four above, and nothing that was put here besides."""
         return {name: getattr(self, name) for name in MONITORS}
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Any:
         """Loss against epoch, on a matplotlib Axes (a new one if None); returns the Axes. Needs matplotlib."""
         if ax is None:
             import matplotlib.pyplot as plt
@@ -44,7 +48,7 @@ class History:
         return ax
 
 
-def early_stopping(patience, monitor="val_loss"):
+def early_stopping(patience: int, monitor: str = "val_loss") -> Callable[[int, Any, History], bool]:
     """A callback for fit that ends the run after `patience` epochs (1 or more) without a new best.
 
         mg.fit(net, loss, opt, x, y, epochs=500, validation=(x_val, y_val), callbacks=[mg.early_stopping(10)])
@@ -57,7 +61,7 @@ def early_stopping(patience, monitor="val_loss"):
     return functools.partial(_out_of_patience, patience=patience, monitor=one_of(monitor, "monitor", MONITORS))
 
 
-def _out_of_patience(epoch, net, history, *, patience, monitor):
+def _out_of_patience(epoch: int, net: Any, history: History, *, patience: int, monitor: str) -> bool:
     values = getattr(history, monitor)
     best, at = None, 0
     for i, value in enumerate(values):
@@ -67,8 +71,8 @@ def _out_of_patience(epoch, net, history, *, patience, monitor):
     return len(values) - 1 - at >= patience
 
 
-def monitor_of(callback):
+def monitor_of(callback: Any) -> str | None:
     """The entry of History that an early_stopping reads; None for any other callback."""
     if isinstance(callback, functools.partial) and callback.func is _out_of_patience:
-        return callback.keywords["monitor"]
+        return str(callback.keywords["monitor"])
     return None

@@ -4,15 +4,24 @@ Every rule works on each weight alone, and all but the weight decay on the gradi
 means) is kept by parameter name, in .state, so an optimiser belongs to one net: the first one that it takes a step on.
 """
 
+from __future__ import annotations
+
 import inspect
 import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
-from .._checks import as_float, instance, real_number, shown, usable
+from .._advice import shown
+from .._checks import as_float, instance, kinds_of, real_number, usable
+from ..backprop import Backprop
 from ..kernels.backend import core
 from ..layers.base import Layer
 from ..layers.parameters import usable_parameters
+
+Rate = float | Callable[[int], float]
+Slots = tuple[np.ndarray, ...]
 
 
 class Optimizer:
@@ -27,59 +36,61 @@ class Optimizer:
     it for the steps that follow: until the next epoch where lr is a function.
     """
 
-    def __init__(self, lr, weight_decay):
+    kind = ""  # the name of the kernel, in both cores
+
+    def __init__(self, lr: Rate, weight_decay: float) -> None:
         self._first_lr = lr if callable(lr) else _rate(lr, "lr")  # what the constructor got
-        self._lr = None if callable(lr) else self._first_lr
-        self._net = None  # a weak reference to the net that the steps were taken on
+        self._lr = None if callable(lr) else _rate(lr, "lr")
+        self._net: weakref.ref[Layer] | None = None  # a weak reference to the net that the steps were taken on
         self.weight_decay = real_number(weight_decay, "weight_decay", 0)
         self.steps = 0
-        self.state = {}  # parameter name -> tuple of arrays, one per slot
+        self.state: dict[str, Slots] = {}  # parameter name -> tuple of arrays, one per slot
 
     @property
-    def lr(self):
+    def lr(self) -> float | None:
         """The current learning rate, a number; None where it is a function that was not called yet."""
         return self._lr
 
     @lr.setter
-    def lr(self, value):
+    def lr(self, value: float) -> None:
         self._lr, self._lr_expired = _rate(value, "lr"), False
 
     _lr_expired = False  # is lr a function's number of an epoch that is over?
 
     @property
-    def scheduled(self):
+    def scheduled(self) -> bool:
         """Is lr a function of the epoch?"""
         return callable(self._first_lr)
 
-    def scheduled_lr(self, epoch):
+    def scheduled_lr(self, epoch: int) -> float:
         """What the function lr gives for an epoch; a ValueError or TypeError where that is no learning rate."""
         try:
-            value = self._first_lr(epoch)
+            value = self._first_lr(epoch)  # type: ignore[operator]
         except TypeError as error:
             error.add_note("lr is called with the number of the epoch: lr=lambda epoch: ...")
             raise
         return _rate(value, f"lr({epoch})")
 
-    def begin_epoch(self, epoch):
+    def begin_epoch(self, epoch: int) -> None:
         """Take the learning rate of an epoch, 1, 2, ..., where lr is a function."""
         if self.scheduled:
             self.lr = self.scheduled_lr(epoch)
 
-    def end_fit(self):
+    def end_fit(self) -> None:
         """From here on nobody calls the function lr."""
         self._lr_expired = self.scheduled
 
     @property
-    def slots(self):
+    def slots(self) -> tuple[str, ...]:
         """The names of the arrays kept for each parameter."""
         return ()
 
     @property
-    def rates(self):
+    def rates(self) -> tuple[Any, ...]:
         """The numbers that its kernel takes, in their order."""
         return ()
 
-    def step(self, net, bp):
+    def step(self, net: Layer, bp: Backprop | dict[str, Any]) -> None:
         """Change the weights of net, in place, by the gradients of a Backprop (or by such a dict).
 
         ValueError, TypeError or KeyError, before anything changes, where the gradients, the weights or this optimiser
@@ -105,7 +116,7 @@ class Optimizer:
         for name, gradient in gradients.items():
             self.update(parameters[name], gradient, self.state.get(name, ()))
 
-    def check_net(self, net):
+    def check_net(self, net: Layer) -> None:
         """A ValueError where the steps so far were taken on another net."""
         instance(net, Layer, "net")
         if self.steps and self._net is not None and self._net() is not net:
@@ -113,7 +124,7 @@ class Optimizer:
             fix = f"make a new {type(self).__name__} for this net"
             raise ValueError(f"opt has taken {self.steps} steps {kept} another net; {fix}")
 
-    def adopt(self, net, names=None):
+    def adopt(self, net: Layer, names: Iterable[str] | None = None) -> None:
         """From here on this optimiser is net's, and keeps arrays for the parameters of these names (None: for all)."""
         self.check_net(net)
         kept = {}
@@ -123,11 +134,11 @@ class Optimizer:
         self._net = weakref.ref(net)
         self.state |= kept
 
-    def put_back(self, steps, lr, state):
+    def put_back(self, steps: int, lr: float | None, state: dict[str, Slots]) -> None:
         """Be as after so many steps."""
         self.steps, self._lr, self.state = steps, lr, state
 
-    def slots_of(self, name, weight):
+    def slots_of(self, name: str, weight: np.ndarray) -> Slots:
         """The arrays kept for a parameter, fit to be written to; zero at first. A ValueError where they do not fit."""
         kept = self.state.get(name)
         if kept is None:
@@ -143,11 +154,11 @@ class Optimizer:
         named = zip(self.slots, kept, strict=True)
         return tuple(usable(array, f"the {slot} of {name!r} in opt.state", weight.dtype) for slot, array in named)
 
-    def update(self, weight, gradient, slots):
+    def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
         """One step on one parameter, in place."""
         raise NotImplementedError(f"{type(self).__name__}.update")
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         """The constructor's arguments: lr as it was given, not as it is now."""
         known = inspect.signature(type(self)).parameters
         open_ended = any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in known.values())
@@ -157,10 +168,10 @@ class Optimizer:
             if name in known or (open_ended and name not in ("steps", "state") and not name.startswith("_"))
         }
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_net": None}  # a copy may be another net's: of the copy of this net, for one
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         config = self.config() | ({"lr": _Word("<function of the epoch>")} if self.scheduled else {})
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in config.items())})"
 
@@ -172,14 +183,16 @@ class _Word(str):
     __repr__ = str.__str__
 
 
-def _rate(value, name):
+def _rate(value: Any, name: str) -> float:
     return real_number(value, name, 0, open_low=True)
 
 
 class SGD(Optimizer):
     """v = momentum v + g; w -= lr v, with Nesterov w -= lr (g + momentum v); g includes weight_decay w."""
 
-    def __init__(self, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
+    kind = "sgd"
+
+    def __init__(self, lr: Rate, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay)
         self.momentum = real_number(momentum, "momentum", 0, 1, open_high=True)
         self.nesterov = bool(nesterov)
@@ -187,44 +200,53 @@ class SGD(Optimizer):
             raise ValueError("nesterov needs a momentum above 0")
 
     @property
-    def slots(self):
+    def slots(self) -> tuple[str, ...]:
         return ("velocity",) if self.momentum else ()
 
-    def update(self, weight, gradient, slots):
+    def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
         velocity = slots[0] if slots else None
         core.sgd(weight, gradient, velocity, *self.rates)
 
     @property
-    def rates(self):
+    def rates(self) -> tuple[Any, ...]:
         return self.lr, self.momentum, self.nesterov, self.weight_decay
 
 
 class RMSprop(Optimizer):
     """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps). Tieleman and Hinton 2012."""
 
-    def __init__(self, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=0.0):
+    kind = "rmsprop"
+
+    def __init__(self, lr: Rate = 0.01, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay)
         self.alpha = real_number(alpha, "alpha", 0, 1, open_high=True)
         self.eps = real_number(eps, "eps", 0, open_low=True)
 
-    def update(self, weight, gradient, slots):
+    def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
         core.rmsprop(weight, gradient, slots[0], *self.rates)
 
     @property
-    def slots(self):
+    def slots(self) -> tuple[str, ...]:
         return ("square",)
 
     @property
-    def rates(self):
+    def rates(self) -> tuple[Any, ...]:
         return self.lr, self.alpha, self.eps, self.weight_decay
 
 
 class Adam(Optimizer):
     """m, v: running means of g and g^2; w -= lr m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps). Kingma and Ba 2015."""
 
-    decoupled = False  # is the weight decay taken off the weight itself, rather than added to g?
+    kind = "adam"
+    decoupled = False  # the weight decay is taken off the weight itself, rather than added to g
 
-    def __init__(self, lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    def __init__(
+        self,
+        lr: Rate = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
         super().__init__(lr, weight_decay)
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise TypeError(f"betas must be a pair of numbers, not {shown(betas)}")
@@ -235,22 +257,34 @@ class Adam(Optimizer):
         )
         self.eps = real_number(eps, "eps", 0, open_low=True)
 
-    def update(self, weight, gradient, slots):
-        core.adam(weight, gradient, *slots, self.steps, *self.rates, self.decoupled)
+    def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
+        mean, square = slots
+        core.adam(weight, gradient, mean, square, self.steps, *self.rates, self.decoupled)  # type: ignore[call-arg]
 
     @property
-    def slots(self):
+    def slots(self) -> tuple[str, ...]:
         return "mean", "square"
 
     @property
-    def rates(self):
+    def rates(self) -> tuple[Any, ...]:
         return self.lr, *self.betas, self.eps, self.weight_decay
 
 
 class AdamW(Adam):
     """Adam with the weight decay taken off the weight itself: w *= 1 - lr weight_decay. Loshchilov and Hutter 2019."""
 
+    kind = "adamw"
     decoupled = True
 
-    def __init__(self, lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+    def __init__(
+        self,
+        lr: Rate = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
         super().__init__(lr, betas, eps, weight_decay)
+
+
+# kind -> class: derived, so that to write the class is all. One without a kernel is an ImportError.
+OPTIMIZERS: dict[str, type[Optimizer]] = kinds_of(Optimizer, core.OPTIMIZERS)

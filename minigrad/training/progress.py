@@ -3,11 +3,15 @@
 Neither may end the work: stderr can be missing (pythonw, a daemon), closed, or a stand-in that knows little.
 """
 
+from __future__ import annotations
+
 import contextlib
 import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 
-def progress(items, label, wanted=True):
+def progress(items: Iterable[Any], label: str, wanted: bool = True) -> Any:
     """Iterate over items, with a bar on a terminal or in a notebook once it takes longer than half a second."""
     notebook = wanted and _in_notebook()
     if notebook or (wanted and _on_terminal()):
@@ -22,7 +26,7 @@ def progress(items, label, wanted=True):
     return _Quiet(items)
 
 
-def say(text):
+def say(text: str) -> None:
     """Print text on stderr; where there is none, or it takes nothing, the text is lost and nothing else."""
     stream = sys.stderr  # None would mean stdout to print
     if stream is None:
@@ -34,14 +38,14 @@ def say(text):
             print(str(text).encode("ascii", "backslashreplace").decode(), file=stream, flush=True)
 
 
-def _on_terminal():
+def _on_terminal() -> bool:
     try:
         return bool(sys.stderr.isatty())
     except Exception:  # None, closed, or without isatty
         return False
 
 
-def _in_notebook():
+def _in_notebook() -> bool:
     """Is this the process of a Jupyter kernel? Its stderr is no terminal, yet somebody looks at it."""
     try:
         return "IPKernelApp" in sys.modules["IPython"].get_ipython().config
@@ -50,11 +54,11 @@ def _in_notebook():
 
 
 class _Quiet:
-    def __init__(self, items):
+    def __init__(self, items: Iterable[Any]) -> None:
         self.items = items
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.items)
 
-    def set_postfix_str(self, text, refresh=False):
+    def set_postfix_str(self, text: str, refresh: bool = False) -> None:
         """A note beside the bar."""

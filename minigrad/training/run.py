@@ -1,12 +1,17 @@
 """The state of a training run: all that changes while fit runs, copied, put back, written and read."""
 
+from __future__ import annotations
+
 import hashlib
 import inspect
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .._checks import all_finite, real_number, shown, whole_number
+from .._advice import shown
+from .._checks import all_finite, real_number, whole_number
 from ..files import archive
 from ..layers.base import Layer
 from ..layers.containers import Sequential
@@ -17,6 +22,8 @@ from .optimizers import Optimizer
 
 RUN_FORMAT = "minigrad run 2"
 OLDER_FORMAT = "minigrad run 1"  # without the learning rate of now, the settings, and whether a callback ended the run
+
+Snapshot = dict[str, Any]
 
 
 @dataclass
@@ -29,36 +36,37 @@ class Run:
     rng: np.random.Generator
     x: np.ndarray
     y: np.ndarray
-    validation: tuple | None
+    validation: tuple[np.ndarray, np.ndarray] | None
     batch_size: int
     shuffle: bool
     history: History = field(default_factory=History)
-    rates: list = field(default_factory=list)  # what lr gave for each epoch, where it is a function
+    rates: list[float] = field(default_factory=list)  # what lr gave for each epoch, where it is a function
     ended: bool = False  # by a callback
     asked: bool = True  # have the callbacks of the last epoch been called?
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.drawing, self.layout = generators(self.net), containers(self.net)
 
     # ---- copies ------------------------------------------------------------------------------------------
 
-    def generators(self):
+    def generators(self) -> list[np.random.Generator]:
         """The random generators in play: fit's own, then those of Dropout and of layers of one's own."""
         return [self.rng, *self.drawing]
 
-    def arrays(self):
+    def arrays(self) -> dict[str, np.ndarray]:
         """Every array that changes, by its name in a file."""
         found = {f"net.{name}": array for name, array in self.net.state().items()}
         for name in self.net.parameters() if self.opt.slots else ():
             found |= {f"state.{i}.{name}": array for i, array in enumerate(self.opt.state.get(name, ()))}
         return found
 
-    def begin(self):
+    def begin(self) -> None:
         """Take the first snapshot; .start is the state of the net before the first epoch of this call."""
-        self.good, self.spare = self.snapshot(), None
-        self.start = self.good["arrays"]
+        self.good: Snapshot = self.snapshot()
+        self.spare: Snapshot | None = None
+        self.start: dict[str, np.ndarray] = self.good["arrays"]
 
-    def keep(self):
+    def keep(self) -> str:
         """Take a snapshot of now as the state to go back to. Memory that is no longer needed is used again.
 
         Returns the name of a weight that is not finite, and then keeps the state that there was; "" where all are.
@@ -70,7 +78,7 @@ class Run:
         self.good, self.spare = now, None if self.good["arrays"] is self.start else self.good
         return ""
 
-    def snapshot(self, spare=None):
+    def snapshot(self, spare: Snapshot | None = None) -> Snapshot:
         """A copy of all that changes; spare: one that is no longer needed, whose memory is used again."""
         arrays = self.arrays()
         if spare is not None and spare["arrays"].keys() == arrays.keys():
@@ -89,14 +97,14 @@ class Run:
             "asked": self.asked,
         }
 
-    def restore(self, kept):
+    def restore(self, kept: Snapshot) -> None:
         """Put a snapshot back."""
         for container, layers in self.layout:
             container.layers = list(layers)
         arrays, slots = kept["arrays"], range(len(self.opt.slots))
         put_back(self.net, {n.removeprefix("net."): array for n, array in arrays.items() if n.startswith("net.")})
-        names = self.net.parameters() if slots and kept["steps"] else ()
-        names = [n for n in names if all(f"state.{i}.{n}" in arrays for i in slots)]
+        trained = self.net.parameters() if slots and kept["steps"] else ()
+        names = [n for n in trained if all(f"state.{i}.{n}" in arrays for i in slots)]
         state = {name: tuple(arrays[f"state.{i}.{name}"].copy() for i in slots) for name in names}
         self.opt.put_back(kept["steps"], kept["lr"], state)
         for rng, state in zip(self.generators(), kept["rng"], strict=True):
@@ -105,7 +113,7 @@ class Run:
             del values[kept["epochs"] :]
         self.ended, self.asked = kept["ended"], kept["asked"]
 
-    def check_callbacks(self):
+    def check_callbacks(self) -> None:
         """Keep what the callbacks made of the run; a ValueError where it cannot go on with that."""
         settle(self.net)
         self.opt.adopt(self.net)  # with arrays for every parameter, as the next step would have them
@@ -122,9 +130,10 @@ class Run:
 
     # ---- files -------------------------------------------------------------------------------------------
 
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
         """What a checkpoint belongs to: it is refused where any of this is different."""
-        return {
+        positions = {"positions": list(self.x.shape[1:-1])} if self.x.ndim > 2 else {}
+        return positions | {
             "net": repr(self.net),
             "loss": repr(self.loss),
             "optimizer": repr(self.opt),
@@ -136,7 +145,7 @@ class Run:
             "rng": [rng.bit_generator.state["bit_generator"] for rng in self.generators()],  # their kinds
         }
 
-    def settings(self):
+    def settings(self) -> dict[str, str]:
         """{place: value} of what the constructors of the loss and the layers were given and keep: a layer's p, say."""
         found = {}
         for place, part in [("loss", self.loss), *((f"net.{path}", layer) for path, layer in tree(self.net))]:
@@ -147,7 +156,7 @@ class Run:
                     found[f"{place}.{name}"] = text
         return found
 
-    def save(self, path, identity, changed=False):
+    def save(self, path: Path, identity: dict[str, Any], changed: bool = False) -> None:
         """Write the last snapshot to a file. changed: may a callback have changed the run since identity was taken?"""
         for name, now in (self.identity() if changed else {}).items():
             if now != identity[name]:
@@ -161,11 +170,12 @@ class Run:
         text["history"] = {name: values[: kept["epochs"]] for name, values in self.history.entries().items()}
         archive.write_archive(path, text, kept["arrays"])
 
-    def resume(self, path, identity, epochs):
+    def resume(self, path: Path, identity: dict[str, Any], epochs: int) -> None:
         """Read a snapshot of this very run and put it back; ValueError where it is of another, or damaged."""
         text, arrays = archive.read_archive(path, RUN_FORMAT, OLDER_FORMAT)
         theirs = text["identity"] if isinstance(text.get("identity"), dict) else {}
-        for name, value in identity.items():
+        for name in {**identity, **theirs}:
+            value = identity.get(name)
             if theirs.get(name) != value and (name in theirs or text["format"] == RUN_FORMAT):
                 raise ValueError(
                     f"checkpoint {path} belongs to a run with another {name}: it has "
@@ -183,7 +193,7 @@ class Run:
             self.restore(before)
             raise
 
-    def check_resumed(self, path, epochs):
+    def check_resumed(self, path: Path, epochs: int) -> None:
         """ValueError where what was resumed is longer than what was asked for, or had another function lr.
 
         OSError where there are epochs left and path could not be written after them.
@@ -203,7 +213,7 @@ class Run:
                     f"{epoch}, this one gives {now!r}"
                 )
 
-    def take(self, text, arrays):
+    def take(self, text: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Put back what a file holds; an error, perhaps halfway, where it does not fit."""
         steps, epochs = whole_number(text["steps"], "steps", 0), whole_number(text["epochs"], "epochs", 0)
         mine = {f"net.{name}": array for name, array in self.net.state().items()}
@@ -232,7 +242,7 @@ class Run:
         self.opt.adopt(self.net)
 
 
-def check_checkpoint(path):
+def check_checkpoint(path: Path) -> None:
     """An OSError, before any work, where the file could not be written."""
     try:
         archive.check_target(path)
@@ -240,12 +250,12 @@ def check_checkpoint(path):
         raise OSError(error.errno, f"checkpoint: {error.strerror}", str(path)) from None
 
 
-def containers(net):
+def containers(net: Layer) -> list[tuple[Sequential, list[Layer]]]:
     """[(layer, the layers in it), ...] of those that hold others in a list."""
     return [(layer, list(layer.layers)) for _, layer in tree(net) if isinstance(layer, Sequential)]
 
 
-def _in_text(value):
+def _in_text(value: Any) -> str | None:
     """A number, text or array, or a collection of them, as text that is the same in every process; else None."""
     if isinstance(value, np.ndarray):
         return None if value.dtype.hasobject else _digest(value)
@@ -257,7 +267,7 @@ def _in_text(value):
     return repr(value) if isinstance(value, bool | int | float | complex | str | bytes | None) else None
 
 
-def _digest(*arrays):
+def _digest(*arrays: np.ndarray) -> str:
     """A hash of the bytes of contiguous arrays."""
     digest = hashlib.sha256()
     for array in arrays:
@@ -265,7 +275,7 @@ def _digest(*arrays):
     return digest.hexdigest()
 
 
-def _difference(first, second, between=" to "):
+def _difference(first: Any, second: Any, between: str = " to ") -> str:
     """Both in words; of dicts, only the entries in which they differ."""
     if isinstance(first, dict) and isinstance(second, dict):
         names = [n for n in {**first, **second} if first.get(n) != second.get(n)]

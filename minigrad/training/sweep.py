@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from .._checks import shown
+from .._advice import shown
 from .progress import progress as progress_bar
 
 if TYPE_CHECKING:  # it takes longer to import than a small net to train
@@ -41,7 +41,7 @@ def sweep(
             with _noted(config):
                 results.append(job(config))
         return results
-    futures: list[Future] = []
+    futures: list[Future[Any]] = []
     done: SimpleQueue[int] = SimpleQueue()  # the places of the jobs in the order in which they end
     try:
         for i, config in enumerate(configs):
@@ -58,12 +58,12 @@ def sweep(
             future.cancel()
 
 
-def _report(done, i, _):
+def _report(done: SimpleQueue[int], i: int, _: Any) -> None:
     done.put(i)
 
 
 @contextlib.contextmanager
-def _noted(config):
+def _noted(config: Any) -> Iterator[None]:
     """Adds to an error which config it belongs to."""
     try:
         yield
@@ -73,7 +73,7 @@ def _noted(config):
         raise
 
 
-def _perhaps(error):
+def _perhaps(error: BaseException) -> str:
     """A worker that dies takes all jobs of its pool with it, and nobody knows whose fault it was."""
     from concurrent.futures import BrokenExecutor
 

@@ -21,6 +21,7 @@ RMSprop, by decay with lr wd > 1, by decay of the weights alone, by moving input
 """
 
 import contextlib
+import copy
 
 import numpy as np
 import pytest
@@ -181,7 +182,7 @@ def test_converse_momentum_beyond_its_limit_wakes_it(row, beta, times, nesterov)
 )
 def test_figures_who_wakes_it(optimizer, expected):
     """The limit of lr wd for momentum .9 is .00263."""
-    assert woken(optimizer, 1000)[0] == expected
+    assert woken(copy.deepcopy(optimizer), 1000)[0] == expected
 
 
 def test_converse_adam_turns_the_row():

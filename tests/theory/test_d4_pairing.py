@@ -17,6 +17,7 @@ Converse. Adam, RMSprop and weight decay are found to move the column sums. A pa
 hidden layers: their delta vanishes at the same rate (D3).
 """
 
+import copy
 import math
 
 import numpy as np
@@ -161,7 +162,7 @@ def test_column_sums_are_conserved_by_gd_and_momentum(problem, momentum, nestero
 @pytest.mark.parametrize("optimizer", [mg.Adam(0.05), mg.RMSprop(0.05), mg.SGD(0.3, weight_decay=0.1)], ids=repr)
 def test_converse_others_move_them(optimizer, rng):
     problem = mg.mlp([3, 4, 3], "sigmoid", rng=1), rng.standard_normal((20, 3)), rng.integers(0, 3, 20)
-    assert moved(problem, optimizer) > 1e-2
+    assert moved(problem, copy.deepcopy(optimizer)) > 1e-2
 
 
 def test_converse_hidden_layers_vanish_all_the_same():
