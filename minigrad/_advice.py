@@ -15,7 +15,7 @@ FAMILIAR = ("builtins", "numpy", "minigrad")  # packages whose classes are named
 ROLES = {"Optimizer": "optimizer", "_Loss": "loss", "Module": "model", "Model": "model", "BaseEstimator": "model"}
 
 
-def shown(value):
+def shown(value: object) -> str:
     """repr for a message, cut after 200 characters; text also for an int of more digits than Python writes."""
     try:
         text = repr(value)

@@ -4,8 +4,8 @@ import difflib
 import functools
 import math
 import numbers
-from collections.abc import Collection, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -13,15 +13,16 @@ from ._advice import FLOAT_LINES, advised, array_lines, described, described_arr
 
 Rng = int | np.random.Generator | None  # a seed, a generator, or None for fresh randomness
 T = TypeVar("T")
+Parameters = ParamSpec("Parameters")
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 MOST = 2**48  # beyond any array's length, and any loop that ends
 
 
-def quiet(function):
+def quiet(function: Callable[Parameters, T]) -> Callable[Parameters, T]:
     """The function, run with all floating-point warnings off; the caller's np.errstate stays as it is."""
 
     @functools.wraps(function)
-    def run(*args, **kwargs):
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> T:
         with np.errstate(all="ignore"):
             return function(*args, **kwargs)
 
@@ -40,7 +41,7 @@ def float_type(dtype):
     raise ValueError(f"dtype must be float32 or float64, not {shown(dtype)}{fix}")
 
 
-def instance(value, kind, name):
+def instance(value: Any, kind: type[T], name: str) -> T:
     """value itself if it is one of that class."""
     if not isinstance(value, kind):
         raise TypeError(f"{name} is {unlike(value, kind, name)}")
@@ -96,7 +97,7 @@ def _misfit(rows, name):
     return ValueError(f"{name} is a list that NumPy can make no array of")
 
 
-def as_float(array, name, dtype=None):
+def as_float(array: Any, name: str, dtype: Any = None) -> np.ndarray:
     """The argument as a float array: integers and the other float width are converted, anything else is refused.
 
     dtype None keeps float32 and float64 as they are and makes integers float64.
@@ -141,7 +142,7 @@ def _no_number(array):
     return ""
 
 
-def as_batch(array, name, dtype=None, width=None):
+def as_batch(array: Any, name: str, dtype: Any = None, width: int | None = None) -> np.ndarray:
     """A float array (N, ..., width): the sample first, features last, positions between them where there are any."""
     given, array = array, as_float(array, name, dtype)
     if array.ndim >= 2 and width in (None, array.shape[-1]):
@@ -203,17 +204,18 @@ def finite_rows(array, name):
         raise ValueError(f"{name} holds NaN or infinity, first in row {int(np.argmin(good))}")
 
 
-def whole_number(value, name, least, most=MOST):
+def whole_number(value: Any, name: str, least: float, most: float = MOST) -> int:
     """An int from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         error = TypeError(f"{name} must be a whole number, not {shown(value)}")
         lines = () if isinstance(value, bool) else ["int({a})"]
         raise advised(error, lines, name, value, lambda made: _equal(made, value))
-    if value < least:
+    number = int(value)
+    if number < least:
         raise ValueError(f"{name} is {shown(value)}, expected at least {least}")
-    if value > most:
+    if number > most:
         raise ValueError(f"{name} is {shown(value)}, expected at most {most}")
-    return int(value)
+    return number
 
 
 def _equal(made, value):
@@ -222,7 +224,14 @@ def _equal(made, value):
         raise ValueError(f"{made!r} is another number")
 
 
-def real_number(value, name, low=-math.inf, high=math.inf, open_low=False, open_high=False):
+def real_number(
+    value: Any,
+    name: str,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> float:
     """A finite float in the given interval."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         error = TypeError(f"{name} must be a number, not {shown(value)}")
@@ -249,7 +258,7 @@ def one_of(value, name, known):
     return value
 
 
-def generator(rng):
+def generator(rng: Rng) -> np.random.Generator:
     """rng: a seed, a numpy.random.Generator, or None for fresh randomness."""
     if rng is not None and not isinstance(rng, np.random.Generator):
         if isinstance(rng, bool) or not isinstance(rng, numbers.Integral):

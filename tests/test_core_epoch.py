@@ -49,7 +49,7 @@ def step_by_step(core, net, kinds, loss, x, y, order, batch_size):
 def fused(compiled, net, kinds, loss, x, y, order, batch_size):
     layers = [[("linear", *pair, (), ()), (kind, 0.0)] for pair, kind in zip(net, kinds, strict=True)]
     ops = [*layers[0], ("fork", 5), *layers[1], ("join", 2), *layers[2]]
-    return compiled.train_epoch(ops, loss, 0.5, "SGD", (LR, 0.0, 0.0, 0.0), 3, x, y, order, batch_size)
+    return compiled.train_epoch(ops, loss, 0.5, "sgd", (LR, 0.0, 0.0, 0.0), 3, x, y, order, batch_size)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -89,14 +89,14 @@ def test_right_answers_are_counted_at_every_position(compiled, loss):
     y = y.astype(np.int64) if loss == "cross_entropy" else y
     output = 1 / (1 + np.exp(-x)) if loss == "bce" else x
     ops = [("linear", weight, None, (), ()), *[("sigmoid", 0.0)] * (loss == "bce")]
-    right = compiled.train_epoch(ops, loss, 0.5, "SGD", (1e-300, 0.0, 0.0, 0.0), 0, x, y, np.arange(2), 2)[1]
+    right = compiled.train_epoch(ops, loss, 0.5, "sgd", (1e-300, 0.0, 0.0, 0.0), 0, x, y, np.arange(2), 2)[1]
     of_entries = ((output > 0.5) == (y > 0.5)).sum() if "bce" in loss else 0
     assert right == {"mse": 0, "cross_entropy": 5, "soft_cross_entropy": 5}.get(loss, of_entries)
 
 
 X = np.ones((4, 3, 2))
 GOOD = {
-    "ops": [("linear", np.ones((3, 2)), np.ones(3), (), ())], "loss": "mse", "threshold": 0.0, "optimizer": "SGD",
+    "ops": [("linear", np.ones((3, 2)), np.ones(3), (), ())], "loss": "mse", "threshold": 0.0, "optimizer": "sgd",
     "rates": (0.0, 0.0, 0.0, 0.0), "steps": 0, "x": X, "y": np.ones((4, 3, 3)), "order": np.arange(4), "batch_size": 2,
 }  # fmt: skip
 CLASSES = {"loss": "cross_entropy"}

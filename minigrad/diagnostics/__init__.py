@@ -1,4 +1,8 @@
-"""Measuring instruments: what can be read off delta and a, of any net, without hidden state."""
+"""Measuring instruments: what can be read off delta and a, of any net, without hidden state.
+
+delta (N, ..., K) and a (N, ..., J) may have positions. Each instrument says what it counts: samples, whose gradients
+are summed over their positions; positions; or rows, which are all positions of all samples.
+"""
 
 from .conditioning import (
     GramSigns,

@@ -1,6 +1,6 @@
 """Depth: how much of delta is left after each layer, and what a very wide net with random weights would leave.
 
-Index legend: n sample (N), k neuron (K), l layer (L).
+Index legend: n sample (N), p position (P), k neuron (K), l layer (L).
 """
 
 import math
@@ -20,29 +20,32 @@ class Attenuation(NamedTuple):
     """What is left of delta = dc/dz at each layer with a weight, in forward order.
 
     paths     the L layer paths
-    norms     (L,) the root of the mean over the samples of |delta_n|^2
-    averaged  (L,) |mean of delta_n|, the norm of the bias's gradient: Nielsen's "speed of learning"
+    norms     (L,) the root of the mean over the samples of |delta_n|^2, the squares added up over positions and neurons
+    averaged  (L,) |mean of the delta_n summed over positions|, the norm of the bias's gradient: Nielsen's "speed of
+              learning"
     decades   (L-1,) log10(norms[l] / norms[l+1]): decades of delta lost (negative) or won on the way down
     """
 
-    paths: list
+    paths: list[str]
     norms: np.ndarray
     averaged: np.ndarray
     decades: np.ndarray
 
 
 @quiet
-def attenuation(bp):
+def attenuation(bp: Backprop) -> Attenuation:
     """Norms of delta per layer, and decades per layer: Attenuation. bp: what mg.backprop returned.
 
-    Unit of the norms: that of the loss. A bound for sigmoid layers is |delta^1| <= |delta^L| 4^-(L-1) prod
-    |W^l|_2, over l = 2..L; the rate to expect is `mean_field_rate` (theorem D3). A delta of 0 gives -inf, inf
-    or nan decades.
+    The norms are of samples, all positions of one together: |dc_n/dz|, so that layers with different numbers of
+    positions can be compared. Unit: that of the loss. A bound for sigmoid layers is |delta^1| <= |delta^L| 4^-(L-1)
+    prod |W^l|_2, over l = 2..L; the rate to expect is `mean_field_rate` (theorem D3). A delta of 0 gives -inf, inf or
+    nan decades.
     """
     instance(bp, Backprop, "bp")
     deltas = [np.asarray(g.delta, np.float64) for g in bp.gradients.values()]
     norms = np.array([np.linalg.norm(delta) / math.sqrt(len(delta)) for delta in deltas])
-    averaged = np.array([np.linalg.norm(delta.mean(axis=0)) for delta in deltas])
+    totals = [delta.sum(axis=tuple(range(1, delta.ndim - 1))) for delta in deltas]  # over positions, (N, K)
+    averaged = np.array([np.linalg.norm(total.mean(axis=0)) for total in totals])
     decades = np.log10(norms[:-1]) - np.log10(norms[1:])
     return Attenuation(list(bp.gradients), norms, averaged, decades)
 
@@ -67,7 +70,7 @@ class MeanField(NamedTuple):
 
 
 @quiet
-def mean_field_rate(activation, gain, bias_std=0.0, q0=1.0):
+def mean_field_rate(activation: str | Activation, gain: float, bias_std: float = 0.0, q0: float = 1.0) -> MeanField:
     """What a very wide random net does to delta: MeanField.
 
     activation: a name or an Activation; weights N(0, gain^2 / fan-in), biases N(0, bias_std^2).
@@ -77,18 +80,16 @@ def mean_field_rate(activation, gain, bias_std=0.0, q0=1.0):
     and 2, and q0 decides which; for the other activations here it does not matter. chi < 1: delta vanishes with
     depth; chi > 1: it explodes. Source: Poole et al. 2016, Schoenholz et al. 2017; theorem D3.
     """
-    if isinstance(activation, str):
-        activation = activation_named(activation)
-    instance(activation, Activation, "activation")
+    f = instance(activation_named(activation) if isinstance(activation, str) else activation, Activation, "activation")
     gain, bias_std = real_number(gain, "gain", 0, 1e100, open_low=True), real_number(bias_std, "bias_std", 0, 1e100)
-    q = _fixed_point(activation, gain, bias_std, real_number(q0, "q0", 0, _HUGE, open_low=True))
-    chi = gain**2 * float(_WEIGHTS @ np.square(activation.slope(math.sqrt(q) * _POINTS)))
+    q = _fixed_point(f, gain, bias_std, real_number(q0, "q0", 0, _HUGE, open_low=True))
+    chi = gain**2 * float(_WEIGHTS @ np.square(f.slope(math.sqrt(q) * _POINTS)))
     decades = 0.5 * math.log10(chi) if chi > 0 else -math.inf
     return MeanField(0.0 if q <= _TINY else math.inf if q >= _HUGE else q, chi, decades)
 
 
 @quiet
-def critical_gain(activation):
+def critical_gain(activation: str | Activation) -> float:
     """The gain at which chi passes 1, so that delta neither vanishes nor explodes; nan where there is none.
 
     activation: a name or an Activation; biases are 0. sigmoid 10.149, centered_sigmoid 4, tanh 1, relu sqrt 2. nan for
@@ -105,33 +106,35 @@ def critical_gain(activation):
         else:
             high = middle
     for q0 in (0.01, 100.0):  # small and large inputs must agree with those of q0 = 1, to a hundredth
-        below, above = (mean_field_rate(activation, gain, q0=q0).chi for gain in (0.99 * low, 1.01 * high))
-        if not below < 1 <= above:
+        smaller, larger = (mean_field_rate(activation, gain, q0=q0).chi for gain in (0.99 * low, 1.01 * high))
+        if not smaller < 1 <= larger:
             return math.nan
     return math.sqrt(low * high)
 
 
-def _fixed_point(activation, gain, bias_std, q):
-    """q = V(q), by iteration from the q given. Near a critical gain V alone takes for ever, so steps are skipped:
-    by Aitken's rule where it contracts, and elsewhere by going on in proportion, for twice as many steps each time.
+def _fixed_point(activation: Activation, gain: float, bias_std: float, q: float) -> float:
+    """q = V(q), by iteration from the q given.
+
+    Near a critical gain V alone takes for ever, so steps are skipped: by Aitken's rule where it contracts, and
+    elsewhere by going on in proportion, for twice as many steps each time.
     """
 
-    def variance(q):
+    def variance(q: float) -> float:
         new = gain**2 * float(_WEIGHTS @ np.square(activation(math.sqrt(q) * _POINTS))) + bias_std**2
         return min(max(new, _TINY), _HUGE)
 
     skipped = 20
     for _ in range(200):
-        once = variance(q)
-        twice = variance(once)
-        if abs(twice - once) <= 1e-12 * once or twice in (_TINY, _HUGE):
-            return twice
-        slope = (twice - once) / (once - q)
+        first = variance(q)
+        second = variance(first)
+        if abs(second - first) <= 1e-12 * first or second in (_TINY, _HUGE):
+            return second
+        slope = (second - first) / (first - q)
         if bias_std > 0 and abs(slope - 1) < 1e-9:  # V(q) = q + bias_std^2, as far as rounding tells
             return _HUGE
-        ahead = once + (twice - once) / (1 - slope) if 0 < slope < 1 else 0.0
-        if slope > 0 >= ahead:
-            far = math.log(twice) + skipped * math.log(twice / once)
-            ahead, skipped = math.exp(min(max(far, math.log(_TINY)), math.log(_HUGE))), 2 * skipped
-        q = ahead if ahead > 0 else twice
+        guess = first + (second - first) / (1 - slope) if 0 < slope < 1 else 0.0
+        if slope > 0 >= guess:
+            log_guess = math.log(second) + skipped * math.log(second / first)
+            guess, skipped = math.exp(min(max(log_guess, math.log(_TINY)), math.log(_HUGE))), 2 * skipped
+        q = guess if guess > 0 else second
     return q

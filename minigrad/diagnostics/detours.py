@@ -4,24 +4,25 @@ A row of weights moves in R^J; with a >= 0 each single-sample update is in the p
 Lengths are in the units of the weights; ratios and cosines are pure numbers. Theorems B1, B2 and B3 are stated and
 proved in docs/theory.md.
 
-Index legend: n sample (N), k output neuron (K), j input (J), t step of a path (T).
+Index legend: n sample (N), r row (R: every position of every sample), k output neuron (K), j input (J), t step of a
+path (T).
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._checks import MOST, as_float, quiet, real_number
-from .pairs import finite_inputs
+from .pairs import finite_rows_of
 
 # ---- what the sign rule can cost: B1, B2, B3 --------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class SignDetour:
-    """A way to d by one positive and one negative leg; all but legs have the shape of d without its last
-    axis.
+    """A way to d by one positive and one negative leg; all but legs have the shape of d without its last axis.
 
     legs (2, ..., J): d+ and -d-. length |d+| + |d-|. ratio = length / |d|, from 1 to sqrt 2. cosine: between
     d and the nearest single-signed direction, from 1/sqrt 2 to 1. ratio and cosine are NaN for d = 0.
@@ -34,9 +35,9 @@ class SignDetour:
 
 
 @quiet
-def sign_detour(d):
+def sign_detour(d: ArrayLike) -> SignDetour:
     """A shortest way (Euclidean) to d (..., J) of steps that are all >= 0 or all <= 0, row by row: theorem B1."""
-    d = as_float(d, "d", np.float64)
+    d = np.asarray(as_float(d, "d", np.float64))
     if d.ndim == 0 or d.shape[-1] == 0 or not np.isfinite(d).all():
         raise ValueError(f"d of shape {d.shape} must be finite, (..., J) with J at least 1")
     legs = np.stack([np.maximum(d, 0), np.minimum(d, 0)])
@@ -47,20 +48,19 @@ def sign_detour(d):
     return SignDetour(legs, length, (plus + minus) / whole, np.maximum(plus, minus) / whole)
 
 
-def _parts(u, name="u"):
+def _parts(u: ArrayLike, name: str = "u") -> tuple[np.ndarray, float, float]:
     """u as a unit vector, |u+| and |u-|."""
-    u = as_float(u, name, np.float64)
-    if u.ndim != 1 or not np.isfinite(u).all() or not u.any():
-        raise ValueError(f"{name} must be a finite vector (J,) other than 0, got shape {u.shape}")
-    u = u / np.abs(u).max()
-    u = u / np.linalg.norm(u)
-    return u, np.linalg.norm(np.maximum(u, 0)), np.linalg.norm(np.minimum(u, 0))
+    unit = np.asarray(as_float(u, name, np.float64))
+    if unit.ndim != 1 or not np.isfinite(unit).all() or not unit.any():
+        raise ValueError(f"{name} must be a finite vector (J,) other than 0, got shape {unit.shape}")
+    unit = unit / np.abs(unit).max()
+    unit = unit / np.linalg.norm(unit)
+    return unit, float(np.linalg.norm(np.maximum(unit, 0))), float(np.linalg.norm(np.minimum(unit, 0)))
 
 
 @quiet
-def fewest_reversals(u, length, eps):
-    """How often a path must reverse to follow a line for this length, turning only within eps of it: theorem
-    B2.
+def fewest_reversals(u: ArrayLike, length: float, eps: float) -> int:
+    """How often a path must reverse to follow a line for this length, turning only within eps of it: theorem B2.
 
     u (J,): the line's direction, of any length; the path starts and ends on the line, and all its steps are
     >= 0 or <= 0. At least (length / eps) |u+| |u-|, and tube_legs attains it. 0 for a single-signed u,
@@ -76,19 +76,19 @@ def fewest_reversals(u, length, eps):
 
 
 @quiet
-def tube_legs(u, length, eps):
+def tube_legs(u: ArrayLike, length: float, eps: float) -> np.ndarray:
     """The legs (reversals + 1, J) of a path along u with no more reversals than fewest_reversals asks for.
 
     Multiples of u+ and of -u-; the reversals lie on the walls of the tube, by turns. The points of the path
     are the cumulated sums.
     """
-    u, _, _ = _parts(u)
-    reversals, length = fewest_reversals(u, length, eps), float(length)
+    line, _, _ = _parts(u)
+    reversals, length = fewest_reversals(line, length, eps), float(length)
     if reversals == 0:
-        return u[None, :] * length
+        return line[None, :] * length
     if reversals > MOST:
         raise ValueError(f"length {length:g} with eps {eps:g} needs {reversals:.3g} legs, expected at most {MOST}")
-    legs = np.where(np.arange(reversals + 1)[:, None] % 2 == 0, np.maximum(u, 0), np.minimum(u, 0))
+    legs: np.ndarray = np.where(np.arange(reversals + 1)[:, None] % 2 == 0, np.maximum(line, 0), np.minimum(line, 0))
     legs *= 2 * length / reversals
     legs[[0, -1]] /= 2  # from the line to a wall, where the others go from wall to wall
     return legs
@@ -96,43 +96,47 @@ def tube_legs(u, length, eps):
 
 @dataclass(frozen=True, eq=False)
 class NarrowCone:
-    """All +-a_n lie within theta of the axis (J,). price = 1 / sin(theta): length per way across it."""
+    """All +-a_r lie within theta of the axis (J,).
+
+    price = 1 / sin(theta): how long a path across the axis must be, in units of the distance.
+    """
 
     axis: np.ndarray
     sin_theta: float
 
     @property
-    def price(self):
+    def price(self) -> float:
         return math.inf if self.sin_theta == 0 else 1 / self.sin_theta
 
     @quiet
-    def shortest(self, d):
-        """A lower bound for the length of any path to d (J,) made of steps along the +-a_n."""
-        d = as_float(d, "d", np.float64)
+    def shortest(self, d: ArrayLike) -> float:
+        """A lower bound for the length of any path to d (J,) made of steps along the +-a_r."""
+        d = np.asarray(as_float(d, "d", np.float64))
         if d.shape != self.axis.shape or not np.isfinite(d).all():
             raise ValueError(f"d of shape {d.shape} must be finite, {self.axis.shape}")
-        across = np.linalg.norm(d - (d @ self.axis) * self.axis)
-        return float(across * self.price) if across > 0 else 0.0
+        perpendicular = np.linalg.norm(d - (d @ self.axis) * self.axis)
+        return float(perpendicular * self.price) if perpendicular > 0 else 0.0
 
 
 @quiet
-def narrow_cone(a, axis=None):
-    """How narrow a double cone holds all inputs a (N, J), and what that costs across its axis: theorem B3.
+def narrow_cone(a: ArrayLike, axis: ArrayLike | None = None) -> NarrowCone:
+    """How narrow a double cone holds all inputs a (N, ..., J), and what that costs across its axis: theorem B3.
 
-    axis (J,), else the main direction of the a_n / |a_n|. For iid units of mean/spread r and large J, price
-    is about sqrt(1 + r^2). Samples that are zero move nothing and are left out; ValueError where all are.
+    Every position of every sample is an input a_r. axis (J,), else the main direction of the a_r / |a_r|. For iid units
+    of mean/spread r and large J, price is about sqrt(1 + r^2). Inputs that are zero move nothing and are left out;
+    ValueError where all are.
     """
-    a = finite_inputs(a)
-    if not a.any():
+    rows = finite_rows_of(a)
+    if not rows.any():
         raise ValueError("a is zero on every sample: it has no direction")
-    a = a[a.any(axis=1)]
-    a = a / np.abs(a).max(axis=1, keepdims=True)  # so that no square leaves the floats
-    unit = a / np.linalg.norm(a, axis=1, keepdims=True)
+    rows = rows[rows.any(axis=1)]
+    rows = rows / np.abs(rows).max(axis=1, keepdims=True)  # so that no square leaves the floats
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     if axis is None:
-        axis = np.linalg.svd(unit, full_matrices=False)[2][0]
-        axis = axis * (1 if axis.sum() >= 0 else -1)
-    axis = _parts(axis, "axis")[0]
-    if len(axis) != a.shape[1]:
-        raise ValueError(f"axis has {len(axis)} entries, expected {a.shape[1]} as a has")
-    across = unit - (unit @ axis)[:, None] * axis
-    return NarrowCone(axis, float(min(1.0, np.linalg.norm(across, axis=1).max())))
+        main = np.linalg.svd(unit, full_matrices=False)[2][0]
+        axis = main * (1 if main.sum() >= 0 else -1)
+    direction = _parts(axis, "axis")[0]
+    if len(direction) != rows.shape[1]:
+        raise ValueError(f"axis has {len(direction)} entries, expected {rows.shape[1]} as a has")
+    perpendicular = unit - (unit @ direction)[:, None] * direction
+    return NarrowCone(direction, float(min(1.0, np.linalg.norm(perpendicular, axis=1).max())))

@@ -1,63 +1,134 @@
-"""What the instruments share: a pair that is checked, the signs of its factors, and shares of what was counted."""
+"""What the instruments share: checked pairs and inputs, the signs of factors and of sums, and shares of counts.
+
+Index legend: n sample (N), p position (P, all of them as one axis), k output neuron (K), j input (J), r row (R = N P).
+"""
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._checks import as_float, instance, shown
+from .._advice import shown
+from .._checks import as_float, instance
 from ..gradient import WeightGradient
 
-# ---- shared -----------------------------------------------------------------------------------------------
+# ---- arguments --------------------------------------------------------------------------------------------
 
 
-def checked_flag(value, name):
+def checked_flag(value: object, name: str) -> bool:
     """True or False; a TypeError where it is neither."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, not {shown(value)}")
     return bool(value)
 
 
-def checked_pair(g, name="g"):
-    """delta (N, K) and a (N, J) of a WeightGradient, as float arrays; an error where they are not that, or empty."""
-    instance(g, WeightGradient, name)
-    delta, a = as_float(g.delta, f"{name}.delta"), as_float(g.a, f"{name}.a")
+def checked_pair(g: object, name: str = "g") -> tuple[np.ndarray, np.ndarray]:
+    """delta (N, ..., K) and a (N, ..., J) of a WeightGradient, as float arrays; an error where they do not fit."""
+    pair: WeightGradient = instance(g, WeightGradient, name)
+    delta, a = as_float(pair.delta, f"{name}.delta"), as_float(pair.a, f"{name}.a")
     shapes = f"{name} has delta of shape {delta.shape} and a of shape {a.shape}"
-    if delta.ndim != 2 or a.ndim != 2 or len(delta) != len(a):
-        raise ValueError(f"{shapes}, expected (N, K) and (N, J)")
+    if delta.ndim < 2 or delta.shape[:-1] != a.shape[:-1]:
+        raise ValueError(f"{shapes}, expected (N, K) and (N, J), or (N, positions..., K) and (N, positions..., J)")
     if len(a) == 0:
         raise ValueError(f"{name} has no samples to take the mean of")
+    if 0 in delta.shape[1:-1]:
+        raise ValueError(f"{shapes}: there are no positions")
     if delta.size == 0 or a.size == 0:
         raise ValueError(f"{shapes}: there are no weights")
     return delta, a
 
 
-def signs_of(array, name):
+def finite_rows_of(a: ArrayLike) -> np.ndarray:
+    """a (N, ..., J), every position of every sample a row: finite float64 (R, J), with R and J at least 1."""
+    array: np.ndarray = as_float(a, "a", np.float64)
+    if array.ndim < 2 or array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(
+            f"a of shape {array.shape} must be finite, (N, J) or (N, positions..., J), with none of these 0"
+        )
+    return rows_of(array)
+
+
+# ---- shapes and sizes -------------------------------------------------------------------------------------
+
+
+def rows_of(array: np.ndarray) -> np.ndarray:
+    """(N, ..., J) -> (R, J): every position of every sample a row."""
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+
+
+def by_sample(array: np.ndarray) -> np.ndarray:
+    """(N, ..., J) -> (N, P, J): all positions along one axis."""
+    return array.reshape(len(array), math.prod(array.shape[1:-1]), array.shape[-1])
+
+
+def moderate(a: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """a times the power of two that brings the largest entry, of all or along the axis, near 1.
+
+    This is exact, and afterwards no square overflows.
+    """
+    largest = np.abs(a).max(axis=axis, keepdims=True)
+    scaled: np.ndarray = np.ldexp(a, -np.frexp(largest)[1])
+    return scaled
+
+
+# ---- signs ------------------------------------------------------------------------------------------------
+
+BLOCK = 2**22  # entries of the samples' gradients that are formed in one go
+
+
+def signs_of(array: np.ndarray, name: str) -> np.ndarray:
     """-1, 0 or 1 for each entry, int8."""
     if np.isnan(array).any():
         raise ValueError(f"{name} holds NaN, which has no sign")
-    return (array > 0).astype(np.int8) - (array < 0)
+    signs: np.ndarray = (array > 0).astype(np.int8) - (array < 0)
+    return signs
 
 
-def sample_signs(g):
-    """The signs of delta (N, K) and of a (N, J)."""
-    if not isinstance(g, WeightGradient):
-        raise TypeError(f"per_sample needs a WeightGradient, got a {type(g).__name__}")
-    delta, a = checked_pair(g)
-    return signs_of(delta, "g.delta"), signs_of(a, "g.a")
+def mixed(signs: np.ndarray) -> Any:
+    """Whether each vector along the last axis has two opposed entries: (..., J) -> bool (...)."""
+    return (signs > 0).any(axis=-1) & (signs < 0).any(axis=-1)
 
 
-def share(part, whole):
+def moved(signs: np.ndarray) -> Any:
+    """Whether each vector along the last axis has an entry other than 0: (..., J) -> bool (...)."""
+    return signs.any(axis=-1)
+
+
+def contents(signs: np.ndarray) -> Any:
+    """What each vector along the last axis holds: 0 only zeros, 1 a plus, 2 a minus, 3 both: (..., J) -> uint8."""
+    return (signs > 0).any(axis=-1) + np.uint8(2) * (signs < 0).any(axis=-1)
+
+
+def single_signed(found: Any) -> float:
+    """The share of 1 and 2 among what `contents` found to be other than 0; NaN where there is none."""
+    some = np.count_nonzero(found)
+    return share(some - np.count_nonzero(found == 3), some)
+
+
+def gradient_signs(delta: np.ndarray, a: np.ndarray) -> Iterator[np.ndarray]:
+    """The signs of the samples' gradients, sum_p delta_pk a_pj: int8 (n, K, J) for one block of samples after another.
+
+    delta (N, P, K), a (N, P, J). Where no two of the P products of an entry are opposed, the sign is that of the
+    factors, and exact. Elsewhere it is that of the sum, taken in float64 after scaling that keeps it from overflowing:
+    rounding may turn the sign of a sum below about P eps times the sum of the products' sizes, or make it 0.
+    """
+    (N, _, K), J = delta.shape, a.shape[2]
+    size = max(1, BLOCK // (K * J))
+    for start in range(0, N, size):
+        d, b = delta[start : start + size], a[start : start + size]
+        d_signs, b_signs = (signs_of(v, name).astype(np.float32) for v, name in ((d, "g.delta"), (b, "g.a")))
+        total = d_signs.swapaxes(1, 2) @ b_signs  # plus products less minus products: exact up to 2^24 positions
+        count = np.abs(d_signs).swapaxes(1, 2) @ np.abs(b_signs)
+        found = signs_of(total, "g")
+        opposed = np.abs(total) < count
+        if opposed.any():
+            d, b = (moderate(v.astype(np.float64), axis=1) for v in (d, b))
+            found[opposed] = signs_of((d.swapaxes(1, 2) @ b)[opposed], "the sum over the positions of g")
+        yield found
+
+
+def share(part: Any, whole: Any) -> float:
     """part / whole as a float, NaN where there is no whole."""
     return float(part / whole) if whole else math.nan
-
-
-def agree(signs):
-    """Is no entry along the last axis opposed to another? (..., J) -> bool (...)."""
-    return ~((signs > 0).any(axis=-1) & (signs < 0).any(axis=-1))
-
-
-def finite_inputs(a):
-    a = as_float(a, "a", np.float64)
-    if a.ndim != 2 or a.size == 0 or not np.isfinite(a).all():
-        raise ValueError(f"a of shape {a.shape} must be finite, (N, J) with N and J at least 1")
-    return a

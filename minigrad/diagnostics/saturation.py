@@ -1,23 +1,27 @@
 """Saturation: where the slopes of a net are nearly or exactly 0.
 
-Index legend: n sample (N), k neuron (K).
+Index legend: n sample (N), p position (P), k neuron (K).
 """
 
 import copy
+from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._checks import as_batch, instance, quiet, real_number
 from ..layers.activations import Activation
 from ..layers.base import Layer
 from ..layers.containers import Residual, Sequential
 
+Visits = Generator[tuple[str, Activation, np.ndarray], None, np.ndarray]
+
 # ---- slopes in a net -------------------------------------------------------------------------------------
 
 
 class Saturation(NamedTuple):
-    """Shares (0..1) of a layer's N K entries.
+    """Shares (0..1) of a layer's N P K entries: every neuron at every position of every sample.
 
     low     slope under the threshold at z <= 0
     high    slope under the threshold at z > 0
@@ -30,8 +34,8 @@ class Saturation(NamedTuple):
 
 
 @quiet
-def saturation(net, x, threshold=0.01):
-    """How much of each activation layer is saturated on x (N, J): {layer path: Saturation}, in forward order.
+def saturation(net: Layer, x: ArrayLike, threshold: float = 0.01) -> dict[str, Saturation]:
+    """How much of each activation layer is saturated on x (N, ..., J): {layer path: Saturation}, in forward order.
 
     threshold: a slope f'(z); sigmoid' is under 0.01 beyond |z| = 4.585. low and high use the accurate
     slope(z), zero uses what backward multiplies with: for the sigmoid a (1 - a), which is 0 from z = 36.737
@@ -48,38 +52,45 @@ def saturation(net, x, threshold=0.01):
 
 
 @quiet
-def dead_units(net, x):
-    """Units whose slope in training is exactly 0 on every sample of x (N, J): {layer path: bool (K,)}.
+def dead_units(net: Layer, x: ArrayLike) -> dict[str, np.ndarray]:
+    """Units whose slope in training is exactly 0 at every position of every sample of x (N, ..., J): {path: bool (K,)}.
 
     The gradient of the weights and the bias into such a unit is exactly 0. In the first layer plain gradient
     descent on the same data leaves it so for ever, with weight decay too while lr * weight_decay <= 1; momentum,
     and weight decay inside Adam or RMSprop, can wake it (theorem D2). Nothing is changed.
     """
-    return {path: (_trained_slope(layer, z) == 0).all(axis=0) for path, layer, z in _activation_inputs(net, x)}
+    return {
+        path: (_trained_slope(layer, z) == 0).all(axis=tuple(range(z.ndim - 1)))
+        for path, layer, z in _activation_inputs(net, x)
+    }
 
 
-def _trained_slope(layer, z):
+def _trained_slope(layer: Activation, z: np.ndarray) -> np.ndarray:
     """f'(z) as training computes it."""
-    return layer.backward(np.ones_like(z), layer.forward(z)[1])[0]
+    slope: np.ndarray = layer.backward(np.ones_like(z), layer.forward(z)[1])[0]
+    return slope
 
 
-def _activation_inputs(net, x):
+def _activation_inputs(net: Layer, x: ArrayLike) -> Visits:
     """(path, layer, z) of every activation layer that Sequential and Residual lead to, in forward order."""
-    x = as_batch(x, "x", instance(net, Layer, "net").dtype, net.in_features)
-    if len(x) == 0:
-        raise ValueError(f"x has shape {x.shape}: there are no samples to look at")
-    return _visit(copy.deepcopy(net), x, "")  # a copy: BatchNorm and Dropout change while they run
+    batch = as_batch(x, "x", instance(net, Layer, "net").dtype, net.in_features)
+    if len(batch) == 0:
+        raise ValueError(f"x has shape {batch.shape}: there are no samples to look at")
+    if 0 in batch.shape[1:-1]:
+        raise ValueError(f"x has shape {batch.shape}: there are no positions to look at")
+    return _visit(copy.deepcopy(net), batch, "")  # a copy: BatchNorm and Dropout change while they run
 
 
-def _visit(layer, a, path):
+def _visit(layer: Layer, a: np.ndarray, path: str) -> Visits:
     """Runs a through layer; yields on the way, returns the output."""
     if type(layer).forward in (Sequential.forward, Residual.forward):
         out = a
-        for i, child in enumerate(layer):
-            out = yield from _visit(child, out, f"{path}{i}.")
+        for name, child in layer.children():
+            out = yield from _visit(child, out, f"{path}{name}.")
         return a + out if isinstance(layer, Residual) else out
     if isinstance(layer, Activation):
         if np.isnan(a).any():
             raise ValueError(f"layer {path.removesuffix('.')}, {layer!r}, gets NaN from this x: not to be judged")
         yield path.removesuffix("."), layer, a
-    return layer.forward(a)[0]
+    result: np.ndarray = layer.forward(a)[0]
+    return result

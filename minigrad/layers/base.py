@@ -144,8 +144,8 @@ class Layer:
 
     def dtype_argument(self) -> dict[str, str]:
         """The dtype among the constructor's arguments; {} where it is the usual one."""
-        dtype = self.dtype
-        return {} if dtype is None or dtype == np.float64 else {"dtype": str(dtype)}
+        dtypes = [array.dtype.newbyteorder("=") for array in self.parameters().values()]
+        return {} if not dtypes or dtypes[0] == np.float64 else {"dtype": str(dtypes[0])}
 
     def __repr__(self) -> str:
         arguments = [repr(v) if k in self.positional else f"{k}={v!r}" for k, v in self.config().items()]

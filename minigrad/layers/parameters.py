@@ -1,26 +1,26 @@
-"""The arrays that a net is trained by: found in its layers, made fit to be updated in place, and put back."""
+"""The arrays that a net is trained by: found in its layers, made fit to be updated in place, and put back.
+
+layers/base.py imports this file, so a layer is typed Any here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .._checks import FLOATS, aligned, usable
 
-if TYPE_CHECKING:
-    from .base import Layer
 
-
-def tree(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
+def tree(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The layer and all layers inside it, with their paths: ("", net), ("0", Linear), ("3", Residual), ("3.1", ...)."""
     yield path, layer
     for name, child in layer.children():
         yield from tree(child, f"{path}.{name}" if path else name)
 
 
-def generators(net: Layer) -> list[np.random.Generator]:
+def generators(net: Any) -> list[np.random.Generator]:
     """Every random generator that a layer of net keeps as an attribute, as Dropout does."""
     kept = (value for _, layer in tree(net) for value in vars(layer).values())
     return [value for value in kept if isinstance(value, np.random.Generator)]
@@ -38,7 +38,7 @@ def is_usable(array: Any) -> bool:
     return type(array) is np.ndarray and array.dtype in FLOATS and array.flags.carray
 
 
-def settle(net: Layer) -> None:
+def settle(net: Any) -> None:
     """Make each parameter and buffer of net an array that the kernels can update in place.
 
     What other code handed over may be read-only, unaligned, in Fortran order, of another byte order or of integers: it
@@ -64,7 +64,7 @@ def settle(net: Layer) -> None:
         setattr(layer, name, copies[i])
 
 
-def usable_parameters(net: Layer) -> dict[str, np.ndarray]:
+def usable_parameters(net: Any) -> dict[str, np.ndarray]:
     """net.parameters(), settled where they have to be; ValueError or TypeError where that is not enough."""
     parameters = net.parameters()
     if not all(map(is_usable, parameters.values())):
@@ -77,7 +77,7 @@ def usable_parameters(net: Layer) -> dict[str, np.ndarray]:
     return parameters
 
 
-def _fits(net: Layer) -> bool:
+def _fits(net: Any) -> bool:
     """Is every array usable as it is, of its layer's shape and float type, and in memory of its own?"""
     owners, count = set(), 0
     for _, layer in tree(net):
@@ -104,7 +104,7 @@ def _owner(array: Any) -> Any:
     return array
 
 
-def _check_layer(layer: Layer, path: str, copies: dict[int, np.ndarray]) -> None:
+def _check_layer(layer: Any, path: str, copies: dict[int, np.ndarray]) -> None:
     """A ValueError where the layer's arrays, or their copies, are not of its shapes or not of one float type."""
     first = None
     for name, shape in layer.shapes().items():
@@ -121,7 +121,7 @@ def _check_layer(layer: Layer, path: str, copies: dict[int, np.ndarray]) -> None
             raise ValueError(f"{pair}; convert one of them with .astype")
 
 
-def put_back(net: Layer, arrays: dict[str, np.ndarray]) -> None:
+def put_back(net: Any, arrays: dict[str, np.ndarray]) -> None:
     """Give the parameters and buffers of net the values of {name: array}: in place, or anew where that cannot be."""
     for path, layer in tree(net):
         for name in layer.parameter_names + layer.buffer_names:
