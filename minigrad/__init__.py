@@ -1,6 +1,7 @@
 """minigrad: a minimal neural-network framework that keeps every weight gradient as delta and a."""
 
 from . import datasets, diagnostics
+from .accuracy import accuracy
 from .backprop import Backprop, backprop
 from .files.nets import load, save
 from .gradcheck import gradcheck
@@ -29,7 +30,7 @@ from .layers import (
     mlp,
     sigmoid,
 )
-from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, accuracy, softmax
+from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, softmax
 from .training.divergence import DivergenceError
 from .training.fit import fit
 from .training.history import History, early_stopping

@@ -17,10 +17,8 @@ from functools import cached_property
 
 import numpy as np
 
+from ._norms import norms_of_sums, sums_of_products
 from .kernels.backend import core
-
-ENTRIES = 2**22  # of the matrices that are formed in one go
-DIGITS = 2.0**-20  # below this share of its bound, the squared norm from the Gram matrices has lost too many
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +53,7 @@ class WeightGradient:
         with np.errstate(all="ignore"):
             if delta.shape[1] == 1:
                 return delta[:, 0, :, None] * a[:, 0, None, :]
-            return _summed(delta, a).astype(delta.dtype, copy=False)
+            return sums_of_products(delta, a).astype(delta.dtype, copy=False)
 
     def per_sample_norms(self) -> np.ndarray:
         """|delta_n a_n^T|, (N,), without forming these where that costs more; weights only, no bias.
@@ -65,16 +63,8 @@ class WeightGradient:
         an error of eps (sum_p |delta_p| |a_p|)^2, so a norm below a thousandth of that bound is found from the gradient
         itself; the others are right to nine digits.
         """
-        delta, a = self._by_sample()
         with np.errstate(all="ignore"):
-            if delta.shape[1] == 1:
-                return _lengths(delta[:, 0]) * _lengths(a[:, 0])
-            delta_size, a_size = _exponent(delta), _exponent(a)
-            delta, a = (
-                np.ldexp(v.astype(np.float64), -e[:, None, None]) for v, e in ((delta, delta_size), (a, a_size))
-            )
-            norms = _norms(delta, a)
-            return np.ldexp(norms, delta_size + a_size).astype(self.delta.dtype)
+            return norms_of_sums(*self._by_sample())
 
     def _by_sample(self) -> tuple[np.ndarray, np.ndarray]:
         """delta (N, P, K), a (N, P, J)."""
@@ -90,39 +80,3 @@ def joined(g: WeightGradient, h: WeightGradient) -> WeightGradient:
     """One pair for two uses of a weight: the positions of g, then those of h, of the same N samples."""
     (first, a), (second, b) = g._by_sample(), h._by_sample()
     return WeightGradient(np.concatenate([first, second], axis=1), np.concatenate([a, b], axis=1))
-
-
-def _norms(delta: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """The norm of each sample's gradient, delta (N, P, K) and a (N, P, J) of moderate size."""
-    (N, P, K), J = delta.shape, a.shape[2]
-    by_gram = P * (K + J) < K * J
-    found = np.empty(N)
-    step = max(1, ENTRIES // max(P * P if by_gram else K * J, 1))
-    for start in range(0, N, step):
-        d, b = delta[start : start + step], a[start : start + step]
-        squares = (
-            (np.matmul(d, d.swapaxes(1, 2)) * np.matmul(b, b.swapaxes(1, 2))).sum(axis=(1, 2)) if by_gram else None
-        )
-        norms = np.linalg.norm(_summed(d, b), axis=(1, 2)) if squares is None else np.sqrt(squares)
-        if squares is not None:
-            bound = (np.linalg.norm(d, axis=2) * np.linalg.norm(b, axis=2)).sum(axis=1)
-            for n in np.flatnonzero(~(squares > DIGITS * bound**2)):
-                norms[n] = np.linalg.norm(_summed(d[n], b[n]))
-        found[start : start + step] = norms
-    return found
-
-
-def _summed(delta: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """delta^T a over the positions, (..., P, K) and (..., P, J) -> (..., K, J), added up in float64."""
-    return np.matmul(delta.swapaxes(-1, -2).astype(np.float64), a.astype(np.float64))
-
-
-def _exponent(array: np.ndarray) -> np.ndarray:
-    """The power of two of each sample's largest entry, (N,)."""
-    return np.frexp(np.abs(array).max(axis=tuple(range(1, array.ndim)), initial=0))[1]
-
-
-def _lengths(rows: np.ndarray) -> np.ndarray:
-    """|row| of each (N, J) -> (N,): scaled by a power of two, so that no square overflows or vanishes."""
-    exponent = _exponent(rows)
-    return np.ldexp(np.linalg.norm(np.ldexp(rows, -exponent[:, None]), axis=1), exponent)

@@ -102,7 +102,6 @@ def test_import_minigrad_loads_neither_studies_nor_report_nor_command_line():
     assert "diagnostics" in loaded
 
 
-@pytest.mark.xfail(reason="types and positions have made it longer; once it is short again, this mark must go")
 def test_reading_path_is_short():
     lines = {name: lines_of(PACKAGE / name) for name in READING_PATH}
     assert sum(lines.values()) < 1000, lines

@@ -5,9 +5,10 @@ import re
 import numpy as np
 
 from .. import datasets
+from ..accuracy import accuracy
 from ..layers.activations import Sigmoid
 from ..layers.containers import Sequential, output_shape
-from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, accuracy
+from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss
 
 
 def load_data(name):
