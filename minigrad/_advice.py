@@ -3,10 +3,13 @@
 Each line was run on that very argument before the message names it. So no message advises what does not work.
 """
 
+from __future__ import annotations
+
 import inspect
 import re
 import warnings
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from typing import Any
 
 import numpy as np
 
@@ -24,12 +27,12 @@ def shown(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def article(word):
+def article(word: str) -> str:
     """The word with its article, a or an."""
     return f"{'an' if word[:1] in 'aeiouAEIOU' else 'a'} {word}"
 
 
-def described(value):
+def described(value: Any) -> str:
     """What came, in words: its class, with the module where it is another library's."""
     if isinstance(value, type):
         return f"the class {full_name(value)}"
@@ -38,7 +41,7 @@ def described(value):
     return article(full_name(type(value)))
 
 
-def described_array(value):
+def described_array(value: Any) -> str:
     """described, for another library's array: with the type of its numbers, and the device they are on."""
     text = described(value)
     if hasattr(type(value), "__array__"):
@@ -48,12 +51,12 @@ def described_array(value):
     return text
 
 
-def full_name(cls):
+def full_name(cls: type) -> str:
     """The name of a class, with its module where it is another library's."""
     return cls.__qualname__ if package_of(cls) in FAMILIAR else f"{cls.__module__}.{cls.__qualname__}"
 
 
-def package_of(cls):
+def package_of(cls: type) -> str:
     """The package a class comes from."""
     return cls.__module__.partition(".")[0]
 
@@ -61,7 +64,9 @@ def package_of(cls):
 # ---- lines of code, tried before they are advised --------------------------------------------------------
 
 
-def advised(error, lines, name, value, check, remark=""):
+def advised(
+    error: Exception, lines: Iterable[str], name: str, value: Any, check: Callable[[Any], Any], remark: str = ""
+) -> Exception:
     """The error with "; use LINE" added, for the first line that works: check(what it makes of value) raises nothing.
 
     A line is code with {a} for the argument: "np.asarray({a}, float)". The remark follows it in the message. Where no
@@ -78,13 +83,13 @@ def advised(error, lines, name, value, check, remark=""):
     return error
 
 
-def variable(name):
+def variable(name: str) -> str:
     """The argument's name as code: x for "validation x", and "it" where there is no name at the end."""
     found = re.search(r"[^\W\d]\w*(\[.*\])?$", name)
     return found.group() if found else "it"
 
 
-def array_lines(value):
+def array_lines(value: Any) -> list[str]:
     """Lines that may make an array of value. Methods are called only where value says that it is an array."""
     if hasattr(type(value), "__array__"):
         methods = "detach", "float", "cpu", "to_dense", "resolve_conj", "resolve_neg", "dequantize"
@@ -108,13 +113,13 @@ FLOAT_LINES = (
 # ---- classes of other libraries --------------------------------------------------------------------------
 
 
-def unlike(value, kind, name):
+def unlike(value: Any, kind: type, name: str) -> str:
     """What came, which kind was expected, and what to do about it."""
     ours = "minigrad " if "." in full_name(type(value)) else ""  # the other class may have the same name
     return f"{described(value)}, expected {article(ours + kind.__name__)}{_remedy(value, kind, name)}"
 
 
-def _remedy(value, kind, name):
+def _remedy(value: Any, kind: type, name: str) -> str:
     """The end of a message: what to do where value came and an object of kind was expected; "" where nothing helps."""
     cls = value if isinstance(value, type) else type(value)
     framework = next((FRAMEWORKS[package_of(base)] for base in cls.__mro__ if package_of(base) in FRAMEWORKS), None)
@@ -131,7 +136,7 @@ def _remedy(value, kind, name):
     return ""
 
 
-def _counterpart(framework, role, cls, kind):
+def _counterpart(framework: str, role: str, cls: type, kind: type) -> str:
     """What minigrad has in place of another framework's class."""
     if role != "model":
         same = (ours for ours in family(kind) if ours.__name__ == cls.__name__ and package_of(ours) == "minigrad")
@@ -142,14 +147,15 @@ def _counterpart(framework, role, cls, kind):
     return "; build a net with mg.mlp or mg.Sequential"
 
 
-def family(kind):
+def family(kind: type) -> Iterator[type]:
     """kind and all classes derived from it."""
     yield kind
-    for cls in kind.__subclasses__():
+    derived: list[type] = kind.__subclasses__()
+    for cls in derived:
         yield from family(cls)
 
 
-def example_call(cls):
+def example_call(cls: type) -> str:
     """The call that makes one: mg.MSELoss(), mg.SGD(lr=...)."""
     needed = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
     named = [p.name + "=..." if p.kind is p.POSITIONAL_OR_KEYWORD else "..." for p in needed if p.kind != p.VAR_KEYWORD]

@@ -4,7 +4,7 @@ import difflib
 import functools
 import math
 import numbers
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -29,7 +29,7 @@ def quiet(function: Callable[Parameters, T]) -> Callable[Parameters, T]:
     return run
 
 
-def float_type(dtype):
+def float_type(dtype: Any) -> np.dtype:
     """float32 or float64 as a NumPy dtype; anything else is a ValueError."""
     try:
         if np.dtype(dtype) in FLOATS:
@@ -48,7 +48,7 @@ def instance(value: Any, kind: type[T], name: str) -> T:
     return value
 
 
-def rectangular(array, name):
+def rectangular(array: Any, name: str) -> np.ndarray:
     """The argument as an array of any type. An error where NumPy makes none, or it is masked or has fields."""
     try:
         return plain_array(array, name)
@@ -58,7 +58,7 @@ def rectangular(array, name):
         raise advised(error, array_lines(array), name, array, lambda made: plain_array(made, name)) from None
 
 
-def plain_array(array, name):
+def plain_array(array: Any, name: str) -> np.ndarray:
     """What rectangular returns; its errors name no line that would mend the call."""
     listed = isinstance(array, list | tuple)
     if isinstance(array, np.ma.MaskedArray) or (listed and any(isinstance(row, np.ma.MaskedArray) for row in array)):
@@ -81,7 +81,7 @@ def plain_array(array, name):
     return plain
 
 
-def _misfit(rows, name):
+def _misfit(rows: Iterable[Any], name: str) -> Exception:
     """The error for a list that is no array: one of its entries is no array, or has another shape than the first."""
     try:
         shapes = [
@@ -111,7 +111,7 @@ def as_float(array: Any, name: str, dtype: Any = None) -> np.ndarray:
         raise advised(error, FLOAT_LINES, name, array, lambda made: _mended(made, name, plain)) from None
 
 
-def floats(array, name, dtype=None):
+def floats(array: np.ndarray, name: str, dtype: Any = None) -> np.ndarray:
     """What as_float returns for an array; its errors name no line that would mend the call."""
     if array.dtype in FLOATS and (dtype is None or array.dtype == dtype):
         return array
@@ -121,14 +121,14 @@ def floats(array, name, dtype=None):
     raise TypeError(f"{name} has dtype {array.dtype}, expected float32, float64 or integers{_no_number(array)}")
 
 
-def _mended(made, name, plain):
+def _mended(made: Any, name: str, plain: np.ndarray) -> None:
     """An error where an advised line made no floats, or made NaN of missing values; plain is the array as it came."""
     made = floats(np.asarray(made), name)
     if plain.dtype.kind in "OSU" and not np.isfinite(made).all():
         raise ValueError(f"{name} holds missing values")
 
 
-def _no_number(array):
+def _no_number(array: np.ndarray) -> str:
     """The end of a message, "; entry [0, 1] is 'a'": the first entry of objects or text that is no finite number."""
     if array.dtype.kind in "OSU":
         for i in np.ndindex(array.shape):
@@ -147,19 +147,19 @@ def as_batch(array: Any, name: str, dtype: Any = None, width: int | None = None)
     given, array = array, as_float(array, name, dtype)
     if array.ndim >= 2 and width in (None, array.shape[-1]):
         return array
-    error = ValueError(f"{name} has shape {array.shape}, expected (N, {width or 'features'})")
+    error: Exception = ValueError(f"{name} has shape {array.shape}, expected (N, {width or 'features'})")
     for lines, remark in _batch_lines(array, width):
         error = advised(error, lines, name, given, lambda made: _batch(made, width), remark)
     raise error
 
 
-def _batch(made, width):
+def _batch(made: Any, width: int | None) -> None:
     shape = np.asarray(made).shape
     if len(shape) < 2 or width not in (None, shape[-1]):
         raise ValueError(f"it has shape {shape}")
 
 
-def _batch_lines(array, width):
+def _batch_lines(array: np.ndarray, width: int | None) -> list[tuple[list[str], str]]:
     """Lines that may make one row per sample of it: [(lines, what they take the array for)]."""
     if array.ndim == 1:
         column = ["{a}[:, None]", "np.asarray({a})[:, None]"], "" if width == 1 else " for one feature"
@@ -170,7 +170,7 @@ def _batch_lines(array, width):
     return [(["{a}.reshape(len({a}), -1)", "np.reshape({a}, (len({a}), -1))"], "")] if width else []
 
 
-def usable(array, name, dtype=None):
+def usable(array: Any, name: str, dtype: Any = None) -> np.ndarray:
     """The argument itself where the kernels can read and write it in place, else a copy for which they can.
 
     An array is copied where it is read-only, not contiguous, not aligned or of another byte order. as_float makes a
@@ -182,7 +182,7 @@ def usable(array, name, dtype=None):
     return ready
 
 
-def aligned(array):
+def aligned(array: np.ndarray) -> np.ndarray:
     """A copy that begins on a 64-byte boundary, so that no vector register is loaded from two lines of the cache."""
     memory = np.empty(array.nbytes + 64, np.uint8)
     start = -memory.ctypes.data % 64
@@ -191,13 +191,13 @@ def aligned(array):
     return copy
 
 
-def all_finite(array):
+def all_finite(array: np.ndarray) -> bool:
     """True where no entry is NaN or infinite."""
     # One fast pass; a sum of finite squares can overflow, so look again where it does.
     return bool(math.isfinite(np.vdot(array, array)) or np.isfinite(array).all())
 
 
-def finite_rows(array, name):
+def finite_rows(array: np.ndarray, name: str) -> None:
     """A ValueError that names the first row with a NaN or an infinity."""
     if not all_finite(array):
         good = np.isfinite(array).reshape(len(array), -1).all(axis=1)
@@ -218,7 +218,7 @@ def whole_number(value: Any, name: str, least: float, most: float = MOST) -> int
     return number
 
 
-def _equal(made, value):
+def _equal(made: Any, value: Any) -> None:
     """An error where an advised line made another number of the value."""
     if made != value:
         raise ValueError(f"{made!r} is another number")
@@ -248,7 +248,7 @@ def real_number(
     return value
 
 
-def one_of(value, name, known):
+def one_of(value: Any, name: str, known: Collection[str]) -> str:
     """value itself if it is among the known ones; the error lists them."""
     if not isinstance(value, str) or value not in known:
         word = getattr(value, "kind", value)  # activations have a name there

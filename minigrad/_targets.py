@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ._advice import advised
-from ._checks import finite_rows, floats, plain_array, rectangular, shown
+from ._advice import advised, shown
+from ._checks import finite_rows, floats, plain_array, rectangular
 
 Shape = tuple[int, ...]
 

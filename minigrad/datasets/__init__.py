@@ -7,8 +7,8 @@ is one of this project's questions. Sources and licences of the shipped files: d
 N samples, J features. `rng` is a seed, a numpy Generator, or None for a new random one.
 """
 
-from .idx import load_idx, load_mnist
-from .load import NAMES, Split, load
+from .idx import Split, load_idx, load_mnist
+from .load import NAMES, load
 from .scaling import SCALES, scaling
 from .toys import blobs, circles, moons, spirals, xor
 

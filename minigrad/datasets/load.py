@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._checks import shown
+from .._advice import shown
 from .idx import Split, load_mnist
 from .toys import Pair, blobs, circles, moons, spirals, xor
 

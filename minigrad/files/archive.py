@@ -3,6 +3,8 @@
 An archive holds named arrays and one JSON text that says what they are.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import glob
@@ -12,11 +14,16 @@ import math
 import os
 import secrets
 import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from .._checks import all_finite
+
+if TYPE_CHECKING:
+    import zipfile
 
 STORED = 0  # zip's number for "not compressed"
 
@@ -24,7 +31,7 @@ STORED = 0  # zip's number for "not compressed"
 # ---- writing ---------------------------------------------------------------------------------------------
 
 
-def check_target(path):
+def check_target(path: str | os.PathLike[str]) -> Path:
     """The file that writing to path will make or replace: path itself, or what the symbolic link there leads to.
 
     To be called before long work; nothing is opened. Raises an OSError that names path where a file cannot be written
@@ -51,7 +58,7 @@ def check_target(path):
     return target
 
 
-def kind_of_file(path):
+def kind_of_file(path: str | os.PathLike[str]) -> str:
     """What is at path, at the end of its links: "a plain file", "a folder", "a FIFO", ...; "" where nothing is."""
     try:
         mode = os.stat(path).st_mode
@@ -61,7 +68,7 @@ def kind_of_file(path):
     return kinds.get(stat.S_IFMT(mode), "a device")
 
 
-def _end_of_links(path):
+def _end_of_links(path: str | os.PathLike[str]) -> Path:
     """Where the symbolic link at path leads in the end, whether or not anything is there; path itself if it is none."""
     path = Path(path)
     for _ in range(40):  # as many as Linux follows
@@ -74,7 +81,7 @@ def _end_of_links(path):
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A context with a new file, which takes the place of path once it is whole and on disk. Else path stays as it was.
 
     Where path is a symbolic link, the file that it leads to is replaced and the link stays. The new file has the
@@ -109,7 +116,7 @@ def replacing(path):
             os.close(folder)
 
 
-def _hidden_name(target):
+def _hidden_name(target: Path) -> str:
     """The beginning of the hidden names of target's temporary files: ".net.npz", or a digest where the name is long.
 
     A name may have 255 bytes, and a temporary one needs 19 more.
@@ -118,7 +125,7 @@ def _hidden_name(target):
     return f".{target.name}" if len(name) <= 100 else f".{hashlib.sha256(name).hexdigest()}"
 
 
-def remove_leftovers(path):
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
     """Delete the temporary files beside path that killed processes have left."""
     target = _end_of_links(path)
     for leftover in target.parent.glob(f"{glob.escape(_hidden_name(target))}.{'?' * 12}.part"):
@@ -126,15 +133,16 @@ def remove_leftovers(path):
             leftover.unlink()
 
 
-def write_archive(path, text, arrays):
+def write_archive(path: str | os.PathLike[str], text: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write a JSON-ready dict and named arrays to an .npz."""
     with replacing(path) as file:
         # savez's own keywords ("file") cannot clash: array names start with "array."
-        text = np.array(json.dumps(text, default=np.ndarray.tolist))  # some generators keep arrays in their state
-        np.savez(file, text=text, **{f"array.{name}": a for name, a in arrays.items()})
+        words = np.array(json.dumps(text, default=np.ndarray.tolist))  # some generators keep arrays in their state
+        named: dict[str, Any] = {f"array.{name}": array for name, array in arrays.items()}
+        np.savez(file, text=words, **named)
 
 
-def read_archive(path, *kinds):
+def read_archive(path: Path, *kinds: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(dict, arrays) from a file that write_archive wrote with one of these "format"s; else a ValueError."""
     import zipfile  # here, so that `import minigrad` need not wait for it
 
@@ -155,14 +163,14 @@ def read_archive(path, *kinds):
     return text, arrays
 
 
-def check_finite(arrays):
+def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
     """A ValueError that names the first array with a NaN or an infinity."""
     for name, array in arrays.items():
         if not all_finite(array):
             raise ValueError(f"{name} holds NaN or infinity")
 
 
-def _members(archive, size):
+def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     """{name: member} of an archive as write_archive writes it: nothing compressed, and no more than the file holds."""
     members = archive.infolist()
     for member in members:
@@ -177,7 +185,7 @@ def _members(archive, size):
     return {member.filename: member for member in members}
 
 
-def _array(archive, member):
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     """One array of an archive. Its header is compared with the bytes that follow before memory is asked for."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)

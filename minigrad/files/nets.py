@@ -3,10 +3,14 @@
 The file holds the arrays of the net and one JSON text that says which classes to build it from, with which arguments.
 """
 
+from __future__ import annotations
+
 import inspect
 import json
 import math
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +28,7 @@ ALLOWED = 2**24  # entries that a reader's own layer may ask for, whatever the f
 # ---- nets ------------------------------------------------------------------------------------------------
 
 
-def save(net, path):
+def save(net: Sequential, path: str | os.PathLike[str]) -> None:
     """Write net to path (.npz), atomically: an existing file is replaced by a whole new one or left as it was.
 
     A layer of your own is written as its class name, its config() and its state(); load needs the class to be there.
@@ -39,7 +43,7 @@ def save(net, path):
     write_archive(path, {"format": FORMAT, "net": describe(net)}, state)
 
 
-def load(path):
+def load(path: str | os.PathLike[str]) -> Sequential:
     """The net that save wrote. ValueError where the file is no such net, FileNotFoundError where there is none.
 
     A layer of your own is made by the class of its name that was defined last: import its module, or define it, first.
@@ -56,7 +60,7 @@ def load(path):
     return net
 
 
-def describe(layer):
+def describe(layer: Layer) -> list[Any]:
     """What a file says of a layer, JSON-ready: [class name, its config(), or its inner layers].
 
     A TypeError where the class is not the one that load would take, or where config() is not JSON-ready.
@@ -76,7 +80,7 @@ def describe(layer):
     return [name, _plain(config, f"config() of {name}")]
 
 
-def rebuild(structure, limit=math.inf):
+def rebuild(structure: Any, limit: float = math.inf) -> Layer:
     """The net that describe() described; a ValueError where a layer asks for an array of more than `limit` entries."""
     name, content = structure
     if name not in LAYERS:
@@ -94,7 +98,7 @@ def rebuild(structure, limit=math.inf):
     return cls(**zeros | {key: _built(value, limit) for key, value in content.items()})
 
 
-def _check_sizes(cls, content, limit):
+def _check_sizes(cls: type[Layer], content: dict[str, Any], limit: float) -> None:
     """A ValueError, before a layer is made, where its arguments ask for far more memory than the file's arrays take."""
     sizes = [content[key] for key in ("in_features", "out_features", "num_features") if key in content]
     if sizes and all(isinstance(size, int) for size in sizes) and math.prod(sizes) > limit:
@@ -107,7 +111,7 @@ def _check_sizes(cls, content, limit):
         )
 
 
-def _plain(value, name):
+def _plain(value: Any, name: str) -> Any:
     """A value of config() as JSON keeps it; a TypeError that names it where JSON cannot."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -128,7 +132,7 @@ def _plain(value, name):
     )
 
 
-def _built(value, limit):
+def _built(value: Any, limit: float) -> Any:
     """The value of config() that _plain wrote."""
     if isinstance(value, dict):
         if value.keys() == {INNER_LAYER}:
@@ -137,7 +141,7 @@ def _built(value, limit):
     return [_built(inner, limit) for inner in value] if isinstance(value, list) else value
 
 
-def _whole_numbers(value):
+def _whole_numbers(value: Any) -> list[int]:
     """The absolute values of all whole numbers among a layer's arguments; inner layers are checked by themselves."""
     if isinstance(value, dict):
         value = [] if INNER_LAYER in value else list(value.values())
@@ -149,7 +153,7 @@ def _whole_numbers(value):
 # ---- before saving: can load make each layer again -------------------------------------------------------
 
 
-def _check_rebuilds(layer, limit, path="net"):
+def _check_rebuilds(layer: Layer, limit: float, path: str = "net") -> None:
     """A TypeError for the first layer that load could not make again; it says what the class lacks."""
     for name, inner in layer.children():
         _check_rebuilds(inner, limit, name if path == "net" else f"{path}.{name}")
@@ -177,11 +181,11 @@ def _check_rebuilds(layer, limit, path="net"):
         raise TypeError(f"{subject}its {lost} would be another one after load. {_advice(layer, lost)}")
 
 
-def _shapes(layer):
+def _shapes(layer: Layer) -> dict[str, tuple[tuple[int, ...], str]]:
     return {name: (array.shape, str(array.dtype.newbyteorder("="))) for name, array in layer.state().items()}
 
 
-def _lost(layer, again):
+def _lost(layer: Layer, again: Layer) -> str | None:
     """The first attribute in which a layer and the one that load makes differ; None where there is none.
 
     What begins with an underscore, and is no argument of the constructor, is taken for a cache.
@@ -197,7 +201,7 @@ def _lost(layer, again):
     return None
 
 
-def _equal(a, b):
+def _equal(a: Any, b: Any) -> bool:
     """True where two attributes are equal, or are not numbers, text, arrays, or lists and dicts of these."""
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(map(_equal, a, b))
@@ -210,7 +214,7 @@ def _equal(a, b):
     return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
 
 
-def _advice(layer, lost=""):
+def _advice(layer: Layer, lost: str = "") -> str:
     """What to write, so that config() holds the arguments of the constructor."""
     if is_ours(type(layer)):
         return "Its arrays were replaced by others: make a layer of these sizes and this type, and copy them in"

@@ -20,6 +20,8 @@ import numpy as np
 from . import twin
 from .cpu import THREADS, cpu_level, runs_on
 
+__all__ = ["core", "show_config"]
+
 _KNOWN = ("compiled", "numpy")
 
 

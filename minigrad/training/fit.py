@@ -263,7 +263,8 @@ def _data(net: Sequential, loss: Loss, x: Any, y: Any, which: str) -> tuple[np.n
         raise
     if y.dtype.kind == "f":
         _check_finite(y, given[1], f"{which}y")
-    return tuple(array if array.flags.c_contiguous and array.flags.aligned else aligned(array) for array in (x, y))
+    x, y = (array if array.flags.c_contiguous and array.flags.aligned else aligned(array) for array in (x, y))
+    return x, y
 
 
 def _check_finite(array: np.ndarray, given: Any, name: str) -> None:
