@@ -209,7 +209,6 @@ def package_modules(package):
 
 DIAGNOSTICS = public(dg)
 DIAGNOSTIC_FUNCTIONS = {name: f for name, f in DIAGNOSTICS.items() if inspect.isfunction(f)}
-DIAGNOSTIC_RESULTS = {name: cls for name, cls in DIAGNOSTICS.items() if inspect.isclass(cls)}
 # The functions (rng, K, J) of the module; normal(std) makes one.
 INITIALIZERS = {
     n: f for n, f in public(mg.initializers).items() if [*inspect.signature(f).parameters] == ["rng", "K", "J"]

@@ -185,12 +185,14 @@ def test_a_real_core_is_left_alone_when_numpy_hides_the_level(copy, monkeypatch)
     assert start(copy, flags=("-W", "error")).stdout.startswith("minigrad._core | built for x86-64-v4")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["x86-64-v9", "tea"])
 def test_a_level_this_version_does_not_know(copy, level):
     put_false_core(copy, level)
     twin_with_one_warning(start(copy), f"built for {level} CPUs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [None, "", "\xff\xfe"])
 def test_a_core_that_does_not_say_what_it_was_built_for(copy, level):
     put_false_core(copy, level)
@@ -204,6 +206,7 @@ def test_compiled_is_required_and_missing(copy):
     assert "it is not built" in run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", ["cython", "NumPy", "0"])
 def test_an_unknown_core_is_refused_and_the_known_ones_named(core):
     run = start(PACKAGE.parent, core=core)
@@ -333,6 +336,7 @@ def flags_of(project, monkeypatch):
     return level_and_flags
 
 
+@pytest.mark.slow
 @needs_compiler
 @X86
 @pytest.mark.parametrize(

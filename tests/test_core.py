@@ -99,6 +99,7 @@ def test_products_by_every_path_are_exact_for_whole_numbers(compiled, shape, dty
             close(getattr(compiled, name)(*case), getattr(twin, name)(*case), 2 * np.finfo(dtype).eps, 0)
 
 
+@pytest.mark.slow
 def test_products_left_to_a_blas_of_several_cores(compiled):
     by_every_path = test_products_by_every_path_are_exact_for_whole_numbers.__name__
     cases = [f"{__file__}::{by_every_path}[{LARGE[-1]}-{dtype.__name__}]" for dtype in DTYPES]

@@ -86,6 +86,7 @@ def pair_of(x, K):
     return mg.WeightGradient(np.ones((len(x), K)), x)
 
 
+@pytest.mark.slow
 def test_a_deep_net_leaves_its_valley_above_the_limit_only():
     """Near the bottom of a valley a small push is forgotten below 2 / sharpness and grows above it."""
     rng = np.random.default_rng(0)

@@ -172,6 +172,7 @@ def test_a_random_seed_repeats():
     assert dg.survival_limit(mixed, rng=3) == dg.survival_limit(mixed, draws=2000, rng=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("J", [1, 3, 1000])
 @pytest.mark.parametrize("r", [0.3, 1.0, 2.0])
 def test_the_peak_is_where_the_integrand_is_largest(J, r):
@@ -205,6 +206,7 @@ def survival_in_20_digits(J, r):
         return float(2 * part * mp.exp(top) / (r * mp.sqrt(2 * mp.pi)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("J", [1, 2, 30, 1000, 10**6])
 def test_the_survival_law_for_every_size_of_r(J):
     """From where nothing but 2^(1-J) is left to where nearly all survive, and between: no gap between regimes."""

@@ -71,6 +71,7 @@ def run_example(script, folder, *arguments, **env):
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a screen")
 @pytest.mark.parametrize("backend", [{}, {"MPLBACKEND": "Agg"}, {"MPLBACKEND": "svg"}], ids=["none", "Agg", "svg"])
 def test_without_a_screen_the_picture_is_saved_and_the_place_printed(backend, tmp_path):
@@ -81,6 +82,7 @@ def test_without_a_screen_the_picture_is_saved_and_the_place_printed(backend, tm
     assert (tmp_path / "four_weights.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_place_of_a_picture_is_printed(tmp_path):
     pytest.importorskip("matplotlib")
     run = run_example("four_weights.py", tmp_path, "mine")

@@ -153,6 +153,7 @@ def stack(kind, seed, widths=(3, 5, 4, 3)):
     return mg.Sequential(*layers[:-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINKED)
 def test_a_row_of_zeros_puts_every_unit_of_a_fresh_net_at_its_kink_and_is_no_false_alarm(kind):
     for seed in range(30 if kind == "relu" else 10):

@@ -118,6 +118,7 @@ def units(got, exact, dtype):
     return abs(float(exact - float(got)) / unit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gelu_and_its_tail_are_accurate_down_to_where_they_underflow(compiled, rng, dtype):
     mpmath = pytest.importorskip("mpmath")

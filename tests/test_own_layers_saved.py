@@ -94,6 +94,7 @@ class Far(mg.Layer):
 """
 
 
+@pytest.mark.slow
 def test_a_file_imports_nothing_and_says_whose_class_is_missing(tmp_path):
     (tmp_path / "far.py").write_text(DEFINES)
     code = "import far, minigrad as mg; mg.save(mg.Sequential(far.Far(3)), 'net')"

@@ -103,6 +103,7 @@ def test_ctrl_c_passes_through_a_line(monkeypatch):
         say("a line")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
 def test_a_process_without_stderr(where):
     if sys.platform == "win32":

@@ -46,6 +46,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else(made):
     text = (made / "index.html").read_text(encoding="utf-8")
     assert "http:" not in text
@@ -93,6 +94,7 @@ def test_nothing_temporary_is_left(made):
     assert not [path.name for path in made.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_only_and_an_existing_folder(made, tmp_path, capsys):
     (tmp_path / "index.html").write_text("old")
     assert report.make(Config(quick=True, seed=5), tmp_path, ["Q2"], jobs=1) == 0
@@ -394,6 +396,7 @@ USERS = {
 }
 
 
+@pytest.mark.slow
 def test_the_users_matplotlibrc_changes_no_picture():
     matplotlib = pytest.importorskip("matplotlib")
     study = STUDIES["outer_product"]

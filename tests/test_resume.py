@@ -32,6 +32,8 @@ NETS = {
     ),
 }
 
+QUICK = ("mlp", "dropout")  # the others are slow, all in all
+
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
@@ -45,7 +47,7 @@ def fit(net, opt, path=None, *, x=X, y=Y, loss=LOSS, epochs=6, **others):
 
 @pytest.mark.parametrize("how", [None, KeyboardInterrupt()], ids=["returned", "Ctrl-C"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK)) for n in NETS])
 def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(engine, name, optimizer, how, tmp_path):
     if name in ("batchnorm", "dropout"):
         engine = "python"

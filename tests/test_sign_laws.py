@@ -71,12 +71,14 @@ def test_a_centred_activation_finds_the_forbidden_pattern(activation):
     np.testing.assert_array_equal(found, FORBIDDEN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [mg.Sigmoid(), mg.Softplus(), mg.ReLU()], ids=repr)
 def test_a_positive_activation_never_does(activation):
     with pytest.raises(NoSuchExample):
         find(signs_of_the_update(activation), lambda signs: (signs == FORBIDDEN).all(), settings=TRIES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [mg.Sigmoid(), mg.Tanh()], ids=repr)
 def test_three_plus_and_one_minus_is_out_of_reach_for_any_activation(activation):
     with pytest.raises(NoSuchExample):

@@ -19,6 +19,16 @@ TOLERANCE = 1e-10  # relative, in float64
 ACTIVATIONS = tuple(catalogue.activations((0.2, 1.3)))
 LOSSES = catalogue.LOSS_CLASSES
 
+LAYERS = {  # every layer, in its modes, and two with others inside; all take x (N, 4)
+    f"{layer!r}, {'training' if layer.training else 'eval'}": layer
+    for layer in (
+        *catalogue.layers(),
+        *ACTIVATIONS,
+        mg.Residual(mg.Linear(4, 4, rng=0), mg.GELU(), mg.Residual(mg.Linear(4, 4, rng=1), mg.Tanh())),
+        mg.Sequential(mg.Linear(4, 5, rng=0), mg.BatchNorm(5), mg.Sequential(mg.SiLU())),
+    )
+}
+
 
 @dataclass
 class Case:

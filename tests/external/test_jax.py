@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 from peers import (
-    ACTIVATIONS,
     CASES,
+    LAYERS,
     LOSSES,
     TOLERANCE,
     fill,
@@ -141,20 +141,10 @@ def check_vjp(function, backward, *arguments):
     jax_test.check_vjp(f, partial(jax.vjp, f), arguments, atol=1e-6, rtol=1e-6, eps=1e-5)
 
 
-LAYERS = {
-    "Linear": lambda: mg.Linear(4, 3, rng=0),
-    "Linear without bias": lambda: mg.Linear(4, 3, bias=False, rng=0),
-    "BatchNorm, training": lambda: mg.BatchNorm(4),
-    "BatchNorm, eval": lambda: mg.BatchNorm(4).eval(),
-    "Dropout, training": lambda: mg.Dropout(0.4, rng=0),
-    "Residual": lambda: mg.Residual(mg.Linear(4, 4, rng=0), mg.GELU(), mg.Residual(mg.Linear(4, 4, rng=1), mg.Tanh())),
-} | {repr(f): lambda f=f: copy.copy(f) for f in ACTIVATIONS}
-
-
 @pytest.mark.parametrize("name", LAYERS)
 def test_check_vjp_of_layers(name):
     rng = np.random.default_rng(8)
-    layer = LAYERS[name]()
+    layer = copy.deepcopy(LAYERS[name])
     draws = layer.rng.bit_generator.state if isinstance(layer, mg.Dropout) else None
 
     def forward(x, *parameters):

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from peers import ACTIVATIONS, LOSSES, fill, loss_cases, random_case, record
+from peers import LAYERS, LOSSES, fill, loss_cases, random_case, record
 from torch_peer import torch
 
 import minigrad as mg
@@ -35,22 +35,10 @@ class LayerFunction(torch.autograd.Function):
         return None, None, torch.from_numpy(below), *(torch.from_numpy(g * len(below)) for g in gradients)
 
 
-LAYERS = {
-    "Linear": lambda: mg.Linear(4, 3, rng=0),
-    "Linear without bias": lambda: mg.Linear(4, 3, bias=False, rng=0),
-    "BatchNorm, training": lambda: mg.BatchNorm(4),
-    "BatchNorm, eval": lambda: mg.BatchNorm(4).eval(),
-    "Dropout, training": lambda: mg.Dropout(0.4, rng=0),
-    "Dropout, eval": lambda: mg.Dropout(0.4, rng=0).eval(),
-    "Residual": lambda: mg.Residual(mg.Linear(4, 4, rng=0), mg.GELU(), mg.Residual(mg.Linear(4, 4, rng=1), mg.Tanh())),
-    "Sequential": lambda: mg.Sequential(mg.Linear(4, 5, rng=0), mg.BatchNorm(5), mg.Sequential(mg.SiLU())),
-} | {repr(f): lambda f=f: copy.copy(f) for f in ACTIVATIONS}
-
-
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name):
     rng = np.random.default_rng(6)
-    layer = LAYERS[name]()
+    layer = copy.deepcopy(LAYERS[name])
     if isinstance(layer, mg.Sequential):
         fill(layer, rng)
     elif isinstance(layer, mg.BatchNorm):

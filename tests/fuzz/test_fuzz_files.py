@@ -230,6 +230,7 @@ BOMBS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BOMBS)
 def test_a_small_file_never_takes_much_memory(case):
     path = "a bomb"

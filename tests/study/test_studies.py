@@ -58,6 +58,7 @@ def test_its_words_are_complete(found):
             assert (ROOT / path).is_file(), f"{finding.id} names the test {path}, which is not there"
 
 
+@pytest.mark.slow
 def test_its_pictures_can_be_drawn(found, tmp_path):
     pytest.importorskip("matplotlib")
     import matplotlib

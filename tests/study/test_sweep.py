@@ -166,6 +166,7 @@ def test_a_config_that_cannot_be_shown_hides_no_error(config):
     assert all(len(note) < 300 for note in getattr(caught.value, "__notes__", []))
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_not_laid_at_one_configs_door():
     with ProcessPoolExecutor(2, get_context("spawn")) as executor, pytest.raises(BrokenProcessPool) as caught:
         sweep(dies, [1, 2, 3], executor, progress=False)

@@ -185,6 +185,7 @@ def test_converse_a_delta_that_depends_on_a_leaves_the_law(seed):
     assert survival_probability(10, R) > 0.5
 
 
+@pytest.mark.slow
 def test_converse_real_errors_have_a_mean_and_leave_the_law():
     """Digits, 64-100-100-10: some delta_k of the output has a mean of eight standard errors and more."""
     x, y, *_ = mg.datasets.load("digits")

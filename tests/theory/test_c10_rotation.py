@@ -221,6 +221,7 @@ def test_three_inputs_without_an_obtuse_angle_always_can(lengths, cosines):
 SEARCH = settings(max_examples=200, phases=[Phase.generate], database=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(DIAGONAL))
 def test_converse_methods_that_take_the_axes_one_by_one(name):
     difference = abs(digits_run(DIAGONAL[name], "rotated")[0] - digits_run(DIAGONAL[name], "as it is")[0])

@@ -133,6 +133,7 @@ def test_what_the_search_finds_is_between_its_bound_and_every_other(J, seed, mea
     assert kappa(scaled(root.T @ root, rng, width)) >= bound * (1 - 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sigmoid", "relu", "tanh"])
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_hundred_inputs(kind, bias, rng):

@@ -82,6 +82,7 @@ def test_curvature_of_the_framework_s_loss(case):
     assert sizes[1] > 5 * math.sqrt(K)
 
 
+@pytest.mark.slow
 def test_figure_1994_steps(rng):
     """Sigmoid, J = 100, through the framework; 1 / lambda_1, often called the best lr, takes twice that."""
     mean, spread = ACTIVATIONS["sigmoid"]().moments()

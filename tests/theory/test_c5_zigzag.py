@@ -79,6 +79,7 @@ def test_at_the_best_lr_it_zigzags_all_the_way_and_arrives_first(valley, seed):
     assert len(errors) - 1 <= len(slow) <= 2 * len(errors)
 
 
+@pytest.mark.slow
 def test_figures_of_sigmoid(rng):
     a = iid_inputs(100, *ACTIVATIONS["sigmoid"]().moments())
     values, start = spectrum(a), rng.standard_normal(100)
@@ -94,6 +95,7 @@ def test_figures_of_sigmoid(rng):
     assert ZigZag.of_weights(fast, target=np.zeros(100)).length > 50 * ZigZag.of_weights(calm).length / 1.5
 
 
+@pytest.mark.slow
 def test_converse_only_beyond_the_best_lr_does_zigzag_go_with_slowness(rng):
     a = iid_inputs(10, 1.0, 0.5)  # kappa 41: the best lr is 1.952 / lambda_1
     start = starting(10, 0)
@@ -124,6 +126,7 @@ def test_one_step_needs_a_rest_of_eps_and_to_be_faster_one_of_its_root(off, calm
     assert (one < zigzag) == swift
 
 
+@pytest.mark.slow
 def test_converse_beyond_the_best_lr_the_steps_depend_on_the_start():
     """1.999 / lambda_1, J = 100: the first axis decides, so the steps differ with the error's share there."""
     a = iid_inputs(100, *ACTIVATIONS["sigmoid"]().moments())

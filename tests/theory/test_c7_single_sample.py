@@ -66,6 +66,7 @@ def rate(draw, J, samples, rng):
     return -np.polyfit(few * rest, np.array(logs)[rest], 1)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "price"), [("sigmoid", 3.88), ("relu", 1.233)])
 @pytest.mark.parametrize("J", [50, 200])
 def test_measured(kind, price, J):

@@ -79,6 +79,7 @@ def tuned_steps(kind, J, B, seed=0):
     return best
 
 
+@pytest.mark.slow
 def test_a_mean_destroys_the_benefit_of_batches_and_centring_restores_it():
     J = 16
     saved = {kind: tuned_steps(kind, J, 1) / tuned_steps(kind, J, 64) for kind in ("tanh", "sigmoid")}

@@ -86,6 +86,7 @@ def test_all_offsets_start_as_the_same_function():
         np.testing.assert_allclose(offset_net(np.full(16, c), 0)(x), plain, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_sign_rule_has_a_threshold_and_the_price_has_none():
     offsets = (0.0, 0.5, 0.95, 1.05, 1.5)
     rows = [share_of_single_signed_rows(offset_net(np.full(16, c), 0)) for c in offsets]

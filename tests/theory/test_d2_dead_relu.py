@@ -165,6 +165,7 @@ def test_converse_momentum_beyond_its_limit_wakes_it(row, beta, times, nesterov)
     assert (factors[:-1] >= 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "expected"),
     [

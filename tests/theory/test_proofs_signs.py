@@ -66,6 +66,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_proved_for_all_values_and_rounding_modes(name, kind):
     z3 = pytest.importorskip("z3")

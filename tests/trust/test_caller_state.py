@@ -176,6 +176,7 @@ def printed(kind, seed):
     return run.stdout
 
 
+@pytest.mark.slow
 def test_the_same_seeds_give_the_same_bits_in_another_process_and_by_either_engine():
     first = printed("python", "1")
     assert len(first.splitlines()) == 2

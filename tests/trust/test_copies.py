@@ -77,6 +77,7 @@ def test_weights_in_a_memory_map_train_to_the_same_bits(kind, mode, engine, tmp_
     assert train(mapped, engine=engine)[2] == train(net, engine=engine)[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_net_that_comes_back_from_another_process_trains_on_to_the_same_bits(kind, engine):
     if not trainable(kind, engine):

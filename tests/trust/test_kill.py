@@ -125,6 +125,7 @@ MOMENTS = {  # how the process ends, does the file hold the new epoch, is there 
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [1, 3])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_run_killed_while_it_writes(engine, moment, write, tmp_path, monkeypatch):
@@ -145,6 +146,7 @@ def test_a_run_killed_while_it_writes(engine, moment, write, tmp_path, monkeypat
 # ---- random numbers of every kind ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"])
 def test_every_kind_of_generator_goes_on_where_it_was(engine, kind, tmp_path):
     train(engine, 2, tmp_path / "run", kind)

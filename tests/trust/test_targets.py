@@ -93,6 +93,7 @@ def test_devices_are_refused(name):
     assert os.lstat(name).st_rdev == before.st_rdev != 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs /proc")
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_an_open_stream_is_refused_even_where_it_is_a_file(name, tmp_path):
