@@ -12,6 +12,7 @@ from .._checks import instance, quiet, real_number
 from ..backprop import Backprop
 from ..layers.activations import Activation, normal_quadrature
 from ..layers.activations import activation as activation_named
+from .pairs import by_sample
 
 # ---- delta on its way down ------------------------------------------------------------------------------
 
@@ -44,7 +45,7 @@ def attenuation(bp: Backprop) -> Attenuation:
     instance(bp, Backprop, "bp")
     deltas = [np.asarray(g.delta, np.float64) for g in bp.gradients.values()]
     norms = np.array([np.linalg.norm(delta) / math.sqrt(len(delta)) for delta in deltas])
-    totals = [delta.sum(axis=tuple(range(1, delta.ndim - 1))) for delta in deltas]  # over positions, (N, K)
+    totals = [delta if delta.ndim == 2 else by_sample(delta).sum(axis=1) for delta in deltas]  # (N, K)
     averaged = np.array([np.linalg.norm(total.mean(axis=0)) for total in totals])
     decades = np.log10(norms[:-1]) - np.log10(norms[1:])
     return Attenuation(list(bp.gradients), norms, averaged, decades)
