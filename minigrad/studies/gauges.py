@@ -12,7 +12,7 @@ import numpy as np
 import minigrad as mg
 from minigrad.diagnostics import coherence, curvature_outlier, gauge_flip, orthant_pairs, rotate, single_signed_share
 
-from . import style
+from . import lab, style
 from .decomposition import Shifted
 from .finding import Number
 
@@ -90,15 +90,15 @@ def three_runs(job):
     config, name, seed = job
     x, y, _, _ = config.load("unit", most=STEPS)
     x = x + 1 / 16  # strictly positive pixels: a pixel of 0 has no sign to flip
-    net = mg.mlp([x.shape[1], *HIDDEN, int(y.max()) + 1], "sigmoid", rng=seed)
+    net = lab.net(lab.sizes(x, HIDDEN, y), seed=seed)
     flipped, rotated = flipped_net(net, x, np.random.default_rng(seed + 1000)), rotated_net(net, x)
     found = {}
     for twin, (same, inputs) in {"as it is": (net, x), "flipped": flipped, "rotated": rotated}.items():
-        start = mg.backprop(same, mg.CrossEntropyLoss(), inputs, y).gradients.values()
+        start = mg.backprop(same, lab.LOSS, inputs, y).gradients.values()
         losses, rows, opt = [], [], OPTIMIZERS[name]()
         pairs = 100 * float(np.mean([orthant_pairs(g) for g in start]))
         for n in range(len(x)):
-            bp = mg.backprop(same, mg.CrossEntropyLoss(), inputs[n : n + 1], y[n : n + 1])
+            bp = mg.backprop(same, lab.LOSS, inputs[n : n + 1], y[n : n + 1])
             rows.append(np.mean([single_signed_share(g) for g in bp.gradients.values()]))
             losses.append(bp.loss)
             opt.step(same, bp)
@@ -110,8 +110,11 @@ def three_runs(job):
 
 
 def steps_by_axes(job):
-    """Steps of BATCH fresh samples until the loss of a linear neuron is at 1 %; inputs of spread 1 and mean R."""
-    name, mean, lr, seed = job
+    """Steps of BATCH fresh samples until the loss of a linear neuron is at 1 %; inputs of spread 1 and mean R.
+
+    job: (config, (optimiser, where the mean lies, learning rate), seed).
+    """
+    _, (name, mean, lr), seed = job
     rng = np.random.default_rng(seed)
     error, Q = rng.standard_normal(INPUTS), np.eye(INPUTS)
     if mean == "along one axis":  # the same inputs and the same error, rotated
@@ -132,11 +135,13 @@ def steps_by_axes(job):
 
 def by_axes(config, seeds):
     """{(optimiser, where the mean lies): steps of each seed at the best rate} of `steps_by_axes`."""
-    tries = [(name, mean, lr, s) for name, rates in RATES.items() for mean in MEANS for lr in rates for s in seeds]
-    tried: dict[tuple, dict] = {}
-    for (name, mean, lr, _), steps in zip(tries, config.sweep(steps_by_axes, tries, "axes"), strict=True):
-        tried.setdefault((name, mean), {}).setdefault(lr, []).append(steps)
-    return {key: min(by_rate.values(), key=np.mean) for key, by_rate in tried.items()}
+    cases = [(name, mean, lr) for name, rates in RATES.items() for mean in MEANS for lr in rates]
+    tried = lab.by_case(config, steps_by_axes, cases, seeds, "axes")
+    return {
+        (name, mean): min((tried[name, mean, lr] for lr in rates), key=np.mean)
+        for name, rates in RATES.items()
+        for mean in MEANS
+    }
 
 
 # ---- one sample at a time, or all ------------------------------------------------------------------------
@@ -146,7 +151,7 @@ def one_or_all(seed):
     """Times that sigmoid inputs need more than the same inputs centred: samples one by one, steps of all at once.
 
     Both to |error| = 1/100. One by one: each step solves the equation of its sample (normalised LMS). All at once:
-    gradient descent at its best rate. Also how much longer than straight a way made of single samples is across the
+    gradient descent at its best rate. path: how much longer than straight a way made of single samples is across the
     mean, 1 / sin of the angle to it.
     """
     rng = np.random.default_rng(seed)
@@ -198,10 +203,10 @@ def outlier(job):
     x = x - x.mean(axis=0)  # so that the first layer's outputs have a mean of f(0)
     found = []
     for kind in ("sigmoid", "centered_sigmoid"):
-        net = mg.mlp([x.shape[1], UNITS, UNITS, int(y.max()) + 1], kind, rng=seed)
+        net = lab.net(lab.sizes(x, [UNITS, UNITS], y), kind, seed=seed)
         for i in (2, 4):
             net[i].bias[...] = -net[i].weight.sum(axis=1) / 2 if kind == "sigmoid" else 0
-        found.append(curvature_outlier(mg.backprop(net, mg.CrossEntropyLoss(), x, y))["4"][0])
+        found.append(curvature_outlier(mg.backprop(net, lab.LOSS, x, y))["4"][0])
     return found[0] / found[1]
 
 
@@ -210,10 +215,7 @@ def outlier(job):
 
 def run(config, seeds):
     """{"three": {optimiser: [three_runs]}, "axes": {(optimiser, mean): [steps]}, "prices": [...], "outlier": [...]}"""
-    jobs = [(config, name, seed) for name in OPTIMIZERS for seed in seeds]
-    three: dict[str, list] = {}
-    for (_, name, _), result in zip(jobs, config.sweep(three_runs, jobs, "flipped, rotated"), strict=True):
-        three.setdefault(name, []).append(result)
+    three = lab.by_case(config, three_runs, OPTIMIZERS, seeds, "flipped, rotated")
     prices = config.sweep(one_or_all, seeds, "one sample or all")
     factors = config.sweep(outlier, [(config, seed) for seed in seeds], "curvature")
     return {"three": three, "axes": by_axes(config, seeds), "prices": prices, "outlier": factors}
@@ -277,22 +279,10 @@ def price_numbers(found):
     ]
 
 
-def deciding(numbers):
-    """The numbers of `numbers` that decide, in a few words."""
-    value = {number.name: number.value for number in numbers}
-    return (
-        f"rotated: single-signed rows {value[ROWS]:.0f} → {value[f'{ROWS}, rotated']:.0f} %, pairs in the same "
-        f"orthants {value[PAIRS]:.0f} → {value[f'{PAIRS}, rotated']:.1f} %, losses of SGD and momentum the same to "
-        f"{value[f'{CHANGE} (SGD, momentum)']:.0e}; {UNITS} sigmoid inputs cost single samples "
-        f"{value[f'{COST}: samples, one at a time']:.1f} times what centred ones do, all samples at once "
-        f"{value[f'{COST}: steps of all samples at once']:.0f} times"
-    )
-
-
 def draw_losses(data):
     """The losses of the three twins, for each optimiser."""
     fig = style.figure(3.9)
-    looks = {"as it is": (style.AMBER, 5, "-"), "flipped": (style.INK, 1.5, "-"), "rotated": (style.GREEN, 2, "--")}
+    looks = {"as it is": (style.GREY, 5, "-"), "flipped": (style.INK, 1.5, "-"), "rotated": (style.ROSE, 2, "--")}
     for ax, (name, runs) in zip(fig.subplots(1, 3, sharey=True), data["three"].items(), strict=True):
         for twin, (colour, width, dashes) in looks.items():
             smooth = np.convolve(runs[0][twin]["losses"], np.ones(15) / 15, mode="valid")
