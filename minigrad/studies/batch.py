@@ -97,8 +97,10 @@ def draw_sizes(data):
         style.label_line(ax, sizes[at], middle[at], lab.NAME[act], colour, xytext=place)
         if act != "tanh":
             limit = np.median([run["limit"] for run in runs])
-            ax.axhline(limit, color=colour, linewidth=1.2, linestyle="--")
-            style.label_line(ax, 1, limit, f"dashed: limit of large batches, {lab.NAME[act]}", colour, xytext=(0, -12))
+            ax.plot(sizes, [limit] * len(sizes), "--", color=colour, linewidth=1.2)
+            if act == "sigmoid":
+                words = "dashed: limit of large batches"
+                style.label_line(ax, sizes[-1], limit, words, style.INK, xytext=(0, -20), ha="right")
     lab.batch_axis(ax, sizes)
     ax.set(ylabel="rows of the gradient\nwith one sign (%)", ylim=(-2, 105))
     return fig

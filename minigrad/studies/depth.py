@@ -288,7 +288,7 @@ def draw_factors(data):
     names = list(data["parts"])[::-1]
     ax.set_yticks(range(len(names)), names)
     top = len(names) - 0.45
-    ax.text(QUARTER, -0.62, "dotted: a factor of 1/4, the largest slope of a sigmoid", va="top")
+    ax.text(0.3, 0.55, "dotted: a factor of 1/4,\nsigmoid's largest slope", va="center")
     ax.text(-0.95, top, "slope f'", color=style.ROSE, ha="center", weight="bold")
     ax.text(0.5, top, "weights W", color=style.GREY, ha="center", weight="bold")
     ax.text(-0.15, top, "both", color="black", ha="center", weight="bold")

@@ -204,8 +204,8 @@ def draw_two(data):
     fig = style.figure(K * cell + 1.55, layout=None)
     for i, act in enumerate(ACTIVATIONS):
         on_top, beside, square = table(fig, data[act], 0.65 + i * 3.95, K * cell + 0.95, cell)
-        on_top.set_title(f"a of the {act} net", pad=4)
-        beside.set_ylabel("δ", labelpad=4, rotation=0)
+        on_top.set_title(f"a of the {act} net", pad=7)
+        beside.set_ylabel("δ", labelpad=10, rotation=0)
         rows = 100 * single_signed_share(data[act])
         square.set_xlabel(f"{rows:.0f} % of the rows have one colour", labelpad=6)
     style.sign_key(fig)
@@ -216,7 +216,7 @@ def draw_mixture(data):
     """Q3: the share of the rarer sign by layer and epoch."""
     fig = style.figure(4.2)
     axes = fig.subplots(1, 2, sharey=True)
-    names = {f"hidden layer of {HIDDEN[0]}": (style.INK, "-"), f"hidden layer of {HIDDEN[1]}": (style.ROSE, "--")}
+    names = {f"layer of {HIDDEN[0]}": (style.INK, "-"), f"layer of {HIDDEN[1]}": (style.ROSE, "--")}
     names["output layer"] = (style.GREY, "-")
     for ax, act in zip(axes, ACTIVATIONS, strict=True):
         for i, (name, (colour, line)) in enumerate(names.items()):
@@ -224,7 +224,7 @@ def draw_mixture(data):
             epochs = np.arange(runs.shape[1])
             middle = lab.band(ax, epochs, runs, colour, line)
             if act == "tanh":
-                style.label_line(ax, epochs[-1], middle[-1], name, colour, xytext=(0, 14), ha="right")
+                style.label_line(ax, epochs[-1], middle[-1], name, colour)
         ax.axhline(50, color=style.INK, linewidth=1, linestyle=":")
         ax.set(title=f"{act} net", xlabel="epoch", ylim=(0, 60), xlim=(0, epochs[-1]))
         ax.xaxis.get_major_locator().set_params(integer=True)

@@ -202,11 +202,9 @@ def draw_hidden(data):
     ax = fig.subplots()
     layers = np.arange(1, DEEP + 2)
     for pair, colour in COLOURS.items():
-        for i, norms in enumerate(data["norms"][pair]):
-            ax.plot(layers, norms, "o-", color=colour, alpha=1 if i == 0 else 0.4, markersize=5)
-        first = data["norms"][pair][0]
+        middle = lab.band(ax, layers, data["norms"][pair], colour, "o-", markersize=5)
         place = {"xytext": (10, 12)} if pair == ENTROPY else {"xytext": (-10, -12), "ha": "right"}
-        style.label_line(ax, 6, first[5], pair, colour, **place)
+        style.label_line(ax, 6, middle[5], pair, colour, **place)
     ax.set(yscale="log", ylabel="|δ|", xlabel="layer (δ travels from the output on the left to layer 1 on the right)")
     ax.set_xlim(DEEP + 1.4, 0.6)
     ax.set_xticks(layers, [*map(str, layers[:-1]), "output"])

@@ -216,10 +216,10 @@ def draw_plateau(data):
         at = min(int(np.argmax(np.array(first) < height)), len(first) - 1)
         style.label_line(ax, at + 1, first[at], words, colour, **place)
     ax.axhline(TARGET, color=style.INK, linewidth=1, linestyle=":")
-    style.label_line(ax, 1, TARGET, "dotted: target", style.INK, xytext=(4, 8))
     epoch_axis(ax)
     ax.set(xlabel="epoch (bold: the first seed, thin: the others)", ylabel="training loss", ylim=(0, 2.6))
     ax.set_xlim(1, None)
+    style.label_line(ax, ax.get_xlim()[1], TARGET, "target", style.INK)
     return fig
 
 
@@ -227,7 +227,7 @@ LABELS: dict[str, tuple] = {  # words, the height at which they stand, and on wh
     PLAIN: ("plain sigmoid", 1.6, {"xytext": (14, 10)}),
     CENTRED: ("centred", 1.9, {"xytext": (10, 4)}),
     START: ("started like tanh", 1.5, {"xytext": (10, 4)}),
-    BOTH: ("both", 0.4, {"xytext": (-12, 2), "ha": "right"}),
+    BOTH: ("both", 0.4, {"xytext": (-34, 3), "ha": "right"}),
 }
 
 
