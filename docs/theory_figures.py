@@ -161,13 +161,13 @@ def outlier():
             for name, runs in found.items():
                 yield f"H = {H}, {layer}, {name}: lambda_1", [run[0][path][0] for run in runs]
                 yield f"H = {H}, {layer}, {name}: lambda_1 / bound", [run[0][path][0] / run[0][path][1] for run in runs]
-            both = list(zip(*found.values(), strict=True))
-            ratios = [plain[0][path][0] / centred[0][path][0] for plain, centred in both]
+            pair = list(zip(*found.values(), strict=True))
+            ratios = [plain[0][path][0] / centred[0][path][0] for plain, centred in pair]
             yield f"H = {H}, {layer}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", ratios
-        for i, what in ((1, "whole Fisher matrix"), (2, "Hessian")):
+        for i, label in ((1, "whole Fisher matrix"), (2, "Hessian")):
             if i == 1 or H <= 100:
-                yield f"H = {H}, {what}: lambda_1, sigmoid", [a[i] for a, _ in both]
-                yield f"H = {H}, {what}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in both]
+                yield f"H = {H}, {label}: lambda_1, sigmoid", [a[i] for a, _ in pair]
+                yield f"H = {H}, {label}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in pair]
 
 
 @section("C12-norms")
@@ -179,12 +179,12 @@ def norms():
         nets = [mg.mlp([64, 200, 200, 10], "sigmoid", init, rng=seed) for seed in SEEDS]
         for path, layer in (("2", "first"), ("4", "second")):
             outputs = [mg.backprop(net, mg.CrossEntropyLoss(), x, y).gradients[path].a for net in nets]
-            for what, axis in (("as it is", None), ("LayerNorm", 1), ("BatchNorm", 0)):
+            for label, axis in (("as it is", None), ("LayerNorm", 1), ("BatchNorm", 0)):
                 found = [
                     a if axis is None else (a - a.mean(axis, keepdims=True)) / a.std(axis, keepdims=True)
                     for a in outputs
                 ]
-                yield f"{init}, {layer} hidden layer, {what}", [dg.coherence(a) for a in found]
+                yield f"{init}, {layer} hidden layer, {label}", [dg.coherence(a) for a in found]
 
 
 def main(names):
@@ -197,8 +197,8 @@ def main(names):
             continue
         begin = time.perf_counter()
         print(f"{name}  {function.__doc__.splitlines()[0]}")
-        for what, values in function():
-            print(f"    {what:<88} {shown(values)}", flush=True)
+        for label, values in function():
+            print(f"    {label:<88} {shown(values)}", flush=True)
         print(f"    ({time.perf_counter() - begin:.0f} s)\n")
 
 

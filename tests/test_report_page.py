@@ -28,10 +28,10 @@ def test_a_section_holds_what_the_finding_says():
     assert pictures == [("Zmlyc3Q=", "I &lt; II"), ("c2Vjb25k", "III")]
 
 
-@pytest.mark.parametrize(("kind", "look"), [("true", "true"), ("partly", "partly"), ("not the cause", "not")])
-def test_the_colour_is_that_of_the_verdict_and_of_none_where_numbers_miss(kind, look):
+@pytest.mark.parametrize(("kind", "css_class"), [("true", "true"), ("partly", "partly"), ("not the cause", "not")])
+def test_the_colour_is_that_of_the_verdict_and_of_none_where_numbers_miss(kind, css_class):
     good, bad = (dataclasses.replace(finding("Q2", value), kind=kind) for value in (1.0, 2.0))
-    assert rendered(good).count(f'<span class="kind {look}">{page.WORDS[kind]}</span>') == 2
+    assert rendered(good).count(f'<span class="kind {css_class}">{page.WORDS[kind]}</span>') == 2
     assert rendered(bad).count('<span class="kind bad">not confirmed in this run</span>') == 2
 
 
@@ -50,9 +50,9 @@ def test_the_colour_is_that_of_the_verdict_and_of_none_where_numbers_miss(kind, 
 def test_the_page_says_what_the_verdict_needs(value, rest, words):
     number = Number("n", value, **rest)
     assert page.needs(number) == words
-    look = "bad" if "missed" in words else "note" if "describes" in words else "needed"
+    css_class = "bad" if "missed" in words else "note" if "describes" in words else "needed"
     one = dataclasses.replace(finding("Q1"), numbers=[Number("one", 1.0, expect=(1, 1)), number])
-    cell = f'<span class="{look}">{words}</span>' if words else ""  # on a phone an empty cell is left out
+    cell = f'<span class="{css_class}">{words}</span>' if words else ""  # on a phone an empty cell is left out
     assert f'<td data-name="verdict needs">{cell}</td>' in rendered(one)
 
 

@@ -132,8 +132,8 @@ def check_options(args):
         args.checkpoint = args.resume or args.checkpoint
         if not Path(args.checkpoint).is_file():
             raise FileNotFoundError(f"{args.checkpoint}: there is no such file to go on from")
-    both = args.save is not None and args.checkpoint is not None
-    if both and os.path.realpath(args.save) == os.path.realpath(args.checkpoint):  # through links too
+    two_files = args.save is not None and args.checkpoint is not None
+    if two_files and os.path.realpath(args.save) == os.path.realpath(args.checkpoint):  # through links too
         args.usage_error(f"--save {args.save} and the checkpoint {args.checkpoint} are one file; give it two names")
     for path in (args.save, args.checkpoint):
         if path is not None:

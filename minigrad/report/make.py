@@ -160,8 +160,8 @@ def prepare(out: Path) -> None:
         for path in [out / "findings.json", out / "index.html", out / "errors.txt", *out.glob("*.png")]:
             check_target(path)
     except OSError as error:
-        where = "" if error.filename in (None, str(out)) else f"{error.filename}: "
-        raise OSError(f"--out {out}: the results cannot be written there ({where}{error.strerror})") from None
+        place = "" if error.filename in (None, str(out)) else f"{error.filename}: "
+        raise OSError(f"--out {out}: the results cannot be written there ({place}{error.strerror})") from None
 
 
 def write(results: Results) -> None:

@@ -72,12 +72,12 @@ def run(config):
     for act, expect in (("sigmoid", (10, 90)), ("relu", (0, 40)), ("tanh", (0, 2))):
         end = [run["during"][-1] for run in runs[act]]
         numbers.append(Number.of(f"{after}, {lab.NAME[act]}", end, "%", expect=expect))
-    what = "{} independent sigmoids, delta pure noise, batches of {}".format(*NOISE)
-    numbers.append(Number.of(what, noise, "%", theory=expected, expect=(expected - 8, expected + 8)))
+    label = "{} independent sigmoids, delta pure noise, batches of {}".format(*NOISE)
+    numbers.append(Number.of(label, noise, "%", theory=expected, expect=(expected - 8, expected + 8)))
     for act, expect in ranges.items():  # the same as in large batches, by theory
         limits = [run["limit"] for run in runs[act]]
-        what = f"limit of very large batches, at the start, {lab.NAME[act]}"
-        numbers.append(Number.of(what, limits, "%", expect=expect))
+        label = f"limit of very large batches, at the start, {lab.NAME[act]}"
+        numbers.append(Number.of(label, limits, "%", expect=expect))
     shares = {act: number.value for act, number in zip(ranges, numbers, strict=False)}
     return [q06.WORDS.finding(numbers, seeds, {"runs": runs}, large=LARGE, usual=USUAL, **shares)]
 

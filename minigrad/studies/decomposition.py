@@ -66,9 +66,9 @@ def build(name, sizes, seed, offset=None):
 
 def problem(config):
     """(x, y, sizes): some of the data, centred so that the first layer costs nobody anything."""
-    few, width = (512, 64) if config.full else (256, 32)
+    samples, width = (512, 64) if config.full else (256, 32)
     x, y, _, _ = config.load("unit")
-    x, y = x[:few] - x[:few].mean(axis=0), y[:few]
+    x, y = x[:samples] - x[:samples].mean(axis=0), y[:samples]
     return (x / x.std()).astype(np.float32), y, lab.sizes(x, [width] * HIDDEN_LAYERS, y)
 
 
@@ -213,13 +213,13 @@ def draw_offsets(data):
         below.plot(sizes, np.median(steps, axis=1), line, color=colour, markerfacecolor=fill)
         for c, dots in zip(sizes, steps, strict=True):
             below.plot([c] * len(dots), dots, "_", color=colour, markersize=10)
-        where = {"xytext": (0, 14 if signs else -14), "ha": "right"}
-        style.label_line(above, sizes[-1], results[-1]["rows"], ("tanh + c", "tanh ± c")[signs], colour, **where)
+        place = {"xytext": (0, 14 if signs else -14), "ha": "right"}
+        style.label_line(above, sizes[-1], results[-1]["rows"], ("tanh + c", "tanh ± c")[signs], colour, **place)
         below.text(0.02, 0.82 if signs else 0.95, names[signs], color=colour, transform=below.transAxes, va="top")
     for ax in (above, below):
         ax.axvline(1, color=style.INK, linewidth=1, linestyle=":")
-    where = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
-    above.annotate("right of the line\ntanh + c is never\nnegative", (0.86, 65), **where)
+    place = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+    above.annotate("right of the line\ntanh + c is never\nnegative", (0.86, 65), **place)
     above.set(ylabel="single-signed rows\nper sample (%)", ylim=(-5, 105))
     below.set(xlabel="size c of the offset", ylabel=f"steps to a loss\nof {TARGET}", ylim=(0, None))
     return fig

@@ -153,8 +153,8 @@ def share_numbers(nets):
     for depth in (5, 10, DEPTH):
         left = [run["norms"][0] / run["norms"][-1] for run in nets[PLAIN, depth]]
         theory, slack = 10 ** (rate(PLAIN) * (depth - 1)), 10 ** (0.05 * (depth - 1))  # of the rate, as above
-        what = f"share of |δ| that reaches the first of {depth} hidden layers, {PLAIN}"
-        numbers.append(Number.of(what, left, theory=theory, expect=(theory / slack, theory * slack)))
+        label = f"share of |δ| that reaches the first of {depth} hidden layers, {PLAIN}"
+        numbers.append(Number.of(label, left, theory=theory, expect=(theory / slack, theory * slack)))
     return numbers
 
 
@@ -162,9 +162,9 @@ def bound_numbers(deep):
     """How far the error stays below the bound of the theorem."""
     over = max(run["bound"] for name in GAINS for run in deep[name])
     plain = [run["bound"] for run in deep[PLAIN]]
-    what = "|δ| at the first layer over its bound, the largest of all samples"
+    label = "|δ| at the first layer over its bound, the largest of all samples"
     return [
-        Number(what, over, "decades", expect=(None, 0)),
+        Number(label, over, "decades", expect=(None, 0)),
         Number.of(f"the same, {PLAIN}", plain, "decades", expect=(None, 0)),
     ]
 
@@ -176,27 +176,27 @@ def nielsen_numbers(ours, slope):
         return [norms[i] / norms[i + 1] for norms in runs for i in range(len(norms) - 1)]
 
     measured = ratios(norms for runs in ours.values() for norms in runs)
-    what = "ratio of neighbouring layers, "
+    label = "ratio of neighbouring layers, "
     return [
-        Number.of(f"{what}Nielsen's nets on our data", measured, theory=slope, expect=(0.15, 0.28)),
-        Number.of(f"{what}as he published them (MNIST)", ratios(NIELSEN.values()), theory=slope, descriptive=True),
+        Number.of(f"{label}Nielsen's nets on our data", measured, theory=slope, expect=(0.15, 0.28)),
+        Number.of(f"{label}as he published them (MNIST)", ratios(NIELSEN.values()), theory=slope, descriptive=True),
     ]
 
 
 def derivative(seeds, deep):
     """Q10: is delta multiplied by the derivative at every layer, and by what else?"""
     error = max(run["error"] for name in SIMPLE for run in deep[name])
-    what = "largest difference between δ_z and f'(z) δ_a, over the largest δ_a of the layer"
-    numbers, parts = [Number(what, error, expect=(0, 1e-14))], {}
+    label = "largest difference between δ_z and f'(z) δ_a, over the largest δ_a of the layer"
+    numbers, parts = [Number(label, error, expect=(0, 1e-14))], {}
     for name in SIMPLE:
         gain = float(np.log10(NETS[name][1]))
-        both = []
+        pair = []
         for factor, part, theory in (("f'", "slope", rate(name) - gain), ("W", "weight", gain)):
             runs = [float(run[part][SETTLED].mean()) for run in deep[name]]
             expect = (theory - 0.1, theory + 0.1)
-            both.append(Number.of(f"made by {factor}, {name}", runs, "decades per layer", theory=theory, expect=expect))
-        numbers += both
-        parts[name] = tuple(number.value for number in both)
+            pair.append(Number.of(f"made by {factor}, {name}", runs, "decades per layer", theory=theory, expect=expect))
+        numbers += pair
+        parts[name] = tuple(number.value for number in pair)
     slope, weight = parts[PLAIN]
     return q10.WORDS.finding(
         numbers, seeds, {"parts": parts}, error=error, slope=style.number(slope), weight=abs(weight)

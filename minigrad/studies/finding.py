@@ -167,20 +167,14 @@ class Words:
 
     def finding(self, numbers: list[Number], seeds: list[int], data: dict[str, Any], **values: Any) -> Finding:
         """The finding in these words, with the values filled in; KeyError where one is missing."""
-        return Finding(
-            id=self.id,
-            kind=self.kind,
-            verdict=self.verdict.format(**values),
-            deciding=self.deciding.format(**values),
-            numbers=numbers,
-            theorem=self.theorem.format(**values),
-            test=self.test,
-            code=self.code,
-            pictures={name: seen.format(**values) for name, seen in self.pictures.items()},
-            caveat=self.caveat.format(**values),
-            seeds=seeds,
-            data=data,
-        )
+
+        def filled(text):
+            if isinstance(text, dict):
+                return {name: filled(seen) for name, seen in text.items()}
+            return text.format(**values)
+
+        said = {name: text if name in ("test", "code") else filled(text) for name, text in vars(self).items()}
+        return Finding(numbers=numbers, seeds=seeds, data=data, **said)
 
 
 def _plain(value):

@@ -157,20 +157,20 @@ def one_or_all(seed):
     rng = np.random.default_rng(seed)
     a = mg.Sigmoid()(rng.standard_normal((SAMPLES, UNITS)))
     error = rng.standard_normal(UNITS)
-    one, every = [], []
+    single, together = [], []
     for inputs in (a, a - a.mean(axis=0)):
         e, count = error.copy(), 0
         while e @ e > 1e-4 * (error @ error):
             row = inputs[count % SAMPLES]
             e -= (row @ e) / (row @ row) * row
             count += 1
-        one.append(count)
+        single.append(count)
         values, axes = np.linalg.eigh(inputs.T @ inputs / SAMPLES)
         start, factor = axes.T @ error, 1 - 2 * values / (values[0] + values[-1])
         steps = np.arange(1, 20_000)
         lengths = np.linalg.norm(start * factor ** steps[:, None], axis=1)
-        every.append(int(steps[np.argmax(lengths <= 0.01 * np.linalg.norm(error))]))
-    return {"one": one[0] / one[1], "all": every[0] / every[1], "path": (1 - coherence(a)) ** -0.5}
+        together.append(int(steps[np.argmax(lengths <= 0.01 * np.linalg.norm(error))]))
+    return {"one": single[0] / single[1], "all": together[0] / together[1], "path": (1 - coherence(a)) ** -0.5}
 
 
 def valley_steps(seed):
@@ -223,20 +223,20 @@ def run(config, seeds):
 
 def numbers(found):
     """The numbers of Q7 that these runs give."""
-    every = [run for runs in found["three"].values() for run in runs]
+    runs = [run for runs in found["three"].values() for run in runs]
     plain = [run for name, runs in found["three"].items() if name != "Adam" for run in runs]
 
     def apart(runs):
         return [abs(run["rotated"]["losses"] - run["as it is"]["losses"]).max() for run in runs]
 
-    equal = [100 * float((run["flipped"]["losses"] == run["as it is"]["losses"]).mean()) for run in every]
+    equal = [100 * float((run["flipped"]["losses"] == run["as it is"]["losses"]).mean()) for run in runs]
     return [
-        Number.of(ROWS, [run["as it is"]["rows"] for run in every], "%", theory=100, expect=(100, 100)),
-        Number.of(f"{ROWS}, flipped", [run["flipped"]["rows"] for run in every], "%", theory=0, expect=(0, 2)),
-        Number.of(f"{ROWS}, rotated", [run["rotated"]["rows"] for run in every], "%", expect=(0, 5)),
-        Number.of(PAIRS, [run["as it is"]["pairs"] for run in every], "%", theory=100, expect=(100, 100)),
-        Number.of(f"{PAIRS}, flipped", [run["flipped"]["pairs"] for run in every], "%", theory=100, expect=(100, 100)),
-        Number.of(f"{PAIRS}, rotated", [run["rotated"]["pairs"] for run in every], "%", expect=(0, 5)),
+        Number.of(ROWS, [run["as it is"]["rows"] for run in runs], "%", theory=100, expect=(100, 100)),
+        Number.of(f"{ROWS}, flipped", [run["flipped"]["rows"] for run in runs], "%", theory=0, expect=(0, 2)),
+        Number.of(f"{ROWS}, rotated", [run["rotated"]["rows"] for run in runs], "%", expect=(0, 5)),
+        Number.of(PAIRS, [run["as it is"]["pairs"] for run in runs], "%", theory=100, expect=(100, 100)),
+        Number.of(f"{PAIRS}, flipped", [run["flipped"]["pairs"] for run in runs], "%", theory=100, expect=(100, 100)),
+        Number.of(f"{PAIRS}, rotated", [run["rotated"]["pairs"] for run in runs], "%", expect=(0, 5)),
         Number.of(
             "losses equal in every bit, flipped (SGD, momentum, Adam)", equal, "%", theory=100, expect=(100, 100)
         ),
@@ -248,9 +248,10 @@ def numbers(found):
 
 
 def axes_numbers(axes):
-    who = f"linear neuron, {INPUTS} inputs"
+    """What it costs where the mean lies along all axes alike, along one, or is zero."""
+    subject = f"linear neuron, {INPUTS} inputs"
     lines = [
-        Number.of(f"{who}: steps of {name}, mean {mean}", axes[name, mean], "steps", descriptive=True)
+        Number.of(f"{subject}: steps of {name}, mean {mean}", axes[name, mean], "steps", descriptive=True)
         for name in RATES
         for mean in MEANS
     ]
@@ -259,15 +260,19 @@ def axes_numbers(axes):
         return float(np.median(axes[name, first]) / np.median(axes[name, second]))
 
     along, one, zero = MEANS
+    same = (0.98, 1.02)
     return [
         *lines,
-        Number(f"{who}: steps of SGD, mean {along} / {one}", ratio("SGD", along, one), theory=1, expect=(0.98, 1.02)),
-        Number(f"{who}: steps of Adam, mean {along} / {one}", ratio("Adam", along, one), expect=(1.2, None)),
-        Number(f"{who}: steps of Adam, mean {one} / {zero}", ratio("Adam", one, zero), expect=(0.5, 1.4)),
+        Number(
+            f"{subject}: steps of SGD, mean {along} / {one}", ratio("SGD", along, one), theory=1, expect=(0.98, 1.02)
+        ),
+        Number(f"{subject}: steps of Adam, mean {along} / {one}", ratio("Adam", along, one), expect=(1.2, None)),
+        Number(f"{subject}: steps of Adam, mean {one} / {zero}", ratio("Adam", one, zero), expect=(0.5, 1.4)),
     ]
 
 
 def price_numbers(found):
+    """What sigmoid inputs cost one sample at a time, and all at once, and what they do to the curvature."""
     prices, factor = found["prices"], 1 + UNITS / 4
     way = f"{UNITS} sigmoid inputs: a way made of single samples / straight, across the mean"
     curvature = f"largest curvature of the output layer behind {UNITS} units, sigmoid / centred"

@@ -55,8 +55,8 @@ def signs_of_run(job):
 def rarer_sign(delta):
     """(N, K) -> for each sample that has any delta_k but 0, the share of them with the rarer sign, 0 to 1/2."""
     plus, minus = (delta > 0).sum(axis=1), (delta < 0).sum(axis=1)
-    some = plus + minus > 0
-    return np.minimum(plus, minus)[some] / (plus + minus)[some]
+    nonzero = plus + minus > 0
+    return np.minimum(plus, minus)[nonzero] / (plus + minus)[nonzero]
 
 
 def longest(net, x, y):
@@ -101,12 +101,12 @@ def same_sign(config, runs, trained):
     for n in range(min(50, len(x))):
         g = mg.backprop(net, lab.LOSS, x[n : n + 1], y[n : n + 1]).gradients[LAYER]
         with_delta.append((g.weight * np.sign(g.delta[0])[:, None] >= 0).mean())
-    what = "single-signed rows per sample"
+    label = "single-signed rows per sample"
     numbers = [
-        Number.of(f"{what}, hidden inputs, sigmoid", hidden["sigmoid"], "%", theory=100, expect=(100, 100)),
-        Number.of(f"{what}, hidden inputs, tanh", hidden["tanh"], "%", expect=(0, 10)),
+        Number.of(f"{label}, hidden inputs, sigmoid", hidden["sigmoid"], "%", theory=100, expect=(100, 100)),
+        Number.of(f"{label}, hidden inputs, tanh", hidden["tanh"], "%", expect=(0, 10)),
         Number("weights that do not oppose their delta_k", 100 * np.mean(with_delta), "%", expect=(100, 100)),
-        Number.of(f"{what}, first layer (data >= 0), tanh", first, "%", theory=100, expect=(100, 100)),
+        Number.of(f"{label}, first layer (data >= 0), tanh", first, "%", theory=100, expect=(100, 100)),
     ]
     data = {act: longest(*trained[act]) for act in ACTIVATIONS}
     sigmoid, tanh = (number.value for number in numbers[:2])
@@ -115,20 +115,20 @@ def same_sign(config, runs, trained):
 
 def mixed(config, runs):
     """Q3: do the neurons of a layer have different signs, and how often do all agree?"""
-    whole = [run["agree"].max() for act in ACTIVATIONS for run in runs[act, HIDDEN]]
+    worst = [run["agree"].max() for act in ACTIVATIONS for run in runs[act, HIDDEN]]
     rarer = [run["rarer"][:, :-1].mean() for act in ACTIVATIONS for run in runs[act, HIDDEN]]
     all_one = "samples in which all delta_k share one sign"
     numbers = [
-        Number.of(f"{all_one}, layers of {HIDDEN}, the worst of any epoch", whole, "%", expect=(0, 1)),
+        Number.of(f"{all_one}, layers of {HIDDEN}, the worst of any epoch", worst, "%", expect=(0, 1)),
         Number.of("rarer sign among the delta_k of a hidden layer", rarer, "%", expect=(20, 50)),
     ]
     agree = {
         (act, K): [run["agree"][-1, 1] for run in runs[act, (HIDDEN[0], K)]] for act in ACTIVATIONS for K in WIDTHS
     }
     for K in (2, 4, 8):  # trained delta are no fair coins: beside the prediction, but no verdict rests on it
-        both = agree["sigmoid", K] + agree["tanh", K]
+        shares = agree["sigmoid", K] + agree["tanh", K]
         theory = 100 * 2.0 ** (1 - K)
-        numbers.append(Number.of(f"{all_one}, a layer of {K}", both, "%", theory=theory, descriptive=True))
+        numbers.append(Number.of(f"{all_one}, a layer of {K}", shares, "%", theory=theory, descriptive=True))
     data = {"rarer": {act: [run["rarer"] for run in runs[act, HIDDEN]] for act in ACTIVATIONS}, "agree": agree}
     return q03.WORDS.finding(numbers, config.seeds(3, 10), data, agree=numbers[0].value, widths=HIDDEN)
 
@@ -179,8 +179,8 @@ def outline(column, row):
     """A frame around one square."""
     from matplotlib.patches import Rectangle
 
-    look = {"fill": False, "edgecolor": "black", "linewidth": 2, "clip_on": False}
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, **look)
+    options = {"fill": False, "edgecolor": "black", "linewidth": 2, "clip_on": False}
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, **options)
 
 
 def draw_batch(data):

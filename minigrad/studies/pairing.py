@@ -128,19 +128,19 @@ def step_numbers(steps):
     for z, squared, entropy in zip(SURE, *steps.values(), strict=True):
         numbers.append(Number(f"steps of one neuron from z = {z}, squared error", squared, "steps", descriptive=True))
         numbers.append(Number(f"steps of one neuron from z = {z}, cross-entropy", entropy, "steps", descriptive=True))
-    what = "steps of the squared error over those of cross-entropy, from z = 8"
-    return [*numbers, Number(what, steps[SQUARED][-1] / steps[ENTROPY][-1], "times", expect=(20, None))]
+    label = "steps of the squared error over those of cross-entropy, from z = 8"
+    return [*numbers, Number(label, steps[SQUARED][-1] / steps[ENTROPY][-1], "times", expect=(20, None))]
 
 
 def epoch_numbers(epochs, medians):
     """The epochs of the nets."""
     numbers = []
     for (pair, start), values in epochs.items():
-        what = f"epochs to {GOAL:.0%} right, {start}, {pair}, best lr"
-        numbers.append(Number.of(what, values, "epochs", descriptive=True))
+        label = f"epochs to {GOAL:.0%} right, {start}, {pair}, best lr"
+        numbers.append(Number.of(label, values, "epochs", descriptive=True))
     price = medians[SQUARED, "sure and wrong"] / medians[ENTROPY, "sure and wrong"]
-    what = "epochs of the squared error over those of cross-entropy, sure and wrong"
-    return [*numbers, Number(what, price, "times", expect=(1.3, None))]
+    label = "epochs of the squared error over those of cross-entropy, sure and wrong"
+    return [*numbers, Number(label, price, "times", expect=(1.3, None))]
 
 
 def layer_numbers(norms):
@@ -149,8 +149,8 @@ def layer_numbers(norms):
     expect = (theory - 0.05, theory + 0.05)
     for pair in PAIRS:
         rates = [float(np.log10(run[3] / run[DEEP - 1]) / (DEEP - 4)) for run in norms[pair]]
-        what = f"|δ| per hidden layer down, {pair}"
-        numbers.append(Number.of(what, rates, "decades", theory=theory, expect=expect))
+        label = f"|δ| per hidden layer down, {pair}"
+        numbers.append(Number.of(label, rates, "decades", theory=theory, expect=expect))
     return numbers
 
 

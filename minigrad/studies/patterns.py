@@ -134,8 +134,8 @@ DETOUR = "trained net: longest way by single-signed steps / straight line, any n
 def four_weights_numbers(four):
     """The numbers of the four weights."""
 
-    def number(name, act, what, unit="", **rest):
-        return Number.of(name, [run[what] for run in four[act]], unit, **rest)
+    def number(name, act, label, unit="", **rest):
+        return Number.of(name, [run[label] for run in four[act]], unit, **rest)
 
     one, two, best = "sign patterns of one sample, of 16", "sign patterns of a batch of two", math.sqrt(0.5)
     return [
@@ -165,11 +165,11 @@ def trained_numbers(by_size, wanted):
             values = by_size[act][:, SIZES.index(B)]
             numbers.append(Number.of(f"trained net: {NEAREST} of {B} samples, {act}", values, descriptive=True))
         wide = by_size[act][:, SIZES.index(32)]  # as many samples as the layer has inputs
-        what = f"trained net: {NEAREST} of 32 samples, {act}"
-        numbers.append(Number.of(what, wide, theory=1, expect=(0.99, 1 + 1e-9)))
+        label = f"trained net: {NEAREST} of 32 samples, {act}"
+        numbers.append(Number.of(label, wide, theory=1, expect=(0.99, 1 + 1e-9)))
     sigmoid, tanh = (np.median(by_size[act][:, SIZES.index(8)]) for act in ACTIVATIONS)
-    what = "trained net: that cosine, 8 samples, sigmoid / tanh"
-    return [*numbers, Number(what, sigmoid / tanh, expect=(0.7, 1.5))]
+    label = "trained net: that cosine, 8 samples, sigmoid / tanh"
+    return [*numbers, Number(label, sigmoid / tanh, expect=(0.7, 1.5))]
 
 
 def bits_lost(wanted, bits, seeds):
@@ -204,33 +204,33 @@ def counted_numbers(free, positive):
     rank = 100 * (free.all_bits - free.bits) / (free.all_bits - positive.bits)
     layer = f"{K} x {J} layer"
     hundred = 1 + math.log2(sum(math.comb(99, i) for i in range(10)))  # Schlaefli's sum
-    few = "delta of 100 neurons that comes from 10 outputs"
+    label = "delta of 100 neurons that comes from 10 outputs"
     return [
         Number(f"{layer}: all sign patterns", free.all_bits, "bits", theory=K * J, expect=(K * J, K * J)),
         Number(f"{layer}: one sample, a of any sign", free.bits, "bits", theory=K + J - 1, expect=(K + J - 1,) * 2),
         Number(f"{layer}: one sample, a > 0", positive.bits, "bits", theory=K, expect=(K, K)),
         Number("of the bits lost, share lost to rank one and not to a > 0", rank, "%", expect=(90, 100)),
-        Number(few, math.log2(pattern_count(100, 10)), "bits", theory=hundred, expect=(41.7, 41.9)),
+        Number(label, math.log2(pattern_count(100, 10)), "bits", theory=hundred, expect=(41.7, 41.9)),
     ]
 
 
 def labels_number(wanted, classes):
     """How many patterns the possible labels give one sample."""
     labels = [run["labels"] for act in ACTIVATIONS for run in wanted[act]]
-    what = f"{K} x {J} layer: patterns that the {classes} labels give one sample"
-    return Number.of(what, labels, theory=classes, expect=(1, classes))
+    label = f"{K} x {J} layer: patterns that the {classes} labels give one sample"
+    return Number.of(label, labels, theory=classes, expect=(1, classes))
 
 
 def entropy_numbers(entropies, medians):
     """The entropies of the small layer."""
-    who = "4 x 4 layer of a trained net, entropy of its signs"
+    subject = "4 x 4 layer of a trained net, entropy of its signs"
     numbers = []
     for act, most in (("sigmoid", 4), ("tanh", 7)):
         one = entropies[act][:, SIZES.index(1)]
-        numbers.append(Number.of(f"{who}, one sample, {act}", one, "bits", theory=most, expect=(0, most)))
+        numbers.append(Number.of(f"{subject}, one sample, {act}", one, "bits", theory=most, expect=(0, most)))
     for act in ACTIVATIONS:  # at most a bit for each weight
         eight = entropies[act][:, SIZES.index(8)]
-        numbers.append(Number.of(f"{who}, batches of 8, {act}", eight, "bits", expect=(0, 16)))
+        numbers.append(Number.of(f"{subject}, batches of 8, {act}", eight, "bits", expect=(0, 16)))
     one, eight = medians["sigmoid"] / medians["tanh"]
     numbers.append(Number("entropy, sigmoid / tanh, one sample", one, expect=(0.3, 0.97)))
     numbers.append(Number("entropy, sigmoid / tanh, batches of 8", eight, expect=(0.5, 1.4)))
@@ -258,16 +258,16 @@ def draw_tiles(data):
     """The 16 patterns in three groups."""
     from matplotlib.patches import Rectangle
 
-    every = [np.array([[a, b], [c, d]]) for a in (1, -1) for b in (1, -1) for c in (1, -1) for d in (1, -1)]
+    all_patterns = [np.array([[a, b], [c, d]]) for a in (1, -1) for b in (1, -1) for c in (1, -1) for d in (1, -1)]
     sigmoid, tanh = reachable_patterns(2, 2), reachable_patterns(2, 2, positive=False)
     groups = [
-        ("one sample,\nsigmoid or tanh", lab.COLOUR["sigmoid"], [p for p in every if p in sigmoid]),
+        ("one sample,\nsigmoid or tanh", lab.COLOUR["sigmoid"], [p for p in all_patterns if p in sigmoid]),
         (
             "one sample, tanh\nbut never sigmoid",
             lab.COLOUR["tanh"],
-            [p for p in every if p in tanh and p not in sigmoid],
+            [p for p in all_patterns if p in tanh and p not in sigmoid],
         ),
-        ("no single sample;\na batch of two", style.INK, [p for p in every if p not in tanh]),
+        ("no single sample;\na batch of two", style.INK, [p for p in all_patterns if p not in tanh]),
     ]
     fig = style.figure(5.6, layout=None)
     wide, high = fig.get_size_inches()
@@ -282,8 +282,8 @@ def draw_tiles(data):
             ax = fig.add_axes((x / wide, y / high, side / wide, side / high))
             style.coloured(ax, pattern)
             for (k, j), sign in np.ndenumerate(pattern):
-                look = {"color": "white", "ha": "center", "va": "center", "weight": "bold"}
-                ax.text(j, k, "+" if sign > 0 else "\N{MINUS SIGN}", **look)
+                options = {"color": "white", "ha": "center", "va": "center", "weight": "bold"}
+                ax.text(j, k, "+" if sign > 0 else "\N{MINUS SIGN}", **options)
             if (pattern == QUESTION).all():
                 frame = {"fill": False, "edgecolor": "black", "linewidth": 4, "clip_on": False}
                 ax.add_patch(Rectangle((-0.5, -0.5), 2, 2, **frame))

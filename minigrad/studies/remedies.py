@@ -140,8 +140,8 @@ def run(config):
 def saving_numbers(need):
     """How many times fewer epochs each remedy needs."""
 
-    def saving(after, what, least, most=None):
-        return Number(what, need[PLAIN] / need[after], "times", expect=(least, most))
+    def saving(after, label, least, most=None):
+        return Number(label, need[PLAIN] / need[after], "times", expect=(least, most))
 
     start = saving(START, "fewer epochs through the start of the tanh net, sigmoid kept", 3)
     centring = saving(CENTRED, "fewer epochs through centring alone, start kept", 1.5)
@@ -210,8 +210,8 @@ def draw_plateau(data):
     for name, (words, height, place) in LABELS.items():
         colour, line = lab.COLOUR[REMEDIES[name][0]], "--" if REMEDIES[name][1] == "tanh_equivalent" else "-"
         for i, curve in enumerate(data["curves"][name]):
-            look = {"alpha": 1, "linewidth": 2.4} if i == 0 else {"alpha": 0.45, "linewidth": 1.1}
-            ax.plot(range(1, len(curve) + 1), curve, line, color=colour, **look)
+            options = {"alpha": 1, "linewidth": 2.4} if i == 0 else {"alpha": 0.45, "linewidth": 1.1}
+            ax.plot(range(1, len(curve) + 1), curve, line, color=colour, **options)
         first = data["curves"][name][0]
         at = min(int(np.argmax(np.array(first) < height)), len(first) - 1)
         style.label_line(ax, at + 1, first[at], words, colour, **place)

@@ -129,11 +129,11 @@ def share_numbers(runs):
         full = scale == "none"
         for tail, side in enumerate(("low", "high")):
             share = [run["shares"][-1, 0, tail] for run in runs[scale]]
-            what = f"first hidden layer after training, saturated {side}, {words}"
-            numbers.append(Number.of(what, share, "%", expect=(0.5, None) if full else (0, 10)))
+            label = f"first hidden layer after training, saturated {side}, {words}"
+            numbers.append(Number.of(label, share, "%", expect=(0.5, None) if full else (0, 10)))
         before = [run["shares"][0, 0].sum() for run in runs[scale]]
-        what = f"the same before training, both tails, {words}"
-        numbers.append(Number.of(what, before, "%", expect=(10, 100) if full else (0, 1)))
+        label = f"the same before training, both tails, {words}"
+        numbers.append(Number.of(label, before, "%", expect=(10, 100) if full else (0, 1)))
     return numbers
 
 

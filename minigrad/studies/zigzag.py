@@ -124,15 +124,15 @@ def valley_numbers(runs, kappas):
     slower = [slow["steps"] / fast["steps"] for slow, fast in zip(calm, best, strict=True)]
     faster = [few["steps"] / many["steps"] for few, many in zip(centred, best, strict=True)]
     turns = [100 * run["reversals"] / run["steps"] for run in best]
-    who, fastest, small = f"{UNITS} sigmoid inputs", "at the best learning rate", "at lr = 1/lambda_1"
+    subject, fastest, small = f"{UNITS} sigmoid inputs", "at the best learning rate", "at lr = 1/lambda_1"
     return [
-        Number.of(f"{who}: steps {fastest}", [run["steps"] for run in best], "steps", descriptive=True),
-        Number.of(f"{who}: reversals in 100 steps {fastest}", turns, expect=(60, 100)),
-        Number.of(f"{who}: reversals {small}", [run["reversals"] for run in calm], theory=0, expect=(0, 0)),
-        Number.of(f"{who}: steps {small} / {fastest}", slower, theory=2, expect=(1.2, 2.05)),
-        Number.of(f"{who}: condition number", kappas, theory=1 + UNITS * 5.763, descriptive=True),
-        Number.of(f"{who}, centred: steps {fastest}", [run["steps"] for run in centred], "steps", descriptive=True),
-        Number.of(f"{who}: steps centred / not centred", faster, expect=(0, 0.3)),
+        Number.of(f"{subject}: steps {fastest}", [run["steps"] for run in best], "steps", descriptive=True),
+        Number.of(f"{subject}: reversals in 100 steps {fastest}", turns, expect=(60, 100)),
+        Number.of(f"{subject}: reversals {small}", [run["reversals"] for run in calm], theory=0, expect=(0, 0)),
+        Number.of(f"{subject}: steps {small} / {fastest}", slower, theory=2, expect=(1.2, 2.05)),
+        Number.of(f"{subject}: condition number", kappas, theory=1 + UNITS * 5.763, descriptive=True),
+        Number.of(f"{subject}, centred: steps {fastest}", [run["steps"] for run in centred], "steps", descriptive=True),
+        Number.of(f"{subject}: steps centred / not centred", faster, expect=(0, 0.3)),
     ]
 
 
@@ -183,16 +183,16 @@ def draw_rates(data):
     runs = data["runs"]
     best = 2 - 2 / data["kappa"]
     rates = [best if share == "best" else share for share in SHARES]
-    for ax, what, ticks in ((above, "detour", (1, 10, 100)), (below, "steps", (200, 500, 1000))):
-        values = np.array([[run[what] for run in runs[share, False]] for share in SHARES])
+    for ax, label, ticks in ((above, "detour", (1, 10, 100)), (below, "steps", (200, 500, 1000))):
+        values = np.array([[run[label] for run in runs[share, False]] for share in SHARES])
         lab.band(ax, rates, values.T, lab.COLOUR["sigmoid"], "o-")
         for x in (1, best):
             ax.axvline(x, color=style.INK, linewidth=1, linestyle=":")
         ax.set_yscale("log")
         lab.plain_ticks(ax.yaxis, ticks)
-    where = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
-    above.annotate("up to here\nno zig-zag", (1, 30), **where)
-    above.annotate("the fastest rate", (best, 60), **where)
+    place = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+    above.annotate("up to here\nno zig-zag", (1, 30), **place)
+    above.annotate("the fastest rate", (best, 60), **place)
     above.set_ylabel("length of the way /\nstraight line")
     below.set_ylabel("steps needed")
     below.set_xlabel("learning rate, in units of 1/λ₁ (at 2 it diverges)")

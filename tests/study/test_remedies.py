@@ -33,8 +33,8 @@ def test_the_nets_differ_in_what_they_say_and_in_nothing_else():
         weights = [array for name, array in net.state_dict().items() if array.ndim == 2]
         assert len(weights) == remedies.DEPTH + 1
         if init == "glorot_uniform":
-            for ours, theirs in zip(weights, [w for w in plain.values() if w.ndim == 2], strict=True):
-                np.testing.assert_array_equal(ours, theirs)
+            for array, plain_array in zip(weights, [w for w in plain.values() if w.ndim == 2], strict=True):
+                np.testing.assert_array_equal(array, plain_array)
         assert sum(isinstance(layer, mg.BatchNorm) for layer in net) == (remedies.DEPTH if added == "batchnorm" else 0)
 
 
