@@ -16,6 +16,7 @@ from figures_a_to_e import AFTER, BEFORE
 
 import minigrad as mg
 from minigrad import diagnostics as dg
+from minigrad.studies.gauges import onto_first_axis
 
 SEEDS = range(5)
 SECTIONS = dict(BEFORE)  # name -> function, in the order of the page
@@ -44,18 +45,12 @@ def shown(values):
 # ---- C10 to C12: rotations, diagonal methods, the curvature of the whole net -------------------------------
 
 
-def to_first_axis(direction):
-    """The Householder reflection Q with Q direction = |direction| e_1."""
-    normal = direction / np.linalg.norm(direction) - np.eye(len(direction))[0]
-    return np.eye(len(direction)) - 2 * np.outer(normal, normal) / (normal @ normal)
-
-
 @section("C10")
 def rotation():
     """digits in (0, 1], 64-30-10 sigmoid, one sample at a time, 800 steps: as it is, flipped, rotated"""
     x, y, _, _ = mg.datasets.load("digits")
     x = x / 16 + 0.02
-    signs, Q = np.resize([1, -1], 64), to_first_axis(x.mean(axis=0))
+    signs, Q = np.resize([1, -1], 64), onto_first_axis(x.mean(axis=0))
     optimizers = {
         "SGD": lambda: mg.SGD(0.1),
         "momentum": lambda: mg.SGD(0.02, momentum=0.9),
@@ -90,7 +85,7 @@ def rotation():
 def regression(kind, opt, seed, batch, J=30, r=2.4):
     """Steps until the loss of a linear neuron is at 1 % of its beginning; inputs of spread 1 and mean r, or 0."""
     rng = np.random.default_rng(seed)
-    error, Q = rng.standard_normal(J), to_first_axis(np.ones(J)) if kind == "one axis" else np.eye(J)
+    error, Q = rng.standard_normal(J), onto_first_axis(np.ones(J)) if kind == "one axis" else np.eye(J)
     mean, error = Q @ np.full(J, 0.0 if kind == "no mean" else r), Q @ error
     net = mg.Sequential(mg.Linear(J, 1, bias=False))
     net[0].weight[...] = error

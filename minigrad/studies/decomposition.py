@@ -44,11 +44,11 @@ class Shifted(mg.Layer, abstract=True):
 
 def build(name, sizes, seed, offset=None):
     """One of NETS; or, with an offset (a number or one per unit), tanh + offset started as the tanh net."""
-    start = {"rng": seed, "dtype": np.float32}
     if name.startswith("sigmoid"):
         activation = "centered_sigmoid" if "1/2" in name else "sigmoid"
-        return mg.mlp(sizes, activation, "tanh_equivalent" if "start" in name else "glorot_uniform", **start)
-    net = mg.mlp(sizes, "tanh", **start)
+        init = "tanh_equivalent" if "start" in name else "glorot_uniform"
+        return lab.net(sizes, activation, init, seed=seed, dtype=np.float32)
+    net = lab.net(sizes, "tanh", seed=seed, dtype=np.float32)
     if name == "tanh + 1":
         offset = 1.0
     layers = []

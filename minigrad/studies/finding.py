@@ -30,15 +30,15 @@ KINDS = ("true", "partly", "not the cause")
 class Number:
     """One measured number, with its unit, its spread over the runs, and what is expected of it.
 
-    name    in words a reader understands without the code: "single-signed rows per sample, sigmoid"
-    value   the number itself; of several runs the median
-    unit    "%", "steps", "decades per layer", ...; "" for a pure number
-    low, high  the smallest and largest over the runs; None where there was one run
-    runs    how many runs (seeds, samples, rows: say which in the name) stand behind it
-    theory  what the theorem predicts, where it predicts a number
-    expect  (least, most), None for no bound: the verdict rests on value lying in it, ends included
+    name         in words a reader understands without the code: "single-signed rows per sample, sigmoid"
+    value        the number itself; of several runs the median
+    unit         "%", "steps", "decades per layer", ...; "" for a pure number
+    low, high    the smallest and largest over the runs; None where there was one run
+    runs         how many runs (seeds, samples, rows: say which in the name) stand behind it
+    theory       what the theorem predicts, where it predicts a number
+    expect       (least, most), None for no bound: the verdict rests on value lying in it, ends included
     descriptive  True where it only describes: no verdict rests on it, and nothing is expected of it. A number of a
-            study has one of the two, expect or this, so that none is left unchecked by oversight
+                 study has one of the two, expect or this, so that none is left unchecked by oversight
     """
 
     name: str

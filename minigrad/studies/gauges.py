@@ -120,9 +120,8 @@ def steps_by_axes(job):
     if mean == "along one axis":  # the same inputs and the same error, rotated
         Q = onto_first_axis(np.ones(INPUTS))
     mu = Q @ np.full(INPUTS, 0.0 if mean == "zero" else R)
-    net = mg.Sequential(mg.Linear(INPUTS, 1, bias=False))
+    net = lab.linear_neuron(Q @ error)
     w = net[0].weight
-    w[0] = Q @ error
     opt, first = (mg.SGD if name == "SGD" else mg.Adam)(lr), w[0] @ w[0] + (mu @ w[0]) ** 2
     for step in range(1, MOST + 1):
         a = rng.standard_normal((BATCH, INPUTS)) @ Q.T + mu
@@ -186,9 +185,8 @@ def valley_steps(seed):
     plain, best = mg.SGD(2 / (low**2 + high**2)), mg.SGD(4 / (low + high) ** 2, ((high - low) / (high + low)) ** 2)
     found = {"root": float(high / low)}
     for name, opt in (("plain", plain), ("momentum", best)):
-        net = mg.Sequential(mg.Linear(UNITS, 1, bias=False))
+        net = lab.linear_neuron(error)
         w, steps = net[0].weight, 0
-        w[0] = error
         while w[0] @ w[0] > 1e-6 * (error @ error):
             opt.step(net, {"0.weight": w @ H})
             steps += 1
@@ -260,7 +258,6 @@ def axes_numbers(axes):
         return float(np.median(axes[name, first]) / np.median(axes[name, second]))
 
     along, one, zero = MEANS
-    same = (0.98, 1.02)
     return [
         *lines,
         Number(

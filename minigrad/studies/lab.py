@@ -29,19 +29,26 @@ def sizes(x, hidden, y):
     return [x.shape[1], *hidden, int(y.max()) + 1]
 
 
-def net(widths, activation="sigmoid", init="glorot_uniform", added="", seed=0):
+def net(widths, activation="sigmoid", init="glorot_uniform", added="", seed=0, dtype=np.float64):
     """An untrained net of these widths; whatever is added, it has the same weights.
 
     added: "batchnorm", between each linear map and its activation (Ioffe and Szegedy 2015); "residual", a short cut
     past every hidden layer but the first, which changes the width; "" for neither.
     """
-    layers = list(mg.mlp(widths, activation, init, rng=seed))
+    layers = list(mg.mlp(widths, activation, init, dtype, seed))
     blocks = [layers[i : i + 2] for i in range(0, len(layers) - 1, 2)]  # a linear map and its activation
     if added == "batchnorm":
         blocks = [[linear, mg.BatchNorm(linear.out_features), f] for linear, f in blocks]
     if added == "residual":
         blocks[1:] = [[mg.Residual(*block)] for block in blocks[1:]]
     return mg.Sequential(*[layer for block in blocks for layer in block], layers[-1])
+
+
+def linear_neuron(weights):
+    """A net of one linear neuron without bias, with these weights (J,)."""
+    neuron = mg.Linear(len(weights), 1, bias=False)
+    neuron.weight[0] = weights
+    return mg.Sequential(neuron)
 
 
 def momentum(activation):

@@ -34,8 +34,7 @@ def learning_rate(a, share):
 
 def descend(a, wanted, share):
     """(weights (T+1, J), losses): full-batch gradient descent of one neuron from 0 to near `wanted` (J,)."""
-    net = mg.Sequential(mg.Linear(len(wanted), 1, bias=False))
-    net[0].weight[...] = 0
+    net = lab.linear_neuron(np.zeros(len(wanted)))
     path = [net[0].weight[0].copy()]
     near = NEAR * np.linalg.norm(wanted)
 
