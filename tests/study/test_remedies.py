@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.diagnostics import critical_gain
 from minigrad.studies import Config, depth, remedies
 
 
@@ -51,3 +52,7 @@ def test_the_two_factors_make_the_whole_loss_of_delta(name):
     found = depth.delta_norms((Config(quick=True), (name, 6), 5))
     whole = (found["slope"] + found["weight"])[:-1]
     np.testing.assert_allclose(whole, found["decades"], atol=1e-9)
+
+
+def test_the_critical_gain_is_the_one_that_is_computed():
+    assert round(critical_gain("sigmoid"), 3) == depth.CRITICAL
