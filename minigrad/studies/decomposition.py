@@ -205,14 +205,14 @@ def draw_offsets(data):
     fig = style.figure(5.2)
     above, below = fig.subplots(2, 1, sharex=True)
     names = {False: "━ tanh + c", True: "╍ tanh ± c, the sign drawn for each unit"}
-    for signs, line, fill in ((False, "o-", colour), (True, "s--", "white")):
+    for signs, line, fill, aside in ((False, "o-", colour, -0.008), (True, "s--", "white", 0.008)):
         sizes = sorted(c for c, drawn in offsets if drawn == signs)
         results = [offsets[c, signs] for c in sizes]
         steps = np.array([r["steps"] for r in results])
         above.plot(sizes, [r["rows"] for r in results], line, color=colour, markerfacecolor=fill)
         below.plot(sizes, np.median(steps, axis=1), line, color=colour, markerfacecolor=fill)
         for c, dots in zip(sizes, steps, strict=True):
-            below.plot([c] * len(dots), dots, "_", color=colour, markersize=10)
+            below.plot([c + aside] * len(dots), dots, line[0], color=colour, markersize=4, markerfacecolor=fill)
         place = {"xytext": (0, 14 if signs else -14), "ha": "right"}
         style.label_line(above, sizes[-1], results[-1]["rows"], ("tanh + c", "tanh ± c")[signs], colour, **place)
         below.text(0.02, 0.82 if signs else 0.95, names[signs], color=colour, transform=below.transAxes, va="top")

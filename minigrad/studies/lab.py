@@ -1,5 +1,4 @@
-"""What the studies share: nets and how they are trained, the search for a learning rate, how several
-runs are drawn, and the palette."""
+"""What the studies share: nets and their training, the search for a learning rate, the palette, plots of many runs."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ def net(widths, activation="sigmoid", init="glorot_uniform", added="", seed=0, d
     added: "batchnorm", between each linear map and its activation (Ioffe and Szegedy 2015); "residual", a short cut
     past every hidden layer but the first, which changes the width; "" for neither.
     """
-    layers = list(mg.mlp(widths, activation, init, dtype, seed))
+    layers = list(mg.mlp(widths, activation, init, dtype=dtype, rng=seed))
     blocks = [layers[i : i + 2] for i in range(0, len(layers) - 1, 2)]  # a linear map and its activation
     if added == "batchnorm":
         blocks = [[linear, mg.BatchNorm(linear.out_features), f] for linear, f in blocks]
