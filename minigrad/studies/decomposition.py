@@ -178,7 +178,7 @@ def draw_table(data):
     order = sorted(nets, key=lambda name: np.median(nets[name]["steps"]), reverse=True)
     for i, name in enumerate(order):
         steps, colour = nets[name]["steps"], colour_of(name)
-        bar = {"facecolor": colour, "alpha": 0.85} if nets[name]["rows"] > 90 else HOLLOW
+        bar = {"facecolor": colour, "alpha": 0.85} if nets[name]["rows"] > 90 else {"facecolor": "white"}
         ax.barh(i, np.median(steps), edgecolor=colour, linewidth=2, height=0.6, **bar)
         ax.plot(steps, [i] * len(steps), "|", color="black", markersize=12, markeredgewidth=1.5)
         style.label_line(ax, max(steps), i, f"{np.median(steps):,.0f} steps", "black", xytext=(8, 0))
@@ -189,9 +189,6 @@ def draw_table(data):
     for height, words in ((0.97, "■ every row of a sample has one sign"), (0.88, "□ rows have both signs")):
         ax.text(1, height, words, transform=ax.transAxes, ha="right", va="top", weight="bold")
     return fig
-
-
-HOLLOW = {"facecolor": "white"}
 
 
 def colour_of(name):

@@ -99,6 +99,9 @@ def entropy(job):
 
 # ---- findings --------------------------------------------------------------------------------------------
 
+PATTERN, NEAREST = "the question's pattern", "cosine of the needed update and the nearest one"
+DETOUR = "trained net: longest way by single-signed steps / straight line, any neuron"
+
 
 def run(config):
     """The findings Q4 and Q5."""
@@ -127,15 +130,11 @@ def reachable(four, wanted, seeds):
     )
 
 
-PATTERN, NEAREST = "the question's pattern", "cosine of the needed update and the nearest one"
-DETOUR = "trained net: longest way by single-signed steps / straight line, any neuron"
-
-
 def four_weights_numbers(four):
     """The numbers of the four weights."""
 
-    def number(name, act, label, unit="", **rest):
-        return Number.of(name, [run[label] for run in four[act]], unit, **rest)
+    def number(name, act, key, unit="", **rest):
+        return Number.of(name, [run[key] for run in four[act]], unit, **rest)
 
     one, two, best = "sign patterns of one sample, of 16", "sign patterns of a batch of two", math.sqrt(0.5)
     return [
