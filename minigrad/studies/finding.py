@@ -152,7 +152,7 @@ class Words:
     """What is said of a claim, apart from what was measured; the fields are those of Finding.
 
     In all but test and code, {name} stands for a value that the study fills in, with a format where one is needed:
-    "learns {faster:.0f} times faster".
+    "learns {faster:.0f} times faster". A brace of the text itself is doubled.
     """
 
     id: str
