@@ -18,9 +18,9 @@ TEN = range(10)
 LOSS = mg.CrossEntropyLoss()
 
 
-def over(seeds, measure, *arguments, **settings):
-    """measure(seed, *arguments, **settings) for each seed."""
-    return [measure(seed, *arguments, **settings) for seed in seeds]
+def over(seeds, measure, *arguments, **options):
+    """measure(seed, *arguments, **options) for each seed."""
+    return [measure(seed, *arguments, **options) for seed in seeds]
 
 
 # ---- A5, C3: signs ---------------------------------------------------------------------------------------
@@ -56,8 +56,8 @@ def a5():
     """The survival law: random delta, and real ones."""
     for N in (1, 2, 4, 8, 32, 128):
         found = over(SEEDS, law, N)
-        yield f"N = {N}: single-signed rows, 100 sigmoids, 8,000 batches a seed", [both[0] for both in found]
-        yield f"N = {N}: all-plus rows", [both[1] for both in found]
+        yield f"N = {N}: single-signed rows, 100 sigmoids, 8,000 batches a seed", [pair[0] for pair in found]
+        yield f"N = {N}: all-plus rows", [pair[1] for pair in found]
     layers = {"output": "4", "second hidden": "2", "first hidden": "0"}
     for kind in ("sigmoid", "relu", "tanh"):
         nets = over(SEEDS, digits_net, kind)
@@ -115,10 +115,8 @@ def c5():
     best = 2 / (values[0] + values[-1])
     for name, lr in (("1", 1 / values[0]), ("1.5", 1.5 / values[0]), ("best", best), ("1.999", 1.999 / values[0])):
         runs = [bowl(values, lr, np.random.default_rng(seed).standard_normal(100)) for seed in TEN]
-        for quantity, column in zip(
-            ("steps", "reversals", "path along the axis"), zip(*runs, strict=True), strict=True
-        ):
-            yield f"lr {name} / lambda_1: {quantity}, seeds 0 to 9", column
+        for label, column in zip(("steps", "reversals", "path along the axis"), zip(*runs, strict=True), strict=True):
+            yield f"lr {name} / lambda_1: {label}, seeds 0 to 9", column
 
 
 def c6():
@@ -329,12 +327,12 @@ def random_net(kind, gain, depth, rng, centred=False, residual=False, width=300)
     return mg.Sequential(*layers, mg.Linear(width, 10, init=gaussian(gain), rng=rng))
 
 
-def decades(seed, kind, gain, depth=16, **settings):
+def decades(seed, kind, gain, depth=16, **options):
     """Decades of |delta| per layer (or block), two at each end left out, for 20 normal inputs and targets."""
     rng = np.random.default_rng(seed)
-    net = random_net(kind, gain, depth, rng, **settings)
+    net = random_net(kind, gain, depth, rng, **options)
     bp = mg.backprop(net, mg.MSELoss(), rng.standard_normal((20, 300)), rng.standard_normal((20, 10)))
-    if "residual" in settings:
+    if "residual" in options:
         norms = np.log10([np.linalg.norm(delta) for delta in bp.deltas[: depth + 1]])
         return (norms[0] - norms[-1]) / depth
     return dg.attenuation(bp).decades[2:-2].mean()
@@ -369,18 +367,18 @@ def d3():
     cases += [("sigmoid", 4, {"centred": True}), ("relu", math.sqrt(2), {})]
     cases += [("tanh", 1, {"depth": depth}) for depth in (8, 16, 30, 60)]
     cases += [("sigmoid", gain, {"residual": True}) for gain in (1, 4)]
-    for kind, gain, settings in cases:
-        name = ", ".join(f"{key} {value}" for key, value in settings.items())
-        yield f"decades per layer: {kind}, gain {gain:.4g} {name}", over(SEEDS, decades, kind, gain, **settings)
+    for kind, gain, options in cases:
+        name = ", ".join(f"{key} {value}" for key, value in options.items())
+        yield f"decades per layer: {kind}, gain {gain:.4g} {name}", over(SEEDS, decades, kind, gain, **options)
     for kind in ("gelu", "silu"):
         for spread in (0.3, 5):
             yield f"{kind}, gain 1.5, inputs of std {spread}: a^2 at layer 40", over(SEEDS, signal, kind, 1.5, spread)
     for hidden in (2, 3, 4):
         for squared in (False, True):
             found = np.log([nielsen(seed, hidden, squared) for seed in range(20)])
-            loss = "half squared error" if squared else "cross-entropy"
+            label = "half squared error" if squared else "cross-entropy"
             norms = ", ".join(f"{norm:.3g}" for norm in np.exp(found.mean(axis=0)))
-            yield f"Nielsen's nets, {hidden} hidden layers, {loss}, 20 seeds, geometric mean", norms
+            yield f"Nielsen's nets, {hidden} hidden layers, {label}, 20 seeds, geometric mean", norms
 
 
 BEFORE = {"A5": a5, "C3": c3, "C5": c5, "C6": c6, "C7": c7, "C8": c8, "C9": c9}  # on the page above C10

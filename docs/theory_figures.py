@@ -16,6 +16,7 @@ from figures_a_to_e import AFTER, BEFORE
 
 import minigrad as mg
 from minigrad import diagnostics as dg
+from minigrad.studies.gauges import onto_first_axis
 
 SEEDS = range(5)
 SECTIONS = dict(BEFORE)  # name -> function, in the order of the page
@@ -44,18 +45,12 @@ def shown(values):
 # ---- C10 to C12: rotations, diagonal methods, the curvature of the whole net -------------------------------
 
 
-def to_first_axis(direction):
-    """The Householder reflection Q with Q direction = |direction| e_1."""
-    normal = direction / np.linalg.norm(direction) - np.eye(len(direction))[0]
-    return np.eye(len(direction)) - 2 * np.outer(normal, normal) / (normal @ normal)
-
-
 @section("C10")
 def rotation():
     """digits in (0, 1], 64-30-10 sigmoid, one sample at a time, 800 steps: as it is, flipped, rotated."""
     x, y, _, _ = mg.datasets.load("digits")
     x = x / 16 + 0.02
-    signs, Q = np.resize([1, -1], 64), to_first_axis(x.mean(axis=0))
+    signs, Q = np.resize([1, -1], 64), onto_first_axis(x.mean(axis=0))
     optimizers = {
         "SGD": lambda: mg.SGD(0.1),
         "momentum": lambda: mg.SGD(0.02, momentum=0.9),
@@ -90,7 +85,7 @@ def rotation():
 def regression(kind, opt, seed, batch, J=30, r=2.4):
     """Steps until the loss of a linear neuron is at 1 % of its beginning; inputs of spread 1 and mean r, or 0."""
     rng = np.random.default_rng(seed)
-    error, Q = rng.standard_normal(J), to_first_axis(np.ones(J)) if kind == "one axis" else np.eye(J)
+    error, Q = rng.standard_normal(J), onto_first_axis(np.ones(J)) if kind == "one axis" else np.eye(J)
     mean, error = Q @ np.full(J, 0.0 if kind == "no mean" else r), Q @ error
     net = mg.Sequential(mg.Linear(J, 1, bias=False))
     net[0].weight[...] = error
@@ -161,13 +156,13 @@ def outlier():
             for name, runs in found.items():
                 yield f"H = {H}, {layer}, {name}: lambda_1", [run[0][path][0] for run in runs]
                 yield f"H = {H}, {layer}, {name}: lambda_1 / bound", [run[0][path][0] / run[0][path][1] for run in runs]
-            both = list(zip(*found.values(), strict=True))
-            ratios = [plain[0][path][0] / centred[0][path][0] for plain, centred in both]
+            pair = list(zip(*found.values(), strict=True))
+            ratios = [plain[0][path][0] / centred[0][path][0] for plain, centred in pair]
             yield f"H = {H}, {layer}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", ratios
-        for i, matrix in ((1, "whole Fisher matrix"), (2, "Hessian")):
+        for i, label in ((1, "whole Fisher matrix"), (2, "Hessian")):
             if i == 1 or H <= 100:
-                yield f"H = {H}, {matrix}: lambda_1, sigmoid", [a[i] for a, _ in both]
-                yield f"H = {H}, {matrix}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in both]
+                yield f"H = {H}, {label}: lambda_1, sigmoid", [a[i] for a, _ in pair]
+                yield f"H = {H}, {label}: sigmoid / centred (1 + H/4 = {1 + H / 4:g})", [a[i] / b[i] for a, b in pair]
 
 
 @section("C12-norms")
@@ -179,12 +174,12 @@ def norms():
         nets = [mg.mlp([64, 200, 200, 10], "sigmoid", init, rng=seed) for seed in SEEDS]
         for path, layer in (("2", "first"), ("4", "second")):
             outputs = [mg.backprop(net, mg.CrossEntropyLoss(), x, y).gradients[path].a for net in nets]
-            for norm, axis in (("as it is", None), ("LayerNorm", 1), ("BatchNorm", 0)):
+            for label, axis in (("as it is", None), ("LayerNorm", 1), ("BatchNorm", 0)):
                 found = [
                     a if axis is None else (a - a.mean(axis, keepdims=True)) / a.std(axis, keepdims=True)
                     for a in outputs
                 ]
-                yield f"{init}, {layer} hidden layer, {norm}", [dg.coherence(a) for a in found]
+                yield f"{init}, {layer} hidden layer, {label}", [dg.coherence(a) for a in found]
 
 
 def main(names):
@@ -198,8 +193,8 @@ def main(names):
             continue
         begin = time.perf_counter()
         print(f"{name}  {function.__doc__.splitlines()[0]}")
-        for quantity, values in function():
-            print(f"    {quantity:<88} {shown(values)}", flush=True)
+        for label, values in function():
+            print(f"    {label:<88} {shown(values)}", flush=True)
         print(f"    ({time.perf_counter() - begin:.0f} s)\n")
 
 

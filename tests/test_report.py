@@ -3,15 +3,16 @@
 import dataclasses
 import json
 import re
-from html.parser import HTMLParser
+import sys
 from pathlib import Path
 
 import pytest
+from findings import Page, finding
 
 from minigrad.cli import main as cli
 from minigrad.report import make as report
 from minigrad.report import page
-from minigrad.studies import CLAIMS, STUDIES, Config, Finding, Number, Study, style
+from minigrad.studies import CLAIMS, STUDIES, Config, Study, style
 
 ASKED = ["Q1", "Q2", "Q3"]
 
@@ -20,30 +21,13 @@ ASKED = ["Q1", "Q2", "Q3"]
 def made(tmp_path_factory):
     """A small report of three claims."""
     pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
     out = tmp_path_factory.mktemp("report")
     assert report.make(Config(quick=True), out, ASKED, jobs=1) == 0
     return out
 
 
 # ---- what is written -------------------------------------------------------------------------------------
-
-
-class Page(HTMLParser):
-    """Collects the tags of a page, and checks that they are closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.open = [], []
-        self.feed(text)
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 @pytest.mark.slow
@@ -117,29 +101,22 @@ def test_processes_find_the_same(made, tmp_path):
 # ---- what can go wrong -----------------------------------------------------------------------------------
 
 
-def finding(claim, value=1.0):
-    return Finding(
-        id=claim,
-        kind="true",
-        verdict="It <is> so.",
-        deciding="1",
-        numbers=[Number("one", value, expect=(1, 1))],
-        theorem="1 = 1",
-        test="-",
-        code="print(1)",
-        pictures={},
-        caveat="-",
-        seeds=[0],
-    )
+def study(name, claims, measure, draw=None):
+    """A study of these claims ("Q1 Q2") whose pictures, if it has any, are all drawn by one function."""
+    claims = tuple(claims.split())
+    return Study(name, name, claims, measure, dict.fromkeys((f"picture_{claim}" for claim in claims), draw))
 
 
 @pytest.fixture
 def studies(monkeypatch):
     """Three studies in place of the real ones; what they do is set by the test."""
     pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
     doing = {"first": lambda: finding("Q1"), "second": lambda: finding("Q2"), "third": lambda: finding("Q3")}
-    fakes = {name: Study(name, (claim,), name) for name, claim in zip(doing, ASKED, strict=True)}
-    monkeypatch.setattr(Study, "run", lambda self, config: [doing[self.module]()])
+    fakes = {
+        name: study(name, claim, lambda config, name=name: [doing[name]()])
+        for name, claim in zip(doing, ASKED, strict=True)
+    }
     monkeypatch.setattr("minigrad.report.make.STUDIES", fakes)
     return doing
 
@@ -180,37 +157,17 @@ def test_the_options_of_the_command_reach_the_report(monkeypatch, line, config, 
 
 
 def test_a_study_of_several_claims_shows_those_that_were_asked_for(studies, monkeypatch, tmp_path):
-    both = Study("both", ("Q1", "Q2"), "two claims")
+    both = study("both", "Q1 Q2", lambda config: [finding("Q1"), finding("Q2")])
     monkeypatch.setattr("minigrad.report.make.STUDIES", {"both": both})
-    monkeypatch.setattr(Study, "run", lambda self, config: [finding("Q1"), finding("Q2")])
     assert report.make(Config(), tmp_path, ["Q2"], jobs=1) == 0
     assert ids(tmp_path) == ["Q2"]
     assert "missing from this report" not in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
-def test_a_section_holds_what_the_finding_says():
-    parts = {"verdict": "V<1", "theorem": "T<2", "caveat": "C<3", "code": "print(4 < 5)", "test": "a.py b.py"}
-    shown = dataclasses.replace(finding("Q2"), **parts, seeds=[3, 4], pictures={"one": "I < II", "two": "III"})
-    text = page.section(shown, "command <7>", {"one": b"first", "two": b"second"}, {})
-    for words in ("V&lt;1", "T&lt;2", "C&lt;3", "<pre>print(4 &lt; 5)</pre>", "Tested in a.py b.py.", "Seeds: 3, 4."):
-        assert text.count(words) == 1, words
-    assert "<pre>command &lt;7&gt;</pre>" in text
-    pictures = re.findall(r"base64,([^']*)'></div><figcaption>(.*?)</figcaption>", text)
-    assert pictures == [("Zmlyc3Q=", "I &lt; II"), ("c2Vjb25k", "III")]
-
-
-@pytest.mark.parametrize(("kind", "look"), [("true", "true"), ("partly", "partly"), ("not the cause", "not")])
-def test_the_colour_is_that_of_the_verdict_and_of_none_where_numbers_miss(kind, look):
-    good, bad = (dataclasses.replace(finding("Q2", value), kind=kind) for value in (1.0, 2.0))
-    assert page.kind(good) == f"<span class='kind {look}'>{page.WORDS[kind]}</span>"
-    assert page.kind(bad) == "<span class='kind bad'>not confirmed in this run</span>"
-
-
 def test_claims_are_in_the_order_of_their_numbers(studies, monkeypatch, tmp_path, capsys):
     """Q10 after Q2 and Q9, wherever they are listed, and whichever was finished first."""
     order = ["Q10", "Q2", "Q12", "Q9"]
-    fakes = {name: Study(name, (name,), name) for name in order}
-    studies.update({name: lambda name=name: finding(name) for name in order})
+    fakes = {name: study(name, name, lambda config, name=name: [finding(name)]) for name in order}
     monkeypatch.setattr("minigrad.report.make.STUDIES", fakes)
     assert report.make(Config(), tmp_path, jobs=1) == 0
     in_order = ["Q2", "Q9", "Q10", "Q12"]
@@ -289,10 +246,13 @@ def test_unknown_data_are_told_before_any_work(studies, tmp_path, capsys):
     assert not (tmp_path / "report").exists()
 
 
-def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+@pytest.mark.parametrize("library", ["matplotlib", "Jinja2"])
+def test_without_a_library_the_error_says_how_to_get_it(library, studies, monkeypatch, tmp_path, capsys):
+    studies["first"] = lambda: pytest.fail("work was done")
+    page.template.cache_clear()
+    monkeypatch.setitem(sys.modules, library.lower(), None)
     assert cli.main(["report", "--out", str(tmp_path / "report")]) == 1
-    assert "pip install matplotlib" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith(f"{library}, which is not installed: pip install {library}\n")
     assert not (tmp_path / "report").exists()
 
 
@@ -307,66 +267,21 @@ def test_the_table_fits_the_terminal(monkeypatch):
         assert [line[:3].strip() for line in lines if re.match("Q[0-9]", line)] == list(CLAIMS)
 
 
-@pytest.mark.parametrize(
-    ("value", "rest", "words"),
-    [
-        (1.0, {"expect": (1, 1)}, "exactly 1"),
-        (1.0, {"expect": (None, 2)}, "at most 2"),
-        (1.0, {"expect": (0, None)}, "at least 0"),
-        (1.0, {"expect": (0.5, 2)}, "0.5 to 2"),
-        (3.0, {"expect": (0.5, 2)}, "<span class='bad'>0.5 to 2: missed</span>"),
-        (3.0, {"descriptive": True}, "<span class='note'>nothing, it describes</span>"),
-        (3.0, {}, ""),
-    ],
-)
-def test_the_page_says_what_the_verdict_needs(value, rest, words):
-    assert page.needs(Number("n", value, **rest)) == words
-
-
-def test_a_prediction_has_its_unit():
-    assert page.predicted(Number("n", 1.0, "%", theory=12.5)) == "12.5 %"
-    assert page.predicted(Number("n", 1.0, "%", theory=0)) == "0 %"
-    assert page.predicted(Number("n", 1.0, "%")) == ""
-
-
-def test_formulas_are_set():
-    assert page.prose("delta_k a_j < 1") == "<i>δ</i><sub>k</sub> <i>a</i><sub>j</sub> &lt; 1"
-    assert page.prose("delta^T a") == "δ<sup>T</sup> a"
-
-
-def test_every_claim_has_at_most_one_study():
-    claims = [claim for study in STUDIES.values() for claim in study.claims]
-    assert claims == sorted(set(claims), key=lambda claim: int(claim[1:]))
-    assert set(claims) <= set(CLAIMS)
-
-
-def test_plus_and_minus_are_told_apart_without_colour():
-    """Their greys differ, and neither is that of zero (relative luminance, WCAG 2)."""
-
-    def grey(colour):
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
-
-    plus, minus, zero = map(grey, (style.PLUS, style.MINUS, style.ZERO))
-    assert minus + 0.04 < plus < zero - 0.3
-
-
 # ---- pictures that fail, and a user's matplotlib ---------------------------------------------------------
 
 
 def test_a_picture_that_fails_does_not_cost_the_numbers(studies, tmp_path, capsys, monkeypatch):
-    def plot(found, name):
-        if found.id == "Q2":
+    def draw(data):
+        if data["claim"] == "Q2":
             raise OSError("no <font>")
         return style.figure()
 
-    monkeypatch.setattr(Study, "plot", lambda self, found, name: plot(found, name))
+    fakes = {}
+    for claim in ("Q1", "Q2", "Q3"):
+        one = dataclasses.replace(finding(claim), pictures={f"picture_{claim}": "what is seen"}, data={"claim": claim})
+        fakes[claim] = study(claim, claim, lambda config, one=one: [one], draw)
+    monkeypatch.setattr("minigrad.report.make.STUDIES", fakes)
     (tmp_path / "picture_Q2.png").write_bytes(b"of an earlier run")
-    made = {c: finding(c) for c in ("Q1", "Q2", "Q3")}
-    for one in made.values():
-        one.pictures = {f"picture_{one.id}": "what is seen"}
-    studies.update({name: lambda c=c: made[c] for name, c in zip(list(studies), made, strict=True)})
     assert report.make(Config(), tmp_path, jobs=1) == 1
     entries = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
     assert [entry["id"] for entry in entries] == ["Q1", "Q2", "Q3"]
@@ -399,11 +314,11 @@ USERS = {
 @pytest.mark.slow
 def test_the_users_matplotlibrc_changes_no_picture():
     matplotlib = pytest.importorskip("matplotlib")
-    study = STUDIES["outer_product"]
-    found = study.run(Config(quick=True))[0]
-    plain = style.png(study.plot(found), 50)
+    signs = STUDIES["outer_product"]
+    found = signs.run(Config(quick=True))[0]
+    plain = style.png(signs.plot(found), 50)
     with matplotlib.rc_context(USERS):
-        assert style.png(study.plot(found), 50) == plain
+        assert style.png(signs.plot(found), 50) == plain
         assert all(matplotlib.rcParams[name] == value for name, value in USERS.items())
 
 

@@ -1,7 +1,6 @@
 """The report: runs the studies, and writes a table, pictures, findings.json and one page that holds it all.
 
-Results are written after every study, each file whole or not at all, so an interrupted report keeps what is
-finished.
+Results are written after every study, each file whole or not at all, so an interrupted report keeps what is finished.
 """
 
 from __future__ import annotations
@@ -49,14 +48,14 @@ class Results:
 
 
 def make(config: Config, out: Path, only: list[str] | None = None, jobs: int | None = None) -> int:
-    """Run the studies (of the claims in `only`, or all), write everything to the folder `out`, print the
-    table.
+    """Run the studies (of the claims in `only`, or all), write everything to the folder `out`, print the table.
 
-    Returns 0, or 1 where a study or a picture failed. ImportError without matplotlib, OSError where out cannot be
-    written, ValueError for unusable data: all before any work. KeyboardInterrupt goes on to the caller,
-    when the results are written.
+    Returns 0, or 1 where a study or a picture failed. ImportError without matplotlib or Jinja2, OSError where out
+    cannot be written, ValueError for unusable data: all before any work. KeyboardInterrupt goes on to the caller, when
+    the results are written.
     """
     style.need_matplotlib()
+    page.need_jinja2()
     config.load()
     prepare(out)
     jobs = jobs or usable_cores()
@@ -97,8 +96,8 @@ def conclude(results: Results) -> None:
 def run_one(config: Config, study: Study, claims: list[str], results: Results) -> None:
     """Run a study, draw its pictures, and add both to the results; where one fails, say so there.
 
-    A study that fails must not cost the reader the others, nor a picture the numbers, so an error is kept
-    as a line, and whole in errors.txt.
+    A study that fails must not cost the reader the others, nor a picture the numbers, so an error is kept as a line,
+    and whole in errors.txt.
     """
     try:
         findings = [finding for finding in study.run(config) if finding.id in claims]
@@ -161,8 +160,8 @@ def prepare(out: Path) -> None:
         for path in [out / "findings.json", out / "index.html", out / "errors.txt", *out.glob("*.png")]:
             check_target(path)
     except OSError as error:
-        where = "" if error.filename in (None, str(out)) else f"{error.filename}: "
-        raise OSError(f"--out {out}: the results cannot be written there ({where}{error.strerror})") from None
+        place = "" if error.filename in (None, str(out)) else f"{error.filename}: "
+        raise OSError(f"--out {out}: the results cannot be written there ({place}{error.strerror})") from None
 
 
 def write(results: Results) -> None:

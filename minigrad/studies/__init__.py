@@ -1,79 +1,62 @@
-"""Studies: one module for each claim (or few claims) about sigmoid and its gradients, measured and drawn.
+"""Studies: the claims about sigmoid and its gradients, each measured, drawn and judged.
 
-    from minigrad import study
-    config = study.Config(seed=0)
-    for finding in study.STUDIES["outer_product"].run(config):
+    from minigrad import studies
+    config = studies.Config(seed=0)
+    for finding in studies.STUDIES["outer_product"].run(config):
         print(finding.id, finding.kind, finding.verdict)
-        figure = study.plot(finding)
+        figure = studies.plot(finding)
 
-How to add a study, say of the claim Q8 in saturation.py:
+A study is one measurement, and its file is named by what is measured. One measurement often serves several claims: the
+trained nets of outer_product judge Q1, Q2 and Q3, the deep nets of depth Q9 and Q10; a file for each claim would train
+them again, or be a thread that runs through three files. What is *said* of a claim has a file for each, in claims/, so
+that measuring reads as measuring and words as words.
 
-1. Write minigrad/study/saturation.py with two functions. Use the public API (`import minigrad as mg`), never
-   matplotlib at the top of the file.
+    outer_product, patterns, batch, saturation, depth, pairing, remedies     a study each
+    zigzag, with gauges and decomposition                                    one study, of Q7, in three files
+    claims/q01 ... q12                                                       the words: verdict, theorem, captions, ...
+    lab, style                     what the studies share: nets, runs, the rate search, the palette; how pictures look
+    config, finding, study         what a study gets, what it gives, and how it is registered
 
-       def run(config) -> Finding, or a list of Findings where the module judges several claims
-       def plot(finding, picture=None) -> matplotlib Figure      @style.styled, figure from style.figure()
+How to add a study, say of the claim Q13 in warmth.py:
 
-   run takes its seeds from config.seeds(default, full), its data from config.load(), and sends every loop
-   over seeds, learning rates, ... through config.sweep(job, configs), where job is a function at the top
-   level of the module and configs can be pickled. It prints nothing. What plot needs beyond the numbers
-   goes into Finding(data={...}). All claims together have 60 s on two cores (config.full: 600 s).
-2. Numbers carry the judgement: give those that the verdict rests on an `expect` interval (see Number), wide
-   enough for any seed, narrow enough to mean something. A Finding whose numbers miss it is shown as "not
-   confirmed in this run", never as true. A number that only describes says so with `descriptive=True`: one
-   that has neither fails tests/study/test_studies.py.
-3. pictures = {"saturation": "what you see, in two or three sentences"}: one entry per picture, its file
-name as key;
-   plot(finding, picture) draws that one. Plus and minus only in style.PLUS and style.MINUS; direct labels
-   rather than legends; legible at 800 pixels.
-4. Add its line to the list at the end of this file, in the order of the claims.
-5. tests/study/ runs every registered study, its pictures, and the Python of Finding.code.
+1. Write the claim's sentence into CLAIMS (finding.py), and its words into claims/q13.py.
+2. Write warmth.py. Use the public API (`import minigrad as mg`), never matplotlib at the top of the file.
+
+       def run(config):                       # -> the list of findings
+           runs = lab.by_case(config, one_run, CASES, config.seeds(3, 10), "warmth")
+           numbers = [Number.of("steps, warm", runs["warm"], "steps", expect=(10, 20)), ...]
+           return [q13.WORDS.finding(numbers, seeds, data={"runs": runs}, factor=numbers[0].value)]
+
+       def draw_runs(data):                   # -> a matplotlib Figure, from style.figure()
+
+       register("warmth", "how warm it gets", [q13.WORDS], run, {"runs": draw_runs})
+
+   run takes its seeds from config.seeds(default, full), its data from config.load(), and sends every loop over seeds,
+   learning rates, ... through config.sweep or lab.by_case, where a job is a function at the top level of the module and
+   its argument can be pickled. It prints nothing. All claims together have 60 s on two cores (config.full: 600 s).
+3. Numbers carry the judgement: give those that the verdict rests on an `expect` interval (see Number), wide enough for
+   any seed, narrow enough to mean something. A Finding whose numbers miss it is shown as "not confirmed in this run",
+   never as true. A number that only describes says so with `descriptive=True`: one that has neither fails
+   tests/study/test_studies.py.
+4. Colours: style.PLUS and style.MINUS for signs alone, lab.COLOUR for activations, INK, ROSE and GREY for the rest.
+   Direct labels rather than legends; legible at 800 pixels.
+5. Import the module below. If it is forgotten, importing this package says which claim has no study.
+
+tests/study/ runs every registered study, its pictures, and the Python of Finding.code.
 """
 
 from __future__ import annotations
 
-import importlib
-from dataclasses import dataclass
 from typing import Any
 
+from . import batch, depth, outer_product, pairing, patterns, remedies, saturation, zigzag
 from .config import Config
 from .finding import CLAIMS, Finding, Number
+from .study import Study, in_claim_order
 
 __all__ = ["CLAIMS", "STUDIES", "Config", "Finding", "Number", "Study", "plot"]
 
-
-@dataclass(frozen=True)
-class Study:
-    """A module of this package and the claims that it judges; imported only when it is run."""
-
-    module: str
-    claims: tuple[str, ...]
-    title: str  # for the progress bar
-
-    def run(self, config: Config) -> list[Finding]:
-        """The findings, in claim order."""
-        found = self._module().run(config)
-        return [found] if isinstance(found, Finding) else list(found)
-
-    def plot(self, finding: Finding, picture: str | None = None) -> Any:
-        """The matplotlib Figure of one of the finding's pictures (of the first if None)."""
-        return self._module().plot(finding, picture or next(iter(finding.pictures)))
-
-    def _module(self):
-        return importlib.import_module(f"{__name__}.{self.module}")
-
-
-_IN_CLAIM_ORDER = [
-    Study("outer_product", ("Q1", "Q2", "Q3"), "delta, a and their outer product"),
-    Study("patterns", ("Q4", "Q5"), "reachable sign patterns and their bits"),
-    Study("batch", ("Q6",), "what a batch does to the signs"),
-    Study("zigzag", ("Q7",), "zig-zag, flipped signs, rotated axes, and what costs in deep nets"),
-    Study("saturation", ("Q8",), "saturation at both tails"),
-    Study("depth", ("Q9", "Q10"), "vanishing with depth"),
-    Study("pairing", ("Q11",), "sigmoid outputs and their loss"),
-    Study("remedies", ("Q12",), "the price list of remedies"),
-]
-STUDIES = {study.module: study for study in _IN_CLAIM_ORDER}
+STUDIES = in_claim_order()
 
 
 def plot(finding: Finding, picture: str | None = None) -> Any:

@@ -4,45 +4,36 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import datasets
 from ..datasets import scaling
-from ..training.divergence import DivergenceError
-from ..training.fit import fit
 from ..training.sweep import sweep
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 
-def try_rate(net, loss, opt, x, y, **settings):
-    """The History of a run whose learning rate may be too high, without a warning; None where it left the floats."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training diverged", RuntimeWarning)
-        try:
-            return fit(net, loss, opt, x, y, progress=False, **settings)
-        except DivergenceError:
-            return None
-
-
 @dataclass(frozen=True)
 class Config:
     """What `minigrad report` was asked for.
 
-    data: a name of mg.datasets or a folder with IDX files. seed: the first one. full: more seeds, larger
-    nets.
+    data      a name of mg.datasets, or a folder with IDX files
+    seed      the first one
+    full      more seeds and larger nets
+    quick     one seed and fewer epochs, for tests
+    executor  what the runs are computed on; None for this process
+    progress  show a bar for each sweep
     """
 
     data: str | os.PathLike[str] = "digits"
     seed: int = 0
     full: bool = False
     quick: bool = False
-    executor: Executor | None = None  # None: everything in this process
-    progress: bool = False  # a bar for each sweep
+    executor: Executor | None = None
+    progress: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"executor": None, "progress": False}  # what travels to another process

@@ -5,14 +5,12 @@ import numpy as np
 import minigrad as mg
 from minigrad.diagnostics import single_signed_share
 
-from . import style
-from .config import try_rate
+from . import lab, style
 from .finding import Number
 
 HIDDEN_LAYERS = 4  # five layers of weights
-BATCH, TARGET = 32, 0.05  # mini-batches; a run is done when the mean loss of an epoch is below TARGET
+TARGET = 0.05  # a run is done when the mean loss of an epoch is there
 MOST = 150  # epochs that any run gets
-LOSS = mg.CrossEntropyLoss()
 
 # name -> what the picture says about it. All start as the same function where that is possible.
 NETS = {
@@ -46,11 +44,11 @@ class Shifted(mg.Layer, abstract=True):
 
 def build(name, sizes, seed, offset=None):
     """One of NETS; or, with an offset (a number or one per unit), tanh + offset started as the tanh net."""
-    how = {"rng": seed, "dtype": np.float32}
     if name.startswith("sigmoid"):
         activation = "centered_sigmoid" if "1/2" in name else "sigmoid"
-        return mg.mlp(sizes, activation, "tanh_equivalent" if "start" in name else "glorot_uniform", **how)
-    net = mg.mlp(sizes, "tanh", **how)
+        init = "tanh_equivalent" if "start" in name else "glorot_uniform"
+        return lab.net(sizes, activation, init, seed=seed, dtype=np.float32)
+    net = lab.net(sizes, "tanh", seed=seed, dtype=np.float32)
     if name == "tanh + 1":
         offset = 1.0
     layers = []
@@ -68,10 +66,10 @@ def build(name, sizes, seed, offset=None):
 
 def problem(config):
     """(x, y, sizes): some of the data, centred so that the first layer costs nobody anything."""
-    few, width = (512, 64) if config.full else (256, 32)
+    samples, width = (512, 64) if config.full else (256, 32)
     x, y, _, _ = config.load("unit")
-    x, y = x[:few] - x[:few].mean(axis=0), y[:few]
-    return (x / x.std()).astype(np.float32), y, [x.shape[1]] + [width] * HIDDEN_LAYERS + [int(y.max()) + 1]
+    x, y = x[:samples] - x[:samples].mean(axis=0), y[:samples]
+    return (x / x.std()).astype(np.float32), y, lab.sizes(x, [width] * HIDDEN_LAYERS, y)
 
 
 # ---- runs ------------------------------------------------------------------------------------------------
@@ -80,9 +78,9 @@ def problem(config):
 def tuned(job):
     """{"steps": one per seed, "lr", "rows": %} of a net at its best learning rate of a common grid.
 
-    job: (config, name, offset, random signs?). steps until the loss is below TARGET, in steps of BATCH
-    samples; rows: single-signed rows per sample in the layers behind a hidden one, after training. The first
-    seed tries the grid from above, all seeds its best rate and the two beside it.
+    job: (config, name, offset, random signs?). steps until the loss is at TARGET, in steps of a mini-batch; rows:
+    single-signed rows per sample in the layers behind a hidden one, after training. The first seed tries the grid from
+    above, all seeds its best rate and the two beside it.
     """
     config, name, offset, random_signs = job
     x, y, sizes = problem(config)
@@ -100,38 +98,24 @@ def tuned(job):
         return needed
 
     grid = list(2.0 ** (np.arange(4 * finer, -4 * finer - 1, -1) / finer))
-    tried: list[float] = []
-    for lr in grid:
-        tried.append(epochs(lr, seeds[0], min(MOST, 2 * min(tried, default=MOST))))
-        if len(tried) > 2 and min(tried) < min(tried[-2:]):
-            break  # twice in a row slower than the best
+    tried = list(lab.search_rates(grid, lambda lr, most: epochs(lr, seeds[0], most), MOST).values())
     best = int(np.argmin(tried))
-    most = int(min(MOST, 3 * tried[best]))
-    found = {i: [tried[i]] + [epochs(grid[i], s, most) for s in seeds[1:]] for i in beside(best, len(tried))}
+    most = min(MOST, 3 * tried[best])
+    beside = range(max(0, best - 1), min(len(tried), best + 2))
+    found = {i: [tried[i]] + [epochs(grid[i], s, most) for s in seeds[1:]] for i in beside}
     best = min(found, key=lambda i: np.median(found[i]))
-    steps = [float(needed * -(-len(x) // BATCH)) for needed in found[best]]
+    steps = [float(needed * -(-len(x) // lab.BATCH)) for needed in found[best]]
     return {"steps": steps, "lr": float(grid[best]), "rows": float(np.mean(shares or [np.nan]))}
 
 
-def beside(i, count):
-    return range(max(0, i - 1), min(count, i + 2))
-
-
 def epochs_needed(net, x, y, lr, seed, most):
-    """Epochs until the loss is below TARGET; inf where that takes more than `most`, or where it runs away."""
-    hopeless = 2 * np.log(1 + y.max())  # twice the loss of guessing
-
-    def done(epoch, net, history):
-        return history.loss[-1] < TARGET or (epoch > 2 and history.loss[-1] > hopeless)
-
-    how = {"epochs": int(most), "batch_size": BATCH, "rng": seed, "callbacks": [done]}
-    history = try_rate(net, LOSS, mg.SGD(lr), x, y, **how)
-    return len(history) if history is not None and history.loss[-1] < TARGET else np.inf
+    """Epochs until the loss is at TARGET; inf where that takes more than `most`, or where it runs away."""
+    return lab.epochs_to(TARGET, lab.losses_until(net, mg.SGD(lr), x, y, TARGET, most, seed))
 
 
 def rows_per_sample(net, x, y):
     """Percent of single-signed rows per sample, of those that are not zero, in all layers but the first."""
-    gradients = list(mg.backprop(net, LOSS, x[:200], y[:200]).gradients.values())[1:]
+    gradients = list(mg.backprop(net, lab.LOSS, x[:200], y[:200]).gradients.values())[1:]
     return 100 * float(np.mean([single_signed_share(g, per_sample=True) for g in gradients]))
 
 
@@ -187,52 +171,52 @@ def numbers(result):
 
 
 def draw_table(data):
-    """Steps of each net; amber where every row of one sample has one sign."""
+    """Steps of each net, in the colour of its activation; a full bar where every row of one sample has one sign."""
     nets = data["nets"]
     fig = style.figure(4.4)
     ax = fig.subplots()
     order = sorted(nets, key=lambda name: np.median(nets[name]["steps"]), reverse=True)
     for i, name in enumerate(order):
-        steps = nets[name]["steps"]
-        colour = style.AMBER if nets[name]["rows"] > 90 else style.INK
-        ax.barh(i, np.median(steps), color=colour, alpha=0.8, height=0.62)
+        steps, colour = nets[name]["steps"], colour_of(name)
+        bar = {"facecolor": colour, "alpha": 0.85} if nets[name]["rows"] > 90 else {"facecolor": "white"}
+        ax.barh(i, np.median(steps), edgecolor=colour, linewidth=2, height=0.6, **bar)
         ax.plot(steps, [i] * len(steps), "|", color="black", markersize=12, markeredgewidth=1.5)
         style.label_line(ax, max(steps), i, f"{np.median(steps):,.0f} steps", "black", xytext=(8, 0))
     ax.set_yticks(range(len(order)), [NETS[name] for name in order])
     ax.tick_params(axis="y", length=0)
     ax.set_xlim(0, 1.25 * max(max(net["steps"]) for net in nets.values()))
     ax.set_xlabel(f"steps to a loss of {TARGET}, learning rate tuned")
-    for height, colour, words in (
-        (0.97, style.AMBER, "every row of a sample has one sign"),
-        (0.88, style.INK, "rows have both signs"),
-    ):
-        look = {"transform": ax.transAxes, "ha": "right", "va": "top", "weight": "bold"}
-        ax.text(1, height, f"■ {words}", color=colour, **look)
+    for height, words in ((0.97, "■ every row of a sample has one sign"), (0.88, "□ rows have both signs")):
+        ax.text(1, height, words, transform=ax.transAxes, ha="right", va="top", weight="bold")
     return fig
+
+
+def colour_of(name):
+    """The colour of a net is that of its activation."""
+    return lab.COLOUR["tanh" if "tanh" in name.split(",")[0] else "centered_sigmoid" if "1/2" in name else "sigmoid"]
 
 
 def draw_offsets(data):
     """tanh + c: single-signed rows above, steps below, against c."""
-    offsets = data["offsets"]
+    offsets, colour = data["offsets"], lab.COLOUR["tanh"]
     fig = style.figure(5.2)
     above, below = fig.subplots(2, 1, sharex=True)
-    names = {False: "tanh + c", True: "tanh ± c, the sign drawn for each unit"}
-    for signs, colour, shape in ((False, style.AMBER, "o-"), (True, style.GREEN, "o--")):
+    names = {False: "━ tanh + c", True: "╍ tanh ± c, the sign drawn for each unit"}
+    for signs, line, fill, aside in ((False, "o-", colour, -0.008), (True, "s--", "white", 0.008)):
         sizes = sorted(c for c, drawn in offsets if drawn == signs)
         results = [offsets[c, signs] for c in sizes]
         steps = np.array([r["steps"] for r in results])
-        above.plot(sizes, [r["rows"] for r in results], shape, color=colour)
-        below.plot(sizes, np.median(steps, axis=1), shape, color=colour)
+        above.plot(sizes, [r["rows"] for r in results], line, color=colour, markerfacecolor=fill)
+        below.plot(sizes, np.median(steps, axis=1), line, color=colour, markerfacecolor=fill)
         for c, dots in zip(sizes, steps, strict=True):
-            below.plot([c] * len(dots), dots, "_", color=colour, markersize=10)
-        where = {"xytext": (0, 14 if signs else -14), "ha": "right"}
-        style.label_line(above, sizes[-1], results[-1]["rows"], ("tanh + c", "tanh ± c")[signs], colour, **where)
-        look = {"color": colour, "transform": below.transAxes, "va": "top"}
-        below.text(0.02, 0.82 if signs else 0.95, names[signs], **look)
+            below.plot([c + aside] * len(dots), dots, line[0], color=colour, markersize=4, markerfacecolor=fill)
+        place = {"xytext": (0, 14 if signs else -14), "ha": "right"}
+        style.label_line(above, sizes[-1], results[-1]["rows"], ("tanh + c", "tanh ± c")[signs], colour, **place)
+        below.text(0.02, 0.82 if signs else 0.95, names[signs], color=colour, transform=below.transAxes, va="top")
     for ax in (above, below):
         ax.axvline(1, color=style.INK, linewidth=1, linestyle=":")
-    where = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
-    above.annotate("right of the line\ntanh + c is never\nnegative", (0.86, 65), **where)
+    place = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+    above.annotate("right of the line\ntanh + c is never\nnegative", (0.86, 65), **place)
     above.set(ylabel="single-signed rows\nper sample (%)", ylim=(-5, 105))
     below.set(xlabel="size c of the offset", ylabel=f"steps to a loss\nof {TARGET}", ylim=(0, None))
     return fig

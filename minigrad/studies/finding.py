@@ -30,15 +30,15 @@ KINDS = ("true", "partly", "not the cause")
 class Number:
     """One measured number, with its unit, its spread over the runs, and what is expected of it.
 
-    name    in words a reader understands without the code: "single-signed rows per sample, sigmoid"
-    value   the number itself; of several runs the median
-    unit    "%", "steps", "decades per layer", ...; "" for a pure number
-    low, high  the smallest and largest over the runs; None where there was one run
-    runs    how many runs (seeds, samples, rows: say which in the name) stand behind it
-    theory  what the theorem predicts, where it predicts a number
-    expect  (least, most), None for no bound: the verdict rests on value lying in it, ends included
+    name         in words a reader understands without the code: "single-signed rows per sample, sigmoid"
+    value        the number itself; of several runs the median
+    unit         "%", "steps", "decades per layer", ...; "" for a pure number
+    low, high    the smallest and largest over the runs; None where there was one run
+    runs         how many runs (seeds, samples, rows: say which in the name) stand behind it
+    theory       what the theorem predicts, where it predicts a number
+    expect       (least, most), None for no bound: the verdict rests on value lying in it, ends included
     descriptive  True where it only describes: no verdict rests on it, and nothing is expected of it. A number of a
-            study has one of the two, so that none is left unchecked by oversight
+                 study has one of the two, expect or this, so that none is left unchecked by oversight
     """
 
     name: str
@@ -95,11 +95,13 @@ class Finding:
     verdict   one sentence
     deciding  the deciding number for the table, in a few words: "100 % of rows, sigmoid; 0 %, tanh"
     numbers   all of them, the deciding ones with an `expect` interval
-    theorem   what is proved: "Rank one: sgn G = sgn delta sgn a^T", in words and symbols, without a bare
-    label test      the tests that stand behind it: "tests/theory/test_rank_one.py" code      about ten
-    lines of Python, runnable as they stand, that print the deciding number pictures  {file name: what you
-    see} caveat    where it stops being true, or what was not measured seeds     the seeds used data
-    what plot() needs; not written to findings.json
+    theorem   what is proved, in words and symbols: "Rank one: sgn G = sgn delta sgn a^T"; no label without its words
+    test      the tests that stand behind it: "tests/theory/test_a1_rank_one.py"
+    code      about ten lines of Python, runnable as they stand, that print the deciding number
+    pictures  {file name: what you see}
+    caveat    where it stops being true, or what was not measured
+    seeds     the seeds used
+    data      what the pictures are drawn from; not written to findings.json
     """
 
     id: str
@@ -143,6 +145,36 @@ class Finding:
         for name in ("theorem", "test", "code", "pictures", "caveat", "seeds"):
             entry[name] = getattr(self, name)
         return entry
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of a claim, apart from what was measured; the fields are those of Finding.
+
+    In all but test and code, {name} stands for a value that the study fills in, with a format where one is needed:
+    "learns {faster:.0f} times faster". A brace of the text itself is doubled.
+    """
+
+    id: str
+    kind: str
+    verdict: str
+    deciding: str
+    theorem: str
+    test: str
+    code: str
+    pictures: dict[str, str]
+    caveat: str
+
+    def finding(self, numbers: list[Number], seeds: list[int], data: dict[str, Any], **values: Any) -> Finding:
+        """The finding in these words, with the values filled in; KeyError where one is missing."""
+
+        def filled(text):
+            if isinstance(text, dict):
+                return {name: filled(seen) for name, seen in text.items()}
+            return text.format(**values)
+
+        said = {name: text if name in ("test", "code") else filled(text) for name, text in vars(self).items()}
+        return Finding(numbers=numbers, seeds=seeds, data=data, **said)
 
 
 def _plain(value):

@@ -12,7 +12,7 @@ import numpy as np
 import minigrad as mg
 from minigrad.diagnostics import coherence, curvature_outlier, gauge_flip, orthant_pairs, rotate, single_signed_share
 
-from . import style
+from . import lab, style
 from .decomposition import Shifted
 from .finding import Number
 
@@ -90,15 +90,15 @@ def three_runs(job):
     config, name, seed = job
     x, y, _, _ = config.load("unit", most=STEPS)
     x = x + 1 / 16  # strictly positive pixels: a pixel of 0 has no sign to flip
-    net = mg.mlp([x.shape[1], *HIDDEN, int(y.max()) + 1], "sigmoid", rng=seed)
+    net = lab.net(lab.sizes(x, HIDDEN, y), seed=seed)
     flipped, rotated = flipped_net(net, x, np.random.default_rng(seed + 1000)), rotated_net(net, x)
     found = {}
     for twin, (same, inputs) in {"as it is": (net, x), "flipped": flipped, "rotated": rotated}.items():
-        start = mg.backprop(same, mg.CrossEntropyLoss(), inputs, y).gradients.values()
+        start = mg.backprop(same, lab.LOSS, inputs, y).gradients.values()
         losses, rows, opt = [], [], OPTIMIZERS[name]()
         pairs = 100 * float(np.mean([orthant_pairs(g) for g in start]))
         for n in range(len(x)):
-            bp = mg.backprop(same, mg.CrossEntropyLoss(), inputs[n : n + 1], y[n : n + 1])
+            bp = mg.backprop(same, lab.LOSS, inputs[n : n + 1], y[n : n + 1])
             rows.append(np.mean([single_signed_share(g) for g in bp.gradients.values()]))
             losses.append(bp.loss)
             opt.step(same, bp)
@@ -110,16 +110,18 @@ def three_runs(job):
 
 
 def steps_by_axes(job):
-    """Steps of BATCH fresh samples until the loss of a linear neuron is at 1 %; inputs of spread 1 and mean R."""
-    name, mean, lr, seed = job
+    """Steps of BATCH fresh samples until the loss of a linear neuron is at 1 %; inputs of spread 1 and mean R.
+
+    job: (config, (optimiser, where the mean lies, learning rate), seed).
+    """
+    _, (name, mean, lr), seed = job
     rng = np.random.default_rng(seed)
     error, Q = rng.standard_normal(INPUTS), np.eye(INPUTS)
     if mean == "along one axis":  # the same inputs and the same error, rotated
         Q = onto_first_axis(np.ones(INPUTS))
     mu = Q @ np.full(INPUTS, 0.0 if mean == "zero" else R)
-    net = mg.Sequential(mg.Linear(INPUTS, 1, bias=False))
+    net = lab.linear_neuron(Q @ error)
     w = net[0].weight
-    w[0] = Q @ error
     opt, first = (mg.SGD if name == "SGD" else mg.Adam)(lr), w[0] @ w[0] + (mu @ w[0]) ** 2
     for step in range(1, MOST + 1):
         a = rng.standard_normal((BATCH, INPUTS)) @ Q.T + mu
@@ -132,11 +134,13 @@ def steps_by_axes(job):
 
 def by_axes(config, seeds):
     """{(optimiser, where the mean lies): steps of each seed at the best rate} of `steps_by_axes`."""
-    tries = [(name, mean, lr, s) for name, rates in RATES.items() for mean in MEANS for lr in rates for s in seeds]
-    tried: dict[tuple, dict] = {}
-    for (name, mean, lr, _), steps in zip(tries, config.sweep(steps_by_axes, tries, "axes"), strict=True):
-        tried.setdefault((name, mean), {}).setdefault(lr, []).append(steps)
-    return {key: min(by_rate.values(), key=np.mean) for key, by_rate in tried.items()}
+    cases = [(name, mean, lr) for name, rates in RATES.items() for mean in MEANS for lr in rates]
+    tried = lab.by_case(config, steps_by_axes, cases, seeds, "axes")
+    return {
+        (name, mean): min((tried[name, mean, lr] for lr in rates), key=np.mean)
+        for name, rates in RATES.items()
+        for mean in MEANS
+    }
 
 
 # ---- one sample at a time, or all ------------------------------------------------------------------------
@@ -146,26 +150,26 @@ def one_or_all(seed):
     """Times that sigmoid inputs need more than the same inputs centred: samples one by one, steps of all at once.
 
     Both to |error| = 1/100. One by one: each step solves the equation of its sample (normalised LMS). All at once:
-    gradient descent at its best rate. Also how much longer than straight a way made of single samples is across the
+    gradient descent at its best rate. path: how much longer than straight a way made of single samples is across the
     mean, 1 / sin of the angle to it.
     """
     rng = np.random.default_rng(seed)
     a = mg.Sigmoid()(rng.standard_normal((SAMPLES, UNITS)))
     error = rng.standard_normal(UNITS)
-    one, every = [], []
+    single, together = [], []
     for inputs in (a, a - a.mean(axis=0)):
         e, count = error.copy(), 0
         while e @ e > 1e-4 * (error @ error):
             row = inputs[count % SAMPLES]
             e -= (row @ e) / (row @ row) * row
             count += 1
-        one.append(count)
+        single.append(count)
         values, axes = np.linalg.eigh(inputs.T @ inputs / SAMPLES)
         start, factor = axes.T @ error, 1 - 2 * values / (values[0] + values[-1])
         steps = np.arange(1, 20_000)
         lengths = np.linalg.norm(start * factor ** steps[:, None], axis=1)
-        every.append(int(steps[np.argmax(lengths <= 0.01 * np.linalg.norm(error))]))
-    return {"one": one[0] / one[1], "all": every[0] / every[1], "path": (1 - coherence(a)) ** -0.5}
+        together.append(int(steps[np.argmax(lengths <= 0.01 * np.linalg.norm(error))]))
+    return {"one": single[0] / single[1], "all": together[0] / together[1], "path": (1 - coherence(a)) ** -0.5}
 
 
 def valley_steps(seed):
@@ -181,9 +185,8 @@ def valley_steps(seed):
     plain, best = mg.SGD(2 / (low**2 + high**2)), mg.SGD(4 / (low + high) ** 2, ((high - low) / (high + low)) ** 2)
     found = {"root": float(high / low)}
     for name, opt in (("plain", plain), ("momentum", best)):
-        net = mg.Sequential(mg.Linear(UNITS, 1, bias=False))
+        net = lab.linear_neuron(error)
         w, steps = net[0].weight, 0
-        w[0] = error
         while w[0] @ w[0] > 1e-6 * (error @ error):
             opt.step(net, {"0.weight": w @ H})
             steps += 1
@@ -198,10 +201,10 @@ def outlier(job):
     x = x - x.mean(axis=0)  # so that the first layer's outputs have a mean of f(0)
     found = []
     for kind in ("sigmoid", "centered_sigmoid"):
-        net = mg.mlp([x.shape[1], UNITS, UNITS, int(y.max()) + 1], kind, rng=seed)
+        net = lab.net(lab.sizes(x, [UNITS, UNITS], y), kind, seed=seed)
         for i in (2, 4):
             net[i].bias[...] = -net[i].weight.sum(axis=1) / 2 if kind == "sigmoid" else 0
-        found.append(curvature_outlier(mg.backprop(net, mg.CrossEntropyLoss(), x, y))["4"][0])
+        found.append(curvature_outlier(mg.backprop(net, lab.LOSS, x, y))["4"][0])
     return found[0] / found[1]
 
 
@@ -210,10 +213,7 @@ def outlier(job):
 
 def run(config, seeds):
     """{"three": {optimiser: [three_runs]}, "axes": {(optimiser, mean): [steps]}, "prices": [...], "outlier": [...]}"""
-    jobs = [(config, name, seed) for name in OPTIMIZERS for seed in seeds]
-    three: dict[str, list] = {}
-    for (_, name, _), result in zip(jobs, config.sweep(three_runs, jobs, "flipped, rotated"), strict=True):
-        three.setdefault(name, []).append(result)
+    three = lab.by_case(config, three_runs, OPTIMIZERS, seeds, "flipped, rotated")
     prices = config.sweep(one_or_all, seeds, "one sample or all")
     factors = config.sweep(outlier, [(config, seed) for seed in seeds], "curvature")
     return {"three": three, "axes": by_axes(config, seeds), "prices": prices, "outlier": factors}
@@ -221,20 +221,20 @@ def run(config, seeds):
 
 def numbers(found):
     """The numbers of Q7 that these runs give."""
-    every = [run for runs in found["three"].values() for run in runs]
+    runs = [run for runs in found["three"].values() for run in runs]
     plain = [run for name, runs in found["three"].items() if name != "Adam" for run in runs]
 
     def apart(runs):
         return [abs(run["rotated"]["losses"] - run["as it is"]["losses"]).max() for run in runs]
 
-    equal = [100 * float((run["flipped"]["losses"] == run["as it is"]["losses"]).mean()) for run in every]
+    equal = [100 * float((run["flipped"]["losses"] == run["as it is"]["losses"]).mean()) for run in runs]
     return [
-        Number.of(ROWS, [run["as it is"]["rows"] for run in every], "%", theory=100, expect=(100, 100)),
-        Number.of(f"{ROWS}, flipped", [run["flipped"]["rows"] for run in every], "%", theory=0, expect=(0, 2)),
-        Number.of(f"{ROWS}, rotated", [run["rotated"]["rows"] for run in every], "%", expect=(0, 5)),
-        Number.of(PAIRS, [run["as it is"]["pairs"] for run in every], "%", theory=100, expect=(100, 100)),
-        Number.of(f"{PAIRS}, flipped", [run["flipped"]["pairs"] for run in every], "%", theory=100, expect=(100, 100)),
-        Number.of(f"{PAIRS}, rotated", [run["rotated"]["pairs"] for run in every], "%", expect=(0, 5)),
+        Number.of(ROWS, [run["as it is"]["rows"] for run in runs], "%", theory=100, expect=(100, 100)),
+        Number.of(f"{ROWS}, flipped", [run["flipped"]["rows"] for run in runs], "%", theory=0, expect=(0, 2)),
+        Number.of(f"{ROWS}, rotated", [run["rotated"]["rows"] for run in runs], "%", expect=(0, 5)),
+        Number.of(PAIRS, [run["as it is"]["pairs"] for run in runs], "%", theory=100, expect=(100, 100)),
+        Number.of(f"{PAIRS}, flipped", [run["flipped"]["pairs"] for run in runs], "%", theory=100, expect=(100, 100)),
+        Number.of(f"{PAIRS}, rotated", [run["rotated"]["pairs"] for run in runs], "%", expect=(0, 5)),
         Number.of(
             "losses equal in every bit, flipped (SGD, momentum, Adam)", equal, "%", theory=100, expect=(100, 100)
         ),
@@ -246,9 +246,10 @@ def numbers(found):
 
 
 def axes_numbers(axes):
-    who = f"linear neuron, {INPUTS} inputs"
+    """What it costs where the mean lies along all axes alike, along one, or is zero."""
+    subject = f"linear neuron, {INPUTS} inputs"
     lines = [
-        Number.of(f"{who}: steps of {name}, mean {mean}", axes[name, mean], "steps", descriptive=True)
+        Number.of(f"{subject}: steps of {name}, mean {mean}", axes[name, mean], "steps", descriptive=True)
         for name in RATES
         for mean in MEANS
     ]
@@ -259,13 +260,16 @@ def axes_numbers(axes):
     along, one, zero = MEANS
     return [
         *lines,
-        Number(f"{who}: steps of SGD, mean {along} / {one}", ratio("SGD", along, one), theory=1, expect=(0.98, 1.02)),
-        Number(f"{who}: steps of Adam, mean {along} / {one}", ratio("Adam", along, one), expect=(1.2, None)),
-        Number(f"{who}: steps of Adam, mean {one} / {zero}", ratio("Adam", one, zero), expect=(0.5, 1.4)),
+        Number(
+            f"{subject}: steps of SGD, mean {along} / {one}", ratio("SGD", along, one), theory=1, expect=(0.98, 1.02)
+        ),
+        Number(f"{subject}: steps of Adam, mean {along} / {one}", ratio("Adam", along, one), expect=(1.2, None)),
+        Number(f"{subject}: steps of Adam, mean {one} / {zero}", ratio("Adam", one, zero), expect=(0.5, 1.4)),
     ]
 
 
 def price_numbers(found):
+    """What sigmoid inputs cost one sample at a time, and all at once, and what they do to the curvature."""
     prices, factor = found["prices"], 1 + UNITS / 4
     way = f"{UNITS} sigmoid inputs: a way made of single samples / straight, across the mean"
     curvature = f"largest curvature of the output layer behind {UNITS} units, sigmoid / centred"
@@ -277,22 +281,10 @@ def price_numbers(found):
     ]
 
 
-def deciding(numbers):
-    """The numbers of `numbers` that decide, in a few words."""
-    value = {number.name: number.value for number in numbers}
-    return (
-        f"rotated: single-signed rows {value[ROWS]:.0f} → {value[f'{ROWS}, rotated']:.0f} %, pairs in the same "
-        f"orthants {value[PAIRS]:.0f} → {value[f'{PAIRS}, rotated']:.1f} %, losses of SGD and momentum the same to "
-        f"{value[f'{CHANGE} (SGD, momentum)']:.0e}; {UNITS} sigmoid inputs cost single samples "
-        f"{value[f'{COST}: samples, one at a time']:.1f} times what centred ones do, all samples at once "
-        f"{value[f'{COST}: steps of all samples at once']:.0f} times"
-    )
-
-
 def draw_losses(data):
     """The losses of the three twins, for each optimiser."""
     fig = style.figure(3.9)
-    looks = {"as it is": (style.AMBER, 5, "-"), "flipped": (style.INK, 1.5, "-"), "rotated": (style.GREEN, 2, "--")}
+    looks = {"as it is": (style.GREY, 5, "-"), "flipped": (style.INK, 1.5, "-"), "rotated": (style.ROSE, 2, "--")}
     for ax, (name, runs) in zip(fig.subplots(1, 3, sharey=True), data["three"].items(), strict=True):
         for twin, (colour, width, dashes) in looks.items():
             smooth = np.convolve(runs[0][twin]["losses"], np.ones(15) / 15, mode="valid")

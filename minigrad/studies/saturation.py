@@ -7,14 +7,15 @@ import numpy as np
 import minigrad as mg
 from minigrad.diagnostics import saturation
 
-from . import style
-from .finding import Finding, Number
+from . import lab, style
+from .claims import q08
+from .finding import Number
+from .study import register
 
-HIDDEN, EPOCHS, BATCH, LOOKED_AT = (32, 16), 30, 32, 300
+HIDDEN, EPOCHS, SHOWN = (32, 16), 30, 300
 FLAT = 0.01  # a slope below this counts as saturated: beyond |z| = 4.585
 FLAT_FROM = math.log((1 + math.sqrt(1 - 4 * FLAT)) / (1 - math.sqrt(1 - 4 * FLAT)))
 SCALES = {"unit": "inputs scaled to 0..1", "none": "inputs as in the file"}
-LOSS = mg.CrossEntropyLoss()
 Z_BINS, SLOPE_BINS = np.linspace(-40, 40, 81), np.linspace(-16.4, -0.4, 41)  # of z and of log10 of the slope
 
 
@@ -25,21 +26,19 @@ def watch(job):
     """One net while it learns: shares of flat entries per epoch, z of the first hidden layer, and delta there."""
     config, scale, seed = job
     x, y, _, _ = config.load(scale, most=2000)
-    net = mg.mlp([x.shape[1], *HIDDEN, int(y.max()) + 1], rng=seed)
+    net = lab.net(lab.sizes(x, HIDDEN, y), seed=seed)
     shares, histograms = [], []
 
-    def look(epoch, net, history):
-        found = saturation(net, x[:LOOKED_AT], FLAT)
+    def measure(epoch, net, history):
+        found = saturation(net, x[:SHOWN], FLAT)
         shares.append([[100 * layer.low, 100 * layer.high] for layer in found.values()])
-        z = net[0](x[:LOOKED_AT]).ravel()
+        z = net[0](x[:SHOWN]).ravel()
         with np.errstate(divide="ignore"):
             slope = np.log10(trained_slope(z))
         histograms.append([shares_of(z, Z_BINS), shares_of(slope, SLOPE_BINS)])
 
-    look(0, net, None)
-    epochs = 3 if config.quick else EPOCHS
-    how = {"epochs": epochs, "batch_size": BATCH, "rng": seed, "callbacks": [look], "progress": False}
-    mg.fit(net, LOSS, mg.SGD(0.05, momentum=0.9), x, y, **how)
+    measure(0, net, None)
+    lab.train(net, mg.SGD(0.05, momentum=0.9), x, y, 3 if config.quick else EPOCHS, seed, measure)
     return {"shares": np.array(shares), "histograms": histograms, "left": what_is_left(net, x, y)}
 
 
@@ -50,7 +49,7 @@ def shares_of(values, bins):
 
 def what_is_left(net, x, y):
     """Root mean square of delta_z over that of delta_a: (at flat entries, at the others), first hidden layer."""
-    bp = mg.backprop(net, LOSS, x[:LOOKED_AT], y[:LOOKED_AT])
+    bp = mg.backprop(net, lab.LOSS, x[:SHOWN], y[:SHOWN])
     flat = net[1].slope(bp.activations[1]) < FLAT
 
     def left(part):
@@ -83,114 +82,62 @@ def end_of_slope(inside, outside):
 def run(config):
     """The finding Q8."""
     seeds = config.seeds(3, 10)
-    jobs = [(config, scale, seed) for scale in SCALES for seed in seeds]
-    runs: dict[str, list] = {}
-    for (_, scale, _), result in zip(jobs, config.sweep(watch, jobs, "saturation"), strict=True):
-        runs.setdefault(scale, []).append(result)
+    runs = lab.by_case(config, watch, SCALES, seeds, "saturation")
     upper, lower = end_of_slope(0.0, 100.0), end_of_slope(0.0, -1000.0)
+    flat, others = ([run["left"][i] for run in runs["none"]] for i in (0, 1))
+    left = [
+        Number.of("what is left of δ behind a saturated unit (root mean square)", flat, expect=(0, FLAT)),
+        Number.of("what is left of δ behind any other", others, expect=(2 * FLAT, 0.25)),
+    ]
+    low, high = np.median([run["shares"][-1, 0] for run in runs["none"]], axis=0)
+    return [
+        q08.WORDS.finding(
+            [*slope_numbers(upper, lower), *share_numbers(runs), *left],
+            seeds,
+            {"runs": runs},
+            upper=upper,
+            lower=lower,
+            flat=100 * left[0].value,
+            others=100 * left[1].value,
+            low=low,
+            high=high,
+            threshold=FLAT,
+        )
+    ]
+
+
+def slope_numbers(upper, lower):
+    """The slope that training multiplies with: where it ends, and how large it is."""
+    ends = "z from which the slope in training is exactly 0, upper tail"
+    begins = "z at which the slope in training becomes exactly 0, lower tail"
     numbers = [
-        Number(
-            "z from which the slope in training is exactly 0, upper tail",
-            upper,
-            theory=53 * math.log(2),
-            expect=(36.736, 37.431),
-        ),
-        Number(
-            "z at which the slope in training becomes exactly 0, lower tail",
-            lower,
-            theory=-1075 * math.log(2),
-            expect=(-745.14, -744.4),
-        ),
+        Number(ends, upper, theory=53 * math.log(2), expect=(36.736, 37.431)),
+        Number(begins, lower, theory=-1075 * math.log(2), expect=(-745.14, -744.4)),
         Number("slope at z = 0, the largest", trained_slope(0).item(), theory=0.25, expect=(0.25, 0.25)),
     ]
     for z in (-10, -5, 5, 10):
-        exact = math.exp(-abs(z)) / (1 + math.exp(-abs(z))) ** 2
-        numbers.append(
-            Number(
-                f"slope at z = {z}",
-                trained_slope(z).item(),
-                theory=exact,
-                expect=(math.exp(-abs(z)) / 4, math.exp(-abs(z))),
-            )
-        )
+        bound = math.exp(-abs(z))
+        slope, exact = trained_slope(z).item(), bound / (1 + bound) ** 2
+        numbers.append(Number(f"slope at z = {z}", slope, theory=exact, expect=(bound / 4, bound)))
+    return numbers
+
+
+def share_numbers(runs):
+    """How much of the first hidden layer is saturated, after training and before."""
+    numbers = []
     for scale, words in SCALES.items():
+        full = scale == "none"
         for tail, side in enumerate(("low", "high")):
             share = [run["shares"][-1, 0, tail] for run in runs[scale]]
-            numbers.append(
-                Number.of(
-                    f"first hidden layer after training, saturated {side}, {words}",
-                    share,
-                    "%",
-                    expect=(0.5, None) if scale == "none" else (0, 10),
-                )
-            )
+            label = f"first hidden layer after training, saturated {side}, {words}"
+            numbers.append(Number.of(label, share, "%", expect=(0.5, None) if full else (0, 10)))
         before = [run["shares"][0, 0].sum() for run in runs[scale]]
-        numbers.append(
-            Number.of(
-                f"the same before training, both tails, {words}",
-                before,
-                "%",
-                expect=(10, 100) if scale == "none" else (0, 1),
-            )
-        )
-    flat, others = ([run["left"][i] for run in runs["none"]] for i in (0, 1))
-    numbers.append(Number.of("what is left of δ behind a saturated unit (root mean square)", flat, expect=(0, FLAT)))
-    numbers.append(Number.of("what is left of δ behind any other", others, expect=(2 * FLAT, 0.25)))
-    low, high = shares_at_the_end(runs["none"])
-    return Finding(
-        id="Q8",
-        kind="true",
-        verdict="At both tails the slope falls like e^−|z|, and δ with it. In floats the tails differ: the upper one "
-        f"is exactly 0 from z = {upper:.1f}, the lower one lives to z = {lower:.0f}.",
-        deciding=f"a saturated unit lets {100 * numbers[-2].value:.1g} % of δ through, another "
-        f"{100 * numbers[-1].value:.0f} %; saturated are {low:.0f} % low, {high:.0f} % high (unscaled inputs)",
-        numbers=numbers,
-        theorem="σ'(z) = σ(z) σ(−z), at most 1/4 at z = 0, and between e^−|z|/4 and e^−|z| everywhere. In double "
-        "precision 1/(1 + e^−z) is 1 from z = 53 ln 2 = 36.737, so that a(1 − a) is 0; e^z has its last positive value "
-        "at z = −745.13.",
-        test="tests/theory/test_d1_saturation.py",
-        code=CODE,
-        pictures={
-            "z_histogram": "Where z lies in the first hidden layer, before and after training. In the grey zones the "
-            f"slope is below {FLAT}. With inputs from 0 to 1 (top) training widens z slowly. With the inputs as they "
-            "are in the file, 0 to 16 for the digits (bottom), both tails are full from the start: scale your inputs. "
-            "What lies beyond ±40 is counted in the outermost bars.",
-            "slope_histogram": "The same entries by their slope, on a logarithmic scale: the factor by which each "
-            "shortens δ. Scaled inputs keep most slopes near the largest possible, 1/4. Unscaled, most are below a "
-            "thousandth after training, and slopes of 0 are in the bar at the left end.",
-            "saturated_shares": f"Share of the first hidden layer with a slope below {FLAT}, by epoch: upper tail "
-            "(a near 1) and lower tail (a near 0). The bands reach from the smallest to the largest of the seeds.",
-            "float_limits": "The slope that training multiplies with, on a logarithmic scale. Mathematics has the "
-            "same tail on both sides (dotted). The computer loses the upper one at z = 36.7: a is rounded to 1, and "
-            "1 − a to 0. The lower one goes on twenty times as far.",
-        },
-        caveat="That a unit is saturated on some samples is no harm by itself: a unit that is right may be sure. Harm "
-        "is done where it is sure and wrong (claim Q11 for the output) or saturated on all samples. With scaled inputs "
-        f"and the usual start hardly any unit begins saturated. 4.6 is where the slope is {FLAT}; any other threshold "
-        "shifts the shares.",
-        seeds=seeds,
-        data={"runs": runs},
-    )
-
-
-def shares_at_the_end(runs):
-    """Median over the runs of the first layer's flat shares after training: low, high (percent)."""
-    return np.median([run["shares"][-1, 0] for run in runs], axis=0)
+        label = f"the same before training, both tails, {words}"
+        numbers.append(Number.of(label, before, "%", expect=(10, 100) if full else (0, 1)))
+    return numbers
 
 
 # ---- pictures --------------------------------------------------------------------------------------------
-
-
-@style.styled
-def plot(finding, picture=None):
-    """The Figure of one of the pictures."""
-    draw = {
-        "z_histogram": draw_z,
-        "slope_histogram": draw_slopes,
-        "saturated_shares": draw_shares,
-        "float_limits": draw_limits,
-    }
-    return draw[picture or "z_histogram"](finding.data)
 
 
 def draw_z(data):
@@ -221,12 +168,12 @@ def before_and_after(data, which, bins):
     fig = style.figure(5.4)
     axes = fig.subplots(2, 1, sharex=True)
     for ax, (scale, words) in zip(axes, SCALES.items(), strict=True):
-        for epoch, colour in ((0, style.GREEN), (-1, style.INK)):
+        for epoch, colour in ((0, style.ROSE), (-1, style.INK)):
             share = np.mean([run["histograms"][epoch][which] for run in data["runs"][scale]], axis=0)
             ax.stairs(share, bins, color=colour, linewidth=2)
         ax.set(title=words, ylabel="share of entries (%)", ylim=(0, None), xlim=(bins[0], bins[-1]))
     at = 0.58 * bins[-1] + 0.42 * bins[0]
-    for row, (text, colour) in enumerate((("before training", style.GREEN), ("after training", style.INK))):
+    for row, (text, colour) in enumerate((("before training", style.ROSE), ("after training", style.INK))):
         axes[0].text(at, (0.5 - 0.14 * row) * axes[0].get_ylim()[1], text, color=colour, weight="bold")
     return fig, axes
 
@@ -236,19 +183,22 @@ def draw_shares(data):
     fig = style.figure(4.4)
     axes = fig.subplots(1, 2, sharey=True)
     for ax, (scale, words) in zip(axes, SCALES.items(), strict=True):
-        for tail, (name, colour) in enumerate((("lower tail", style.PINK), ("upper tail", style.GREEN))):
+        middles = {}
+        for tail, (name, colour) in enumerate(TAILS.items()):
             runs = np.array([run["shares"][:, 0, tail] for run in data["runs"][scale]])
-            epochs, middle = np.arange(runs.shape[1]), np.median(runs, axis=0)
-            ax.fill_between(epochs, runs.min(axis=0), runs.max(axis=0), color=colour, alpha=0.2, linewidth=0)
-            ax.plot(epochs, middle, color=colour)
-            at = len(epochs) // 2
-            if scale == "none":
-                other = np.median([run["shares"][:, 0, 1 - tail] for run in data["runs"][scale]], axis=0)
-                up = middle.mean() > other.mean()
-                style.label_line(ax, at, middle[at], name, colour, xytext=(0, 16 if up else -18), ha="center")
+            epochs = np.arange(runs.shape[1])
+            middles[name] = lab.band(ax, epochs, runs, colour)
+        at = len(epochs) // 2
+        order = sorted(middles, key=lambda name: middles[name].mean())
+        if scale == "none":
+            for name, shift in zip(order, (-18, 16), strict=True):
+                style.label_line(ax, at, middles[name][at], name, TAILS[name], xytext=(0, shift), ha="center")
         ax.set(title=words, xlabel="epoch", ylim=(0, 70), xlim=(0, max(1, len(epochs) - 1)))
     axes[0].set_ylabel(f"entries with a slope below {FLAT} (%)")
     return fig
+
+
+TAILS = {"lower tail": style.ROSE, "upper tail": style.INK}
 
 
 def draw_limits(data):
@@ -258,30 +208,25 @@ def draw_limits(data):
     z = np.linspace(-760, 760, 15201)
     ax.plot(z, -np.abs(z) / math.log(10), ":", color=style.INK, linewidth=1.5)
     slope = trained_slope(z)[0]
-    ax.plot(z[slope > 0], np.log10(slope[slope > 0]), color=style.PINK, linewidth=3)
-    ax.plot([36.737], [-15.95], "o", color=style.PINK, markersize=8)
-    style.label_line(ax, 36.737, -16, "exactly 0 from z = 36.74", style.PINK, xytext=(12, 6))
-    ax.plot([-745.13], [-323.3], "o", color=style.PINK, markersize=8)
-    style.label_line(ax, -745.13, -323, "exactly 0 below z = −745.13", style.PINK, xytext=(14, -2))
+    ax.plot(z[slope > 0], np.log10(slope[slope > 0]), color=lab.COLOUR["sigmoid"], linewidth=3)
+    ax.plot([36.737], [-15.95], "o", color=lab.COLOUR["sigmoid"], markersize=8)
+    style.label_line(ax, 36.737, -16, "exactly 0 from z = 36.74", lab.COLOUR["sigmoid"], xytext=(12, 6))
+    ax.plot([-745.13], [-323.3], "o", color=lab.COLOUR["sigmoid"], markersize=8)
+    style.label_line(ax, -745.13, -323, "exactly 0 below z = −745.13", lab.COLOUR["sigmoid"], xytext=(14, -2))
     style.label_line(ax, 300, -130, "the slope itself", style.INK, xytext=(12, 0))
     ax.set(xlabel="z", ylabel="log₁₀ of the slope in training", xlim=(-790, 790), ylim=(-345, 10))
     return fig
 
 
-# ---- to try at home --------------------------------------------------------------------------------------
-
-CODE = """\
-import minigrad as mg
-import numpy as np
-
-f = mg.Sigmoid()
-for z in (0.0, 5.0, -5.0, 36.0, 37.5, -37.5, -745.0, -746.0):
-    z = np.array([[z]])
-    a, saved = f.forward(z)
-    trained = f.backward(np.ones_like(z), saved)[0]  # delta = 1 comes down: what is left is the slope
-    print(f"z = {z.item():7.1f}   a = {a.item():.3g}   slope in training {trained.item():.3g}",
-          f"  accurate {f.slope(z).item():.3g}")
-x, y, _, _ = mg.datasets.load("digits")
-for path, layer in mg.diagnostics.saturation(mg.mlp([64, 32, 16, 10], rng=0), x).items():
-    print(f"unscaled digits, layer {path}: {layer.low:.0%} saturated low, {layer.high:.0%} high")
-"""
+register(
+    "saturation",
+    "saturation at both tails",
+    [q08.WORDS],
+    run,
+    {
+        "z_histogram": draw_z,
+        "slope_histogram": draw_slopes,
+        "saturated_shares": draw_shares,
+        "float_limits": draw_limits,
+    },
+)

@@ -1,14 +1,14 @@
-"""How the pictures look: the two colours of plus and minus, a few helpers, and no matplotlib until needed."""
+"""How the pictures look: colours, a few helpers, and no matplotlib until it is needed."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 from io import BytesIO
 
-PLUS, MINUS, ZERO = "#D55E00", "#0072B2", "#F0F0F0"  # Okabe and Ito's, told apart by every kind of eye
-INK, GREEN, PINK, AMBER = "#444444", "#009E73", "#CC79A7", "#E69F00"  # lines that mean neither plus nor minus
-NEUTRAL = (INK, GREEN, PINK, AMBER)
+from .._pictures import MINUS, PLUS, ZERO, strength
+
+# Of lines that mean neither a sign nor an activation.
+INK, ROSE, GREY = "#444444", "#C2447E", "#8A8A8A"
 
 WIDTH = 8.0  # inches: at 100 dots per inch the 800 pixels at which every picture must be legible
 _SETTINGS = {
@@ -27,7 +27,6 @@ _SETTINGS = {
     "lines.linewidth": 2,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "axes.prop_cycle": None,  # filled in below, where matplotlib is at hand
 }
 
 
@@ -37,19 +36,8 @@ def settings():
     matplotlib = need_matplotlib()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # all but the backend
-        matplotlib.rcParams.update(_SETTINGS | {"axes.prop_cycle": matplotlib.cycler(color=list(NEUTRAL))})
+        matplotlib.rcParams.update(_SETTINGS | {"axes.prop_cycle": matplotlib.cycler(color=[INK, ROSE, GREY])})
         yield
-
-
-def styled(plot):
-    """Decorator of a plot function: it draws with these settings; matplotlib's own stay as they were."""
-
-    @functools.wraps(plot)
-    def wrapper(*args, **kwargs):
-        with settings():
-            return plot(*args, **kwargs)
-
-    return wrapper
 
 
 def png(figure, dots_per_inch):
@@ -78,20 +66,15 @@ def figure(height=4.5, layout="constrained"):
 
 
 def coloured(ax, values):
-    """Signed numbers (rows, columns) as squares: PLUS above 0, MINUS below, the stronger the larger, 0 grey.
-
-    The palest orange and the palest blue are still orange and blue, so that every sign can be read. The
-    strength goes with the square root of the size: small entries stay visible, and the root of a product is
-    the product of the roots.
-    """
+    """Signed numbers (rows, columns) as squares: PLUS above 0, MINUS below, the stronger the larger, 0 grey."""
     need_matplotlib()
     from matplotlib.colors import ListedColormap, to_rgb
 
-    def pale(colour, strength):
-        return tuple(1 - strength * (1 - channel) for channel in to_rgb(colour))
+    def pale(colour, share):
+        return tuple(1 - share * (1 - channel) for channel in to_rgb(colour))
 
-    strengths = [0.25 + 0.75 * i / 99 for i in range(100)]
-    shades = [pale(MINUS, s) for s in strengths[::-1]] + [to_rgb(ZERO)] + [pale(PLUS, s) for s in strengths]
+    shares = [strength((i / 99) ** 2) for i in range(100)]
+    shades = [pale(MINUS, s) for s in shares[::-1]] + [to_rgb(ZERO)] + [pale(PLUS, s) for s in shares]
     size = (abs(values) / (abs(values).max() or 1.0)) ** 0.5
     # 201 shades: the middle one is for 0 alone, so the numbers are turned into shade numbers here.
     shade = 100 + ((values > 0) * 1.0 - (values < 0)) * (1 + 99 * size)

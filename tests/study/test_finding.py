@@ -129,7 +129,7 @@ def test_a_config_scales_both_halves_by_the_rows_it_trains_on(most):
 @pytest.mark.parametrize("data", ["digits", "iris", "moons"])
 def test_scales(data):
     x = mg.datasets.load(data)[0]
-    scaled = {how: (x - scaling(x, how)[0]) / scaling(x, how)[1] for how in ("none", "unit", "standard")}
+    scaled = {scale: (x - scaling(x, scale)[0]) / scaling(x, scale)[1] for scale in ("none", "unit", "standard")}
     np.testing.assert_array_equal(scaled["none"], x)
     assert (scaled["unit"].min(), scaled["unit"].max()) == (0, 1)
     moving = x.std(axis=0) > 0

@@ -13,8 +13,8 @@ def test_four_weights_counts_what_a_list_of_all_signs_gives():
     signs = list(itertools.product((1, -1), repeat=2))
     sigmoid = {(d, e) for d, e in signs}  # the sign of each row
     tanh = {(d * a, d * b, e * a, e * b) for d, e in signs for a, b in signs}
-    assert patterns.four_weights(("sigmoid", 5))["patterns"] == len(sigmoid)
-    found = patterns.four_weights(("tanh", 5))
+    assert patterns.four_weights((None, "sigmoid", 5))["patterns"] == len(sigmoid)
+    found = patterns.four_weights((None, "tanh", 5))
     assert found["patterns"] == len(tanh)
     assert found["question"] == pytest.approx(100 / len(tanh), abs=4)
 
@@ -44,4 +44,4 @@ def test_one_sample_of_sigmoid_has_at_most_a_bit_for_each_neuron():
 @pytest.mark.parametrize("J", [5, 50])
 def test_noise_survives_as_often_as_the_law_says(J):
     rate = survival_probability(J, 2.4006)  # mean / spread of a sigmoid of z ~ N(0, 1)
-    assert batch.made_up((0, J, 100)) == pytest.approx(100 * rate, abs=6)
+    assert batch.noise_survival((None, (J, 100), 0)) == pytest.approx(100 * rate, abs=6)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from minigrad import studies as study
-from minigrad.studies import STUDIES, Config, Finding
+from minigrad import studies
+from minigrad.studies import STUDIES, Config, Finding, style
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,7 +68,7 @@ def test_its_pictures_can_be_drawn(found, tmp_path):
         for name in finding.pictures:
             figure = found[0].plot(finding, name)
             figure.savefig(tmp_path / f"{name}.png", dpi=50)
-            assert figure.get_figwidth() == study.style.WIDTH
+            assert figure.get_figwidth() == style.WIDTH
     assert dict(matplotlib.rcParams) == before
 
 
@@ -81,4 +81,4 @@ def test_its_code_runs_as_it_stands(found, capsys):
 def test_the_first_picture_is_the_default(found):
     pytest.importorskip("matplotlib")
     finding: Finding = found[1][0]
-    assert study.plot(finding).axes
+    assert studies.plot(finding).axes

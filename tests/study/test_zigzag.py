@@ -74,11 +74,11 @@ def test_rotated_is_the_function_and_its_gradient(rng):
 
 
 def test_sgd_does_not_see_where_the_mean_lies():
-    along, one, zero = (gauges.steps_by_axes(("SGD", mean, 0.011, 3)) for mean in gauges.MEANS)
+    along, one, zero = (gauges.steps_by_axes((None, ("SGD", mean, 0.011), 3)) for mean in gauges.MEANS)
     assert along == one < zero, "this rate is made for the mean's curvature"
-    adam = [gauges.steps_by_axes(("Adam", mean, 0.09, 3)) for mean in gauges.MEANS]
+    adam = [gauges.steps_by_axes((None, ("Adam", mean, 0.09), 3)) for mean in gauges.MEANS]
     assert adam[0] > adam[1]
-    assert all(gauges.steps_by_axes(("SGD", mean, 3.0, 3)) == np.inf for mean in gauges.MEANS), "it runs away"
+    assert all(gauges.steps_by_axes((None, ("SGD", mean, 3.0), 3)) == np.inf for mean in gauges.MEANS), "it runs away"
 
 
 def test_momentum_takes_the_steps_that_the_curvatures_say():

@@ -203,6 +203,7 @@ def test_a_finished_run_can_be_read_from_a_read_only_folder(read_only, tmp_path)
 def test_a_read_only_folder_is_told_before_any_work(line, read_only, tmp_path, capsys):
     if "report" in line:
         pytest.importorskip("matplotlib")
+        pytest.importorskip("jinja2")
     read_only()
     assert cli.main([*line.split(), str(tmp_path / "new")]) == 1
     said = capsys.readouterr()

@@ -1,0 +1,71 @@
+"""Colours, and small pieces of HTML and SVG as text: what every picture and page of minigrad has in common.
+
+A colour means one thing everywhere. PLUS and MINUS are the signs of numbers and nothing else, and each activation has
+a colour of its own. All are told apart from a white page and from a dark one (a contrast of 3 and more), and those of
+the activations that are compared with each other (sigmoid, centred sigmoid, tanh, ReLU) by every kind of eye.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+PLUS, MINUS = "#D55E00", "#0072B2"  # Okabe and Ito's vermilion and blue
+ZERO = "#F0F0F0"
+
+_ACTIVATIONS = {
+    "sigmoid": "#6F48E8",
+    "centered_sigmoid": "#B07CC6",
+    "tanh": "#97941C",
+    "relu": "#1F7F5F",
+    "leaky_relu": "#4F9A3C",
+    "elu": "#2F93A0",
+    "selu": "#5E7F1F",
+    "gelu": "#C2507A",
+    "silu": "#A8484F",
+    "softplus": "#9A6A3A",
+    "identity": "#808080",
+}
+
+
+def activation_colour(kind: str) -> str:
+    """The colour of an activation, by the name that mlp(activation=...) knows; that of "identity" for any other."""
+    return _ACTIVATIONS.get(kind, _ACTIVATIONS["identity"])
+
+
+def strength(size: float) -> float:
+    """How strongly a number is coloured, 1/4 to 1, for its size beside the largest one, 0 to 1.
+
+    The palest plus and the palest minus are still coloured, so that every sign can be read. The strength goes with the
+    square root of the size: small entries stay visible, and the root of a product is the product of the roots.
+    """
+    return 0.25 + 0.75 * size**0.5
+
+
+def tag(name: str, content: str = "", **attributes: object) -> str:
+    """An element, as <i title="x">a</i> for "i", "a", title="x". The content is HTML, attributes are escaped."""
+    written = "".join(f' {key.replace("_", "-")}="{escape(str(value))}"' for key, value in attributes.items())
+    return f"<{name}{written}>{content}</{name}>"
+
+
+def sign_squares(values: list[list[float]], side: int = 16) -> str:
+    """Signed numbers as an SVG picture of squares: PLUS above 0, MINUS below, the stronger the larger.
+
+    values: one list a row, all of one length. The strength is an opacity, so the picture fits light and dark pages.
+    """
+    largest = max((abs(value) for row in values for value in row), default=0.0) or 1.0
+    squares = [
+        tag(
+            "rect",
+            x=side * j,
+            y=side * k,
+            width=side,
+            height=side,
+            fill=PLUS if value > 0 else MINUS,
+            fill_opacity=f"{strength(abs(value) / largest) if value else 0:.3g}",
+        )
+        for k, row in enumerate(values)
+        for j, value in enumerate(row)
+    ]
+    wide, high = side * max(map(len, values), default=0), side * len(values)
+    box = f"0 0 {wide} {high}"
+    return tag("svg", "".join(squares), xmlns="http://www.w3.org/2000/svg", viewBox=box, width=wide, height=high)

@@ -1,0 +1,201 @@
+"""minigrad train: train a net, and show delta and a in each of its layers."""
+
+import math
+import os
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+import minigrad as mg
+
+from ..datasets import SCALES, scaling
+from ..diagnostics import single_signed_rows, single_signed_share, zero_rows
+from ..files.archive import check_target
+from ..layers.activations import ACTIVATIONS
+from ..layers.initializers import INITIALIZERS
+from ..training.optimizers import OPTIMIZERS
+from ..training.progress import say
+from .options import add_choice, add_data, add_number, at_least, positive, share, widths
+from .quality import load_data, print_quality
+
+SUMMARY = "Train a net, and see delta and a in each of its layers"
+EXAMPLES = """\
+  minigrad train --data digits --hidden 32 --activation sigmoid --epochs 30 --save net.npz
+  minigrad train --data moons --hidden 16,16 --activation tanh --optimizer adam
+  minigrad train --data digits --scale standard     every input centred: fewer rows of a single sign
+  minigrad train --data ./mnist --hidden 100        a folder with MNIST's four files"""
+
+
+# ---- the options -----------------------------------------------------------------------------------------
+
+
+def usual_rate(name):
+    """The learning rate of an optimizer where none is given: good for digits."""
+    return 0.5 if name == "sgd" else 0.01
+
+
+def add_options(parser):
+    """The options of the command."""
+    add_data(parser)
+    parser.add_argument(
+        "--hidden",
+        type=widths,
+        action="extend",
+        metavar="N",
+        help="neurons of the hidden layers: 32, or 64,32 for two layers, 0 for none (default: 32)",
+    )
+    add_choice(parser, "--activation", ACTIVATIONS, "sigmoid", "of the hidden neurons: {}")
+    add_choice(
+        parser,
+        "--init",
+        (*INITIALIZERS, "tanh_equivalent"),
+        "glorot_uniform",
+        "first weights: {}; the last starts a sigmoid net where a tanh net would start",
+    )
+    add_choice(parser, "--optimizer", OPTIMIZERS, "sgd", "how weights follow the gradient: {}")
+    text = "learning rate, the length of a step (default: 0.5 for sgd, 0.01 for the others)"
+    parser.add_argument("--lr", type=positive, metavar="X", help=text)
+    text = "momentum of sgd, 0 to below 1, often 0.9 (default: 0)"
+    parser.add_argument("--momentum", type=share, metavar="X", help=text)
+    add_number(parser, "--epochs", at_least(0), 30, "times through the data")
+    add_number(parser, "--batch-size", at_least(1), 32, "samples whose gradients are averaged for one step")
+    add_number(parser, "--seed", at_least(0), 0, "start of the random numbers; the same seed gives the same net")
+    add_choice(
+        parser,
+        "--scale",
+        SCALES,
+        "unit",
+        "of the data: {}; unit moves all values into 0 to 1, standard each feature to mean 0 and spread 1. A saved net "
+        "does it by itself",
+    )
+    add_files(parser)
+
+
+def add_files(parser):
+    """The options that name files."""
+    parser.add_argument("--save", metavar="FILE", help="write the trained net there (a .npz file)")
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="write the state there after each epoch; the same command goes on from it after a break",
+    )
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="as --checkpoint, for a FILE that must be there already (default: that of --checkpoint)",
+    )
+
+
+# ---- the command -----------------------------------------------------------------------------------------
+
+
+def run(args):
+    """Train a net, say how good it is, and show delta and a in each layer."""
+    check_options(args)
+    x, y, x_test, y_test = load_data(args.data)
+    shift, spread = scaling(x, args.scale)
+    x, x_test = (x - shift) / spread, (x_test - shift) / spread
+    hidden = [32] if args.hidden is None else args.hidden
+    sizes = [x.shape[1], *hidden, int(max(y.max(), y_test.max())) + 1]
+    net = mg.mlp(sizes, activation=args.activation, init=args.init, rng=args.seed)
+    loss, opt = mg.CrossEntropyLoss(), optimizer(args)
+    print(f"{args.data}: {len(x)} samples to train on, {len(x_test)} to test on, {x.shape[1]} numbers each")
+    print(f"net: {net!r}\nloss: {loss!r}, optimizer: {opt!r}")
+    train(args, net, loss, opt, x, y)
+    print_quality(net, loss, (x, y), (x_test, y_test))
+    print_layers(net, loss, x, y, args.batch_size)
+    if args.save is not None:
+        fold(net, shift, spread)
+        mg.save(net, args.save)
+        note = "" if args.scale == "none" else f"; the scaling ({args.scale}) is now part of its first layer"
+        print(f"\nsaved in {args.save}, to be given the data as they come{note}")
+    return 0
+
+
+def check_options(args):
+    """An error, before any work, where two options contradict each other or a file cannot be what it should be."""
+    if args.momentum is not None and args.optimizer != "sgd":
+        args.usage_error("--momentum goes with --optimizer sgd only")
+    if args.resume is not None:
+        if bool(args.resume) == bool(args.checkpoint) and args.resume != args.checkpoint:
+            args.usage_error("--resume needs one FILE, its own or that of --checkpoint")
+        args.checkpoint = args.resume or args.checkpoint
+        if not Path(args.checkpoint).is_file():
+            raise FileNotFoundError(f"{args.checkpoint}: there is no such file to go on from")
+    two_files = args.save is not None and args.checkpoint is not None
+    if two_files and os.path.realpath(args.save) == os.path.realpath(args.checkpoint):  # through links too
+        args.usage_error(f"--save {args.save} and the checkpoint {args.checkpoint} are one file; give it two names")
+    for path in (args.save, args.checkpoint):
+        if path is not None:
+            check_target(path)
+
+
+def optimizer(args):
+    """The optimizer that the options describe."""
+    lr = usual_rate(args.optimizer) if args.lr is None else args.lr
+    rest = {} if args.momentum is None else {"momentum": args.momentum}
+    return OPTIMIZERS[args.optimizer](lr=lr, **rest)
+
+
+def train(args, net, loss, opt, x, y):
+    """Train the net, from the checkpoint on where there is one, and say how long it took."""
+    if args.checkpoint is not None and Path(args.checkpoint).exists():
+        print(f"going on from {args.checkpoint}")
+    start = time.perf_counter()
+    settings = {"epochs": args.epochs, "batch_size": args.batch_size, "rng": args.seed, "checkpoint": args.checkpoint}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = mg.fit(net, loss, opt, x, y, **settings)
+    for warning in caught:
+        say(f"minigrad: warning: {warning.message}")
+    seconds = time.perf_counter() - start
+    last = f", mean loss of the last {history.loss[-1]:.4g}" if history.loss else ""
+    print(f"{len(history)} epochs, {seconds:.1f} s{last}")
+
+
+def fold(net, shift, spread):
+    """Change the first layer so that net(x) is what net((x - shift) / spread) was: W (x - m) / s + b."""
+    first = net[0]
+    first.weight /= spread
+    first.bias -= first.weight @ shift
+
+
+# ---- the table of layers ---------------------------------------------------------------------------------
+
+LAYERS_TEXT = """
+Each layer, on the training data: the size of the error delta (mean of |delta| over the samples), the mean of the
+input a, its spread over the samples (the standard deviation of each unit, as root mean square of the units), and of
+the rows of the gradient (a row: the weights into one neuron) that are not zero, the share whose entries all have one
+sign, in the gradient of one sample and in that of a batch of {}.
+"""
+
+
+def print_layers(net, loss, x, y, batch_size):
+    """What goes on in each layer: |delta|, its input a, and how many rows of its gradient have one sign."""
+    print(LAYERS_TEXT.format(batch_size))
+    print(f"{'layer':<22}{'|delta|':>9}{'mean a':>9}{'spread a':>11}{'one sample':>12}{'batch':>10}")
+    for path, g in mg.backprop(net, loss, x, y).gradients.items():
+        one, many = percent(single_signed_share(g, per_sample=True)), percent(share_in_batches(g, batch_size))
+        name = f"{path} {net[int(path)]!r}"
+        size = np.linalg.norm(g.delta, axis=1).mean()
+        spread = math.sqrt(g.a.var(axis=0).mean())
+        print(f"{name:<22}{size:>9.3g}{g.a.mean():>9.3f}{spread:>11.3g}{one:>12}{many:>10}")
+
+
+def share_in_batches(g, batch_size):
+    """The share of single-signed rows among those that are not zero, in the gradients of batches; NaN where all are."""
+    single = moved = 0
+    for i in range(0, len(g.a), batch_size):
+        batch = mg.WeightGradient(g.delta[i : i + batch_size], g.a[i : i + batch_size])
+        alive = ~zero_rows(batch)
+        single, moved = single + single_signed_rows(batch)[alive].sum(), moved + alive.sum()
+    return single / moved if moved else math.nan
+
+
+def percent(share):
+    """A share for people; NaN is that of no rows."""
+    return "all zero" if math.isnan(share) else f"{share:.1%}"
