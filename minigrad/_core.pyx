@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The compiled numerical core: every hot loop. Its readable twin, function by function, is kernels/twin.py.
 
 Index legend: n sample (N), p position (P), r row (R = N P), k output neuron (K), j input (J).

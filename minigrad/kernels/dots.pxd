@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Inner products of few samples with the weights of each neuron, as both lie in memory."""
 
 from minigrad.kernels.math cimport real

@@ -1,4 +1,3 @@
-# cython: language_level=3, cdivision=True
 """exp, tanh, erfc and their kin, branch-free, so that the compiler vectorises every loop of _core.pyx that calls them.
 
 e^x = 2^n e^r with |r| <= ln(2)/2; 2^n is made by writing its exponent. The polynomials are minimax (Remez's algorithm): a little off the terms of Taylor's

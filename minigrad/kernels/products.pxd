@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Matrix products, in vectors.
 
 All three products of a linear layer are C[i, :] = sum_p A[i, p] B[p, :] with rows of B contiguous and A read entry by
