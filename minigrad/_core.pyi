@@ -46,15 +46,17 @@ def adam(
     weight_decay: float,
     decoupled: bool,
 ) -> None: ...
-def train_epoch(
-    ops: list[tuple[Any, ...]],
-    loss: str,
-    threshold: float,
-    optimizer: str,
-    rates: tuple[float, ...],
-    steps: int,
-    x: ndarray,
-    y: ndarray,
-    order: ndarray,
-    batch_size: int,
-) -> tuple[float, int, int, bool]: ...
+
+class Program:
+    def __init__(
+        self,
+        ops: list[tuple[Any, ...]],
+        loss: str,
+        threshold: float,
+        optimizer: str,
+        x: ndarray,
+        batch_size: int,
+    ) -> None: ...
+    def run(
+        self, x: ndarray, y: ndarray, order: ndarray, rates: tuple[float, ...], steps: int
+    ) -> tuple[float, int, int, bool]: ...

@@ -20,7 +20,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 # How fit can run an epoch of a net of Linear and activation layers; the fused epoch needs the compiled core.
-ENGINES = ["python", "fused"] if hasattr(core, "train_epoch") else ["python"]
+ENGINES = ["python", "fused"] if hasattr(core, "Program") else ["python"]
 
 
 def pytest_report_header():

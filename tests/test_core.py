@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from epochs import train_epoch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from layouts import LAYOUTS as OTHERS
@@ -217,7 +218,7 @@ def test_both_cores_know_the_same_kinds(compiled):
 def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypatch):
     z = np.ones((4, 3))
     linear = ("linear", np.ones((3, 3)), None, (), ())
-    two_slots = ("linear", np.ones((3, 3)), None, (np.ones((3, 3)), np.ones((3, 3))), ())
+    with_slot = ("linear", np.ones((3, 3)), None, (np.ones((3, 3)),), ())
     rest = (0.0, "SGD", (0.0, 0.0, 0.0, 0.0), 0, z, z, np.arange(4), 2)
     for table in ("ACTIVATIONS", "LOSSES", "OPTIMIZERS"):
         monkeypatch.setitem(getattr(compiled, table), "new", 99)
@@ -225,9 +226,9 @@ def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypa
         lambda: compiled.activation("new", z),
         lambda: compiled.activation("new", z.astype(np.float32)),
         lambda: compiled.activation_backward("new", z, z),
-        lambda: compiled.train_epoch([linear, ("new", 0.0)], "mse", *rest),
-        lambda: compiled.train_epoch([linear], "new", *rest),
-        lambda: compiled.train_epoch([two_slots], "mse", 0.0, "new", (0.0,) * 5, *rest[3:]),
+        lambda: train_epoch(compiled, [linear, ("new", 0.0)], "mse", *rest),
+        lambda: train_epoch(compiled, [linear], "new", *rest),
+        lambda: train_epoch(compiled, [with_slot], "mse", 0.0, "new", *rest[2:]),
     ):
         with pytest.raises(ValueError, match="has no branch"):
             call()

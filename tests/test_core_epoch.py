@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from epochs import train_epoch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import DTYPES, outputs_and_targets, seeds
@@ -49,7 +50,7 @@ def step_by_step(core, net, kinds, loss, x, y, order, batch_size):
 def fused(compiled, net, kinds, loss, x, y, order, batch_size):
     layers = [[("linear", *pair, (), ()), (kind, 0.0)] for pair, kind in zip(net, kinds, strict=True)]
     ops = [*layers[0], ("fork", 5), *layers[1], ("join", 2), *layers[2]]
-    return compiled.train_epoch(ops, loss, 0.5, "SGD", (LR, 0.0, 0.0, 0.0), 3, x, y, order, batch_size)
+    return train_epoch(compiled, ops, loss, 0.5, "SGD", (LR, 0.0, 0.0, 0.0), 3, x, y, order, batch_size)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -89,7 +90,7 @@ def test_right_answers_are_counted_at_every_position(compiled, loss):
     y = y.astype(np.int64) if loss == "cross_entropy" else y
     output = 1 / (1 + np.exp(-x)) if loss == "bce" else x
     ops = [("linear", weight, None, (), ()), *[("sigmoid", 0.0)] * (loss == "bce")]
-    right = compiled.train_epoch(ops, loss, 0.5, "SGD", (1e-300, 0.0, 0.0, 0.0), 0, x, y, np.arange(2), 2)[1]
+    right = train_epoch(compiled, ops, loss, 0.5, "SGD", (1e-300, 0.0, 0.0, 0.0), 0, x, y, np.arange(2), 2)[1]
     of_entries = ((output > 0.5) == (y > 0.5)).sum() if "bce" in loss else 0
     assert right == {"mse": 0, "cross_entropy": 5, "soft_cross_entropy": 5}.get(loss, of_entries)
 
@@ -116,6 +117,6 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_an_epoch_at_positions_that_does_not_fit_is_refused(compiled, case):
-    assert compiled.train_epoch(*GOOD.values())[2:] == (2, True)
+    assert train_epoch(compiled, *GOOD.values())[2:] == (2, True)
     with pytest.raises((TypeError, ValueError), match="x|y|order|classes|train on"):
-        compiled.train_epoch(*(GOOD | REFUSED[case]).values())
+        train_epoch(compiled, *(GOOD | REFUSED[case]).values())

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from epochs import train_epoch
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import DTYPES, KINDS, seeds
@@ -228,7 +229,7 @@ def test_a_loss_that_is_not_finite_ends_the_fused_epoch_before_its_update(compil
     ops = [("linear", weight, None, (), ())]
     x = np.full((4, 1), 1e10)
     rest = "mse", 0.0, "SGD", (0.1, 0.0, 0.0, 0.0), 5, x, x, np.arange(4), 2
-    total, _, steps, finite = compiled.train_epoch(ops, *rest)
+    total, _, steps, finite = train_epoch(compiled, ops, *rest)
     assert (total, steps, finite) == (0.0, 0, False)
 
 
@@ -273,6 +274,6 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_an_epoch_that_does_not_fit_is_refused(compiled, case):
-    assert compiled.train_epoch(*GOOD.values())[2:] == (2, True)
+    assert train_epoch(compiled, *GOOD.values())[2:] == (2, True)
     with pytest.raises((TypeError, ValueError, KeyError)):
-        compiled.train_epoch(*(GOOD | REFUSED[case]).values())
+        train_epoch(compiled, *(GOOD | REFUSED[case]).values())

@@ -1,7 +1,7 @@
 """Inner products of few samples with the weights of each neuron, as both lie in memory."""
 
-from minigrad.kernels.math cimport real
-from minigrad.kernels.products cimport Ahead, double_lanes, fetch, float_lanes, transpose_double, transpose_float, vec
+from minigrad.kernels.products cimport Ahead, fetch, transpose_double, transpose_float
+from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
 
 cdef extern from *:
     """

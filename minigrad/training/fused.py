@@ -15,7 +15,7 @@ KERNELS = {SGD: "SGD", RMSprop: "RMSprop", Adam: "Adam", AdamW: "AdamW"}
 
 def obstacle(net, loss, opt):
     """Why the fused epoch cannot train this, in words; None where it can."""
-    if not hasattr(core, "train_epoch"):
+    if not hasattr(core, "Program"):
         return "the compiled core is not in use (see minigrad.show_config())"
     if type(loss) not in LOSSES:
         return f"{loss!r} is not one of minigrad's own losses"
@@ -47,7 +47,7 @@ def _strange_layer(net, weights):
 
 
 def lower(net, slots, path="", ops=None):
-    """The operations of net, with the arrays that the optimiser keeps for each parameter; see core.train_epoch."""
+    """The operations of net, with the arrays that the optimiser keeps for each parameter; see core.Program."""
     ops = [] if ops is None else ops
     for i, layer in enumerate(net):
         name = f"{path}{i}."
@@ -74,17 +74,7 @@ def train_epoch(net, loss, opt, x, y, order, batch_size):
     """
     kind = "soft_cross_entropy" if type(loss) is CrossEntropyLoss and y.ndim == x.ndim else LOSSES[type(loss)]
     ops = lower(net, opt.state)
-    total, right, steps, finite = core.train_epoch(
-        ops,
-        kind,
-        loss.threshold or 0.0,
-        KERNELS[type(opt)],
-        opt.rates,
-        opt.steps,
-        x,
-        y,
-        np.ascontiguousarray(order),
-        batch_size,
-    )
+    program = core.Program(ops, kind, loss.threshold or 0.0, KERNELS[type(opt)], x, batch_size)
+    total, right, steps, finite = program.run(x, y, np.ascontiguousarray(order), opt.rates, opt.steps)
     opt.steps += steps
     return total, right, steps, finite
