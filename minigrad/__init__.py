@@ -17,6 +17,7 @@ from .layers import (
     Layer,
     LeakyReLU,
     Linear,
+    Mish,
     ReLU,
     Residual,
     Sequential,
@@ -28,7 +29,7 @@ from .layers import (
     mlp,
     sigmoid,
 )
-from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, accuracy, softmax
+from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, Loss, MSELoss, accuracy, softmax
 from .training.divergence import DivergenceError
 from .training.fit import fit
 from .training.history import History, early_stopping
@@ -53,12 +54,14 @@ __all__ = [
     "DivergenceError",
     "Dropout",
     "History",
+    "HuberLoss",
     "Identity",
     "Layer",
     "LeakyReLU",
     "Linear",
     "Loss",
     "MSELoss",
+    "Mish",
     "Optimizer",
     "RMSprop",
     "ReLU",

@@ -415,7 +415,7 @@ def activation_backward(str kind, delta, saved, double alpha=0.0):
     return below
 
 
-cdef tuple _loss_and_delta(int kind, object output, object y):
+cdef tuple _loss_and_delta(int kind, object output, object y, double alpha=0):
     cdef int type = _float_type(output, "output")
     cdef cnp.ndarray o_ = _rows(output, type, "output")
     cdef Py_ssize_t R = _row_count(o_), K = _width(o_), P = R // max(cnp.PyArray_DIM(o_, 0), 1)
@@ -430,10 +430,10 @@ cdef tuple _loss_and_delta(int kind, object output, object y):
         _in_classes(y_, K)
     if type == cnp.NPY_FLOAT32:
         loss = _loss(kind, <float*> cnp.PyArray_DATA(delta), <float*> cnp.PyArray_DATA(o_),
-                     cnp.PyArray_DATA(y_), R, K, P)
+                     cnp.PyArray_DATA(y_), R, K, P, <float> alpha)
     else:
         loss = _loss(kind, <double*> cnp.PyArray_DATA(delta), <double*> cnp.PyArray_DATA(o_),
-                     cnp.PyArray_DATA(y_), R, K, P)
+                     cnp.PyArray_DATA(y_), R, K, P, alpha)
     return loss, delta
 
 
@@ -467,6 +467,11 @@ def normal_tail(x):
 def mse(output, y):
     """c_n = mean_k (a - y)^2, delta = 2 (a - y) / K / P."""
     return _loss_and_delta(MSE, output, y)
+
+
+def huber(output, y, double alpha):
+    """c_n = mean_k of d^2 / 2 for |d| <= alpha, d = a - y, else alpha (|d| - alpha / 2); delta = clip(d) / K / P."""
+    return _loss_and_delta(HUBER, output, y, alpha)
 
 
 def bce(output, y):
@@ -575,6 +580,7 @@ cdef struct Epoch:
     Py_ssize_t y_row  # bytes
     Py_ssize_t positions
     int loss
+    double alpha
     double threshold
     int optimizer
     double[6] rates
@@ -609,7 +615,7 @@ cdef int _step(Epoch* e, Py_ssize_t N, real* tag) except -1 nogil:
         elif op.code != FORK:
             _forward(op.code, out, x, R * op.outputs, <real> op.alpha)
     out = <real*> e.value[e.count]
-    loss = _loss(e.loss, delta, out, e.y, R, e.ops[e.count - 1].outputs, e.positions)
+    loss = _loss(e.loss, delta, out, e.y, R, e.ops[e.count - 1].outputs, e.positions, <real> e.alpha)
     if not isfinite(loss):
         return 0
     e.total += loss
@@ -684,7 +690,7 @@ cdef class Program:
 
     ops        [("linear", weight, bias, slots of weight, slots of bias), (activation, alpha), ("fork", index of its
                join), ("join", index of its fork), ...]; weights and slots are changed in place
-    loss       a name in LOSSES; of "cross_entropy" y is class numbers
+    loss       a name in LOSSES; of "cross_entropy" y is class numbers. alpha: its parameter, where it has one
     threshold  the output above which an entry counts as class 1
     optimizer  a name in OPTIMIZERS
     x          (N, ..., J): the samples, or others of the same shape and type
@@ -700,7 +706,8 @@ cdef class Program:
     cdef int type
     cdef Py_ssize_t batch_size, rows, slots, scratch, largest, widest
 
-    def __cinit__(self, list ops not None, str loss, double threshold, str optimizer, x, Py_ssize_t batch_size):
+    def __cinit__(self, list ops not None, str loss, double alpha, double threshold, str optimizer, x,
+                  Py_ssize_t batch_size):
         cdef Epoch* e = &self.e
         cdef Py_ssize_t i, width, forks = 0, joins = 0
         self.type = _float_type(x, "x")
@@ -710,7 +717,7 @@ cdef class Program:
         self.shape, self.memory = x.shape, []
         self.batch_size = min(batch_size, cnp.PyArray_DIM(x, 0))
         e.positions = _row_count(x) // cnp.PyArray_DIM(x, 0)
-        e.loss, e.threshold, e.optimizer = LOSSES[loss], threshold, OPTIMIZERS[optimizer]
+        e.loss, e.alpha, e.threshold, e.optimizer = LOSSES[loss], alpha, threshold, OPTIMIZERS[optimizer]
         self.rows, self.slots = self.batch_size * e.positions, -1
         self.scratch = self.largest = 1
         self.widest = width = _width(x)

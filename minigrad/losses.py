@@ -19,6 +19,7 @@ class Loss:
     """What all losses share. A loss of your own needs value_and_delta."""
 
     of_classes = False  # are there right and wrong answers?
+    alpha = 0.0  # the parameter of the loss, where its kernel takes one
     threshold: float | None = None  # for losses of two classes: the output above which an entry counts as class 1
 
     def value_and_delta(self, output, y):
@@ -82,6 +83,31 @@ class MSELoss(Loss):
     def largest_curvature(self, K):
         """2 / K, everywhere."""
         return 2 / K
+
+
+class HuberLoss(Loss):
+    """c_n = mean_k of d^2 / 2 where |d| <= delta, d = a_k - y_k, else delta (|d| - delta / 2), y (N, K). Huber 1964.
+
+    Errors beyond delta > 0 pull with the same force, however large. ValueError or TypeError where delta is no number
+    above 0.
+    """
+
+    kind = "huber"
+
+    def __init__(self, delta=1.0):
+        self.alpha = real_number(delta, "delta", 0, open_low=True)
+
+    def value_and_delta(self, output, y):
+        """delta = d between -delta and delta, or the nearer of these, / K."""
+        output = as_output(output)
+        return core.huber(output, self.targets(y, output.shape, output.dtype), self.alpha)
+
+    def largest_curvature(self, K):
+        """1 / K, inside."""
+        return 1 / K
+
+    def __repr__(self):
+        return "HuberLoss()" if self.alpha == 1.0 else f"HuberLoss(delta={self.alpha!r})"
 
 
 class BCELoss(Loss):

@@ -236,7 +236,8 @@ def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypa
 
 # ---- the losses ------------------------------------------------------------------------------------------
 
-LOSSES = ("mse", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy")
+LOSSES = ("mse", "huber", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy")
+PARAMETERS = {"huber": (0.75,)}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -250,8 +251,9 @@ def test_losses(compiled, name, dtype, N, positions, K, layouts, seed, scale):
     output, y = outputs_and_targets(name, N * math.prod(positions), K, np.random.default_rng(seed))
     output = (output if name == "bce" else scale * output).astype(dtype).reshape(N, *positions, K)
     y = (y if name == "cross_entropy" else y.astype(dtype)).reshape(N, *positions, *y.shape[1:])
-    loss, delta = getattr(compiled, name)(LAYOUTS[layouts[0]](output), LAYOUTS[layouts[1]](y))
-    expected, expected_delta = getattr(twin, name)(output, y)
+    parameters = PARAMETERS.get(name, ())
+    loss, delta = getattr(compiled, name)(LAYOUTS[layouts[0]](output), LAYOUTS[layouts[1]](y), *parameters)
+    expected, expected_delta = getattr(twin, name)(output, y, *parameters)
     assert isinstance(loss, float)
     assert loss == pytest.approx(expected, rel=RELATIVE[dtype], abs=RELATIVE[dtype])
     close(delta, expected_delta, RELATIVE[dtype], 4 * np.finfo(dtype).eps)
@@ -274,7 +276,7 @@ def test_the_sums_of_many_classes_neither_overflow_nor_lose_digits(name, N, K, d
 def test_the_loss_of_nothing_is_refused(compiled, name, shape):
     y = np.zeros(shape[:-1], np.int64) if name == "cross_entropy" else np.zeros(shape)
     with pytest.raises(ValueError, match="the mean loss of nothing is not defined"):
-        getattr(compiled, name)(np.zeros(shape), y)
+        getattr(compiled, name)(np.zeros(shape), y, *PARAMETERS.get(name, ()))
 
 
 INF = np.inf

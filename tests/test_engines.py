@@ -42,7 +42,12 @@ def targets(loss, N, K, dtype, rng):
     y = rng.random((N, K)).astype(dtype)
     if loss == "soft_cross_entropy":
         return mg.CrossEntropyLoss(), (y / y.sum(axis=1, keepdims=True)).astype(dtype)
-    return {"mse": mg.MSELoss(), "bce": mg.BCELoss(), "bce_with_logits": mg.BCEWithLogitsLoss()}[loss], y
+    return {
+        "mse": mg.MSELoss(),
+        "huber": mg.HuberLoss(0.3),
+        "bce": mg.BCELoss(),
+        "bce_with_logits": mg.BCEWithLogitsLoss(),
+    }[loss], y
 
 
 def everything(net, opt, history):
@@ -56,7 +61,7 @@ def everything(net, opt, history):
     kind=st.sampled_from(KINDS),
     residual=st.booleans(),
     bias=st.booleans(),
-    loss=st.sampled_from(["mse", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy"]),
+    loss=st.sampled_from(["mse", "huber", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy"]),
     optimizer=st.sampled_from(list(OPTIMIZERS)),
     weight_decay=st.sampled_from([0.0, 0.01]),
     dtype=st.sampled_from(DTYPES),

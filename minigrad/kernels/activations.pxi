@@ -12,7 +12,7 @@ cpdef enum _Activation:
     # from what backward takes a, the output:
     SIGMOID, TANH, RELU, LEAKY_RELU, CENTERED_SIGMOID,
     # from what it takes z:
-    IDENTITY, ELU, SELU, GELU, SILU, SOFTPLUS
+    IDENTITY, ELU, SELU, GELU, SILU, MISH, SOFTPLUS
 
 ACTIVATIONS = {name.lower(): int(number) for name, number in _Activation.__members__.items()}
 
@@ -35,6 +35,25 @@ cdef inline real leaky(real z, real alpha) noexcept nogil:
 
 cdef inline real leaky_slope(real a, real alpha) noexcept nogil:
     return <real> 1 if a > 0 else alpha
+
+
+cdef inline real mish(real z) noexcept nogil:
+    """z tanh(log(1 + e^z)) = z n / (n + 2 m), n = e^z (e^z + 2), m = 1; for z > 0 both are divided by e^2z."""
+    cdef real e = exp_minus(z)
+    cdef real n = <real> 1 + <real> 2 * e if z > 0 else e * (e + <real> 2)
+    cdef real m = e * e if z > 0 else <real> 1
+    return z * (n / (n + <real> 2 * m))
+
+
+cdef inline real mish_slope(real z) noexcept nogil:
+    """t + z (1 - t^2) sigma(z), t = n / (n + 2 m) as in mish: 1 - t^2 is 4 m (n + m) / (n + 2 m)^2 = 4 m w^2 / d^2."""
+    cdef real e = exp_minus(z)
+    cdef real n = <real> 1 + <real> 2 * e if z > 0 else e * (e + <real> 2)
+    cdef real m = e * e if z > 0 else <real> 1
+    cdef real d = n + <real> 2 * m
+    cdef real w = <real> 1 + e  # of both signs: n + m = w^2, and sigma(z) = top / w
+    cdef real top = <real> 1 if z > 0 else e
+    return n / d + z * (<real> 4 * m * w * top / (d * d))
 
 
 cdef inline real half_tanh(real z) noexcept nogil:
@@ -89,6 +108,9 @@ cdef int activate(int kind, real* out, const real* x, const real* delta, Py_ssiz
     elif kind == SILU:
         for i in range(size):
             out[i] = x[i] * sigmoid(x[i]) if direction is forward else delta[i] * silu_slope(x[i])
+    elif kind == MISH:
+        for i in range(size):
+            out[i] = mish(x[i]) if direction is forward else delta[i] * mish_slope(x[i])
     elif kind == SOFTPLUS:
         for i in range(size):
             out[i] = softplus(x[i]) if direction is forward else delta[i] * sigmoid(x[i])

@@ -12,19 +12,19 @@ from minigrad.kernels.types cimport real
 
 cpdef enum _Loss:
     # those that take each entry by itself:
-    MSE, BCE, BCE_WITH_LOGITS,
+    MSE, HUBER, BCE, BCE_WITH_LOGITS,
     # those of classes, a row at a time:
     CROSS_ENTROPY, SOFT_CROSS_ENTROPY
 
 LOSSES = {name.lower(): int(number) for name, number in _Loss.__members__.items()}
 
 
-cdef double _entry_losses(int kind, real* delta, const real* output, const real* y, Py_ssize_t size,
-                          real share) except? -1 nogil:
+cdef double _entry_losses(int kind, real* delta, const real* output, const real* y, Py_ssize_t size, real share,
+                          real alpha) except? -1 nogil:
     """The sum over all entries of a loss that treats each by itself; delta is multiplied by share = 1/(K P)."""
     cdef real part[64]  # so that only the sum is done one by one
     cdef Py_ssize_t i, q, end
-    cdef real s, e
+    cdef real s, e, inside
     cdef double total = 0
     for i in range(0, size, 64):
         end = min(64, size - i)
@@ -33,6 +33,13 @@ cdef double _entry_losses(int kind, real* delta, const real* output, const real*
                 s = output[i + q] - y[i + q]
                 part[q] = s * s
                 delta[i + q] = <real> 2 * s * share
+        elif kind == HUBER:  # inside: d, or alpha with d's sign beyond; its square / 2 and the rest of d, linear
+            for q in range(end):
+                s = output[i + q] - y[i + q]
+                inside = alpha if s > alpha else s
+                inside = -alpha if inside < -alpha else inside
+                part[q] = inside * (s - <real> 0.5 * inside)
+                delta[i + q] = inside * share
         elif kind == BCE:
             for q in range(end):
                 s = output[i + q]
@@ -70,15 +77,15 @@ cdef inline Py_ssize_t _argmax(const real* z, Py_ssize_t K) noexcept nogil:
 
 
 cdef double _loss(int kind, real* delta, const real* output, const void* target, Py_ssize_t R, Py_ssize_t K,
-                  Py_ssize_t P) except? -1 nogil:
-    """target: class numbers (R,) as int64 for CROSS_ENTROPY, else y (R, K) as real."""
+                  Py_ssize_t P, real alpha) except? -1 nogil:
+    """target: class numbers (R,) as int64 for CROSS_ENTROPY, else y (R, K) as real. alpha: where it has a parameter."""
     cdef Py_ssize_t r, k
     cdef const real* y = <const real*> target
     cdef real* d
     cdef real largest, inverse, weight
     cdef double total = 0, sums = 1, s
     if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
-        return _entry_losses(kind, delta, output, y, R * K, <real> (1.0 / (K * P))) / (R * K)
+        return _entry_losses(kind, delta, output, y, R * K, <real> (1.0 / (K * P)), alpha) / (R * K)
     for r in range(R):
         largest, d = _largest(output + r * K, K), delta + r * K
         for k in range(K):
@@ -120,12 +127,12 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
 
 cdef int64_t _count_right(int kind, const real* output, const void* target, Py_ssize_t R, Py_ssize_t K,
                           real threshold) except -1 nogil:
-    """How many of the R K entries (of the R rows, for classes) are on the right side; 0 for MSE."""
+    """How many of the R K entries (of the R rows, for classes) are on the right side; 0 where none is."""
     cdef Py_ssize_t r, k, wanted, beaten
     cdef const real* y = <const real*> target
     cdef const real* z
     cdef int64_t right = 0
-    if kind == MSE:
+    if kind == MSE or kind == HUBER:
         return 0
     if kind == BCE or kind == BCE_WITH_LOGITS:
         for k in range(R * K):

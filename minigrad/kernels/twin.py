@@ -72,6 +72,11 @@ def _softplus(z):
     return np.where(z.real > 0, z, 0) + np.log1p(np.exp(np.where(z.real <= 0, z, -z)))
 
 
+def _mish_slope(z, _):
+    t = np.tanh(_softplus(z))
+    return t + z * (1 - t) * (1 + t) * _sigmoid(z)
+
+
 def _normal_cdf(z):  # in float64: far out, erfc makes z^2 of an error in its argument
     return 0.5 * _erfc(-z.astype(np.float64) / math.sqrt(2))
 
@@ -94,6 +99,7 @@ ACTIVATIONS = {
     ),
     "gelu": (lambda z, _: z * _normal_cdf(z), lambda z, _: _normal_cdf(z) + z * _normal_pdf(z)),
     "silu": (lambda z, _: z * _sigmoid(z), lambda z, _: _sigmoid(z) * (1 + z * _sigmoid(-z))),
+    "mish": (lambda z, _: z * np.tanh(_softplus(z)), _mish_slope),
     "softplus": (lambda z, _: _softplus(z), lambda z, _: _sigmoid(z)),
     "centered_sigmoid": (lambda z, _: np.tanh(z / 2) / 2, lambda a, _: (0.5 - a) * (0.5 + a)),  # saved: a
 }
@@ -142,6 +148,14 @@ def mse(output, y):
     """c_n = mean_k (a - y)^2, delta = 2 (a - y) / K / P."""
     d = output - y
     return _mean(d * d), 2 * d / _entries(d)
+
+
+@quiet
+def huber(output, y, alpha):
+    """c_n = mean_k of d^2 / 2 for |d| <= alpha, d = a - y, else alpha (|d| - alpha / 2); delta = clip(d) / K / P."""
+    d = output - y
+    inside = np.clip(d, -alpha, alpha)
+    return _mean(inside * (d - inside / 2)), inside / _entries(d)
 
 
 @quiet

@@ -9,6 +9,7 @@ from .activations import (
     CenteredSigmoid,
     Identity,
     LeakyReLU,
+    Mish,
     ReLU,
     Sigmoid,
     SiLU,

@@ -160,6 +160,12 @@ class SiLU(Activation):
     kind, range, largest_slope = "silu", (-0.27846454276107380, math.inf), 1.0998393194101570
 
 
+class Mish(Activation):
+    """f(z) = z tanh(log(1 + e^z)). Misra 2019."""
+
+    kind, range, largest_slope = "mish", (-0.30884341301725043, math.inf), 1.0884981612517279
+
+
 class Softplus(Activation):
     """f(z) = log(1 + e^z), exact for all z (PyTorch's is z itself above a threshold of 20)."""
 
@@ -168,7 +174,7 @@ class Softplus(Activation):
 
 ACTIVATIONS = {
     cls.kind: cls
-    for cls in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Softplus, CenteredSigmoid)
+    for cls in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Softplus, CenteredSigmoid)
 }
 
 

@@ -6,10 +6,16 @@ from ..kernels.backend import core
 from ..layers.activations import ACTIVATIONS, Sigmoid
 from ..layers.containers import Residual, Sequential
 from ..layers.linear import Linear
-from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
+from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, MSELoss
 from .optimizers import SGD, Adam, AdamW, RMSprop
 
-LOSSES = {MSELoss: "mse", BCELoss: "bce", BCEWithLogitsLoss: "bce_with_logits", CrossEntropyLoss: "cross_entropy"}
+LOSSES = {
+    MSELoss: "mse",
+    HuberLoss: "huber",
+    BCELoss: "bce",
+    BCEWithLogitsLoss: "bce_with_logits",
+    CrossEntropyLoss: "cross_entropy",
+}
 KERNELS = {SGD: "SGD", RMSprop: "RMSprop", Adam: "Adam", AdamW: "AdamW"}
 
 
@@ -74,7 +80,7 @@ def train_epoch(net, loss, opt, x, y, order, batch_size):
     """
     kind = "soft_cross_entropy" if type(loss) is CrossEntropyLoss and y.ndim == x.ndim else LOSSES[type(loss)]
     ops = lower(net, opt.state)
-    program = core.Program(ops, kind, loss.threshold or 0.0, KERNELS[type(opt)], x, batch_size)
+    program = core.Program(ops, kind, loss.alpha, loss.threshold or 0.0, KERNELS[type(opt)], x, batch_size)
     total, right, steps, finite = program.run(x, y, np.ascontiguousarray(order), opt.rates, opt.steps)
     opt.steps += steps
     return total, right, steps, finite
