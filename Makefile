@@ -81,9 +81,10 @@ figures: $(VENV)/.extras-report,theory $(CORE) ## draw the pictures in docs/img/
 	$(BIN)/minigrad report --only Q1,Q7 --out build/figures
 	cp $(FIGURES:%=build/figures/%.png) docs/img/
 
-lint: $(VENV)/.extras-dev ## check style and format (ruff) and types (mypy)
+lint: $(VENV)/.extras-dev ## check style and format (ruff, cython-lint) and types (mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint minigrad/*.pyx minigrad/kernels/*.pxd
 	$(BIN)/mypy
 
 build: $(VENV)/.extras-report,theory $(CORE) ## install minigrad into .venv, editable, with its core built in place

@@ -19,7 +19,6 @@ g) Products are done in one of five ways, by size: small ones are not worth a ve
    packing, large ones have to stay in a cache. NumPy's BLAS has the largest, if it may use several cores.
 """
 
-cimport cython
 cimport numpy as cnp
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t

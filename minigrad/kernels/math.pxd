@@ -2,8 +2,9 @@
 
 e^x = 2^n e^r with |r| <= ln(2)/2; 2^n is made by writing its exponent. The polynomials are minimax (Remez's algorithm):
 a little off the terms of Taylor's series, with two terms fewer or more for the same error. Numbers beside a `real` are
-written <real> 1: a bare 1 would reach C as a double, and drag float arithmetic along at half its speed. What computes on
-the bits of a float may wrap around, NaN's bits above all: so the integers are unsigned, and there are no overflow checks.
+written <real> 1: a bare 1 would reach C as a double, and drag float arithmetic along at half its speed. What computes
+on the bits of a float may wrap around, NaN's bits above all: so the integers are unsigned, and there are no overflow
+checks.
 """
 
 cimport cython

@@ -80,18 +80,18 @@ cdef inline void fetch(Ahead* ahead, Py_ssize_t operations) noexcept nogil:
 
 
 cdef inline void tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t row, Py_ssize_t step, const real* b,
-                       Py_ssize_t ldb, Py_ssize_t p, const real* start, real scale, int height,
-                       vec* lanes) noexcept nogil:
+                      Py_ssize_t ldb, Py_ssize_t p, const real* start, real scale, int height,
+                      vec* lanes) noexcept nogil:
     """Up to eight rows of C, one vector wide: scale * (start + A B), each row summed in a register of its own.
 
     height is a constant wherever this is called, so that the compiler makes eight functions without branches of it.
     """
     cdef vec w, c0, c1, c2, c3, c4, c5, c6, c7
-    cdef Py_ssize_t i
+    cdef Py_ssize_t _
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
         c0 = (<const vec*> start)[0]
         c1 = c2 = c3 = c4 = c5 = c6 = c7 = c0
-        for i in range(p):
+        for _ in range(p):
             w = (<const vec*> b)[0]
             c0 += w * a[0]
             if height > 1:
