@@ -43,7 +43,8 @@ SEPARATOR = " | "
 FLAGS = ["-O1", "-fexpensive-optimizations", "-fno-math-errno", "-fno-trapping-math", "-w", "-shared", "-fPIC"]
 
 TOKEN = re.compile(
-    r"""(?P<skip>\#[^\n]*|/\*(?:.|\n)*?\*/|extern\ from\ \*:\s+"{3}|"{3}\s+(?=ctypedef)|"{3}(?:.|\n)*?"{3}|\\\n|[ \t]+)
+    r"""(?P<skip>\#[^\n]*|/\*(?:.|\n)*?\*/|extern\ from\ \*:\s+"{3}|"{3}\s+(?=ctypedef|enum|void)
+                |"{3}(?:.|\n)*?"{3}|\\\n|[ \t]+)
       | (?P<string>f?"[^"\n]*"|'[^'\n]*') | (?P<cast><(?:const\ )?\w+(?:\.\w+)?\ ?\**>)
       | (?P<number>\d+\.?\d*(?:e[+-]?\d+)?) | (?P<name>[^\W\d]\w*) | (?P<newline>\n)
       | (?P<op>//=?|<<|>>|[-+*/<>=!]=|.)""",
