@@ -37,12 +37,15 @@ GCC_FLAGS = [*NOT_FAST, "-fno-math-errno", "-fno-trapping-math"]
 # limit.
 COPIES = ["--param=ipa-cp-unit-growth=200"]
 
-# What a checked build asks for. Cython lets what the .pyx says of itself win over that, so a checked build
-# compiles a copy in which the directives that are there for speed are turned round. The other two are off unless asked
-# for: a function that says overflowcheck(False) means it, because it computes on bits. Division stays C's: x/0 is
-# infinite, and meant to be.
-FOR_SPEED = {"boundscheck": True, "wraparound": True, "initializedcheck": True}
-CHECKS = {**FOR_SPEED, "nonecheck": True, "overflowcheck": True}
+# How Cython translates the core, here alone: the sources ask for nothing themselves, so that a checked build can turn
+# every check on. Division stays C's there too: x/0 is infinite, and meant to be. Only a function that computes on bits
+# says overflowcheck(False) of itself, and means it.
+DIRECTIVES = {
+    "language_level": 3, "boundscheck": False, "wraparound": False, "initializedcheck": False, "cdivision": True
+}  # fmt: skip
+CHECKS = {
+    "boundscheck": True, "wraparound": True, "initializedcheck": True, "nonecheck": True, "overflowcheck": True
+}  # fmt: skip
 
 # What a compiler defines where it may use instructions that came with a level. Those of AVX512F and its kin have
 # names of their own; what else begins so belongs to no level.
@@ -106,9 +109,7 @@ class BuildCore(build_ext):
         # An older one must not be packed when this build fails, nor be kept because only flags have changed.
         for stale in (built, note):
             stale.unlink(missing_ok=True)
-        if CHECKED:
-            ext.sources = [self.checked_copy(source) for source in ext.sources]
-        directives = {"language_level": 3, **(CHECKS if CHECKED else {})}
+        directives = DIRECTIVES | (CHECKS if CHECKED else {})
         (core,) = cythonize([ext], compiler_directives=directives, build_dir=self.build_temp, force=True)
         ext.sources = core.sources
         ext.include_dirs = [numpy.get_include()]
@@ -122,15 +123,6 @@ class BuildCore(build_ext):
                 print(WITHOUT_CORE, file=sys.stderr)
             raise
         note.write_text(f"{level}{' checked' if CHECKED else ''}\n", encoding="ascii")
-
-    def checked_copy(self, source):
-        text = Path(source).read_text(encoding="utf-8")
-        for name, value in FOR_SPEED.items():
-            text = re.sub(rf"\b{name}(\s*=\s*|\(){not value}\b", rf"{name}\g<1>{value}", text)
-        copy = Path(self.build_temp, "checked", source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(text, encoding="utf-8")
-        return str(copy)
 
     def level_and_flags(self):
         """The CPU level, and the flags for it that are added after those of CFLAGS."""

@@ -19,6 +19,7 @@ from .layers import (
     LayerNorm,
     LeakyReLU,
     Linear,
+    Mish,
     ReLU,
     Residual,
     Sequential,
@@ -30,7 +31,7 @@ from .layers import (
     mlp,
     sigmoid,
 )
-from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, softmax
+from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, Loss, MSELoss, softmax
 from .training.divergence import DivergenceError
 from .training.fit import fit
 from .training.history import History, early_stopping
@@ -55,6 +56,7 @@ __all__ = [
     "DivergenceError",
     "Dropout",
     "History",
+    "HuberLoss",
     "Identity",
     "Layer",
     "LayerNorm",
@@ -62,6 +64,7 @@ __all__ = [
     "Linear",
     "Loss",
     "MSELoss",
+    "Mish",
     "Optimizer",
     "RMSprop",
     "ReLU",

@@ -17,6 +17,7 @@ def activation_backward(kind: str, delta: ndarray, saved: ndarray, alpha: float 
 def exponential(x: ndarray) -> ndarray: ...
 def normal_tail(x: ndarray) -> ndarray: ...
 def mse(output: ndarray, y: ndarray) -> tuple[float, ndarray]: ...
+def huber(output: ndarray, y: ndarray, alpha: float) -> tuple[float, ndarray]: ...
 def bce(output: ndarray, y: ndarray) -> tuple[float, ndarray]: ...
 def bce_with_logits(output: ndarray, y: ndarray) -> tuple[float, ndarray]: ...
 def cross_entropy(output: ndarray, y: ndarray) -> tuple[float, ndarray]: ...
@@ -46,15 +47,18 @@ def adam(
     weight_decay: float,
     decoupled: bool,
 ) -> None: ...
-def train_epoch(
-    ops: list[tuple[Any, ...]],
-    loss: str,
-    threshold: float,
-    optimizer: str,
-    rates: tuple[float, ...],
-    steps: int,
-    x: ndarray,
-    y: ndarray,
-    order: ndarray,
-    batch_size: int,
-) -> tuple[float, int, int, bool]: ...
+
+class Program:
+    def __init__(
+        self,
+        ops: list[tuple[Any, ...]],
+        loss: str,
+        alpha: float,
+        threshold: float,
+        optimizer: str,
+        x: ndarray,
+        batch_size: int,
+    ) -> None: ...
+    def run(
+        self, x: ndarray, y: ndarray, order: ndarray, rates: tuple[float, ...], steps: int
+    ) -> tuple[float, int, int, bool]: ...

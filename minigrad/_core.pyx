@@ -1,29 +1,38 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The compiled numerical core: every hot loop. Its readable twin, function by function, is kernels/twin.py.
 
 Index legend: n sample (N), p position (P), r row (R = N P), k output neuron (K), j input (J).
     z = a W^T + b        delta = dc/dz of each sample        dC/dW = delta^T a / N, summed over samples and positions
 
-Rows and samples are two numbers: the products and the activations see R rows, and only the 1/N of a mean and the 1/P
-of a loss ask what the rows are. Without positions R is N, and P is 1.
+Why it is built as it is:
+
+a) Rows and samples are two numbers. The products and the activations see R rows; only the 1/N of a mean over samples
+   and the 1/P of a loss ask what the rows are. Without positions R is N, and P is 1.
+b) A kernel works on pointers, without the GIL. What Python calls has looked at every array before: type, layout, shape.
+c) Kernels are written once and compiled for float and for double; kernels/types.pxd says how.
+d) The kernels of activations, losses and optimizers are in kernels/*.pxi, of each kind one list. Included, they are
+   compiled as part of this file, so that what Python calls and the fused epoch are the same machine code.
+e) So there is one meaning for two drivers: the fused epoch calls the kernels in the order of the Python loop, and both
+   end with the same bits. Where a sum has an order it is written out, and no flag lets the compiler change it.
+f) A fused epoch is compiled once, to a flat list of operations and all the memory that they need: a step allocates
+   nothing, and asks Python for nothing.
+g) Products are done in one of five ways, by size: small ones are not worth a vector, long rows of few samples not worth
+   packing, large ones have to stay in a cache. NumPy's BLAS has the largest, if it may use several cores.
 """
 
-cimport cython
 cimport numpy as cnp
-from libc.math cimport isfinite, log, log1p, pow, sqrt
+from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from minigrad.kernels.dots cimport BLOCK, dots
-from minigrad.kernels.math cimport (exp_minus, expm1, gelu, gelu_slope, log1p_unit, normal_tail as _normal_tail, real, sigmoid,
-                              sigmoid_of, softplus, tanh)
-from minigrad.kernels.products cimport (DEEP, LARGE, SMALL, Ahead, column_sums, double_lanes, float_lanes, multiply,
-                                 transpose)
+from minigrad.kernels.math cimport exp_minus, normal_tail as _normal_tail
+from minigrad.kernels.products cimport DEEP, LARGE, SMALL, Ahead, column_sums, multiply, transpose
+from minigrad.kernels.types cimport double_lanes, float_lanes, real
 
 import numpy as np
 
-from .kernels.cpu import blas_cores
+from .kernels.cpu import blas_cores as _blas_cores
 
 cnp.import_array()
 
@@ -35,7 +44,7 @@ cdef Py_ssize_t CACHE = 262144  # bytes that stay in a core's caches anyway
 # ---- the three products ------------------------------------------------------------------------------------
 
 cdef object _dot = np.dot
-cdef bint several_cores = blas_cores() > 1
+cdef bint several_cores = _blas_cores() > 1
 
 
 cdef object _view(const real* data, Py_ssize_t rows, Py_ssize_t columns):
@@ -109,7 +118,7 @@ cdef int _weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t 
 
 cdef void _long_weight_gradient(real* g, const real* delta, const real* a, Py_ssize_t R, Py_ssize_t J, Py_ssize_t K,
                                 real scale, real* scratch, Ahead* ahead) noexcept nogil:
-    """scale * delta^T a over so many rows that float32 would lose digits: the products of some at a time, added in double."""
+    """scale * delta^T a over so many rows that float32 would lose digits: some at a time, added in double."""
     cdef Py_ssize_t some = DEEP if J * K * DEEP < LARGE else 8 * DEEP  # multiply adds large ones DEEP at a time itself
     cdef Py_ssize_t r, i
     cdef double* whole = <double*> scratch
@@ -130,300 +139,27 @@ cdef void _bias_gradient(real* g, const real* delta, Py_ssize_t R, Py_ssize_t K,
     column_sums(g, delta, R, K, <real> (1.0 / max(N, 1)))
 
 
-# ---- activations -------------------------------------------------------------------------------------------
+# ---- activations, losses and optimizers ---------------------------------------------------------------------
 
-cdef enum:
-    IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, SOFTPLUS, CENTERED_SIGMOID
-
-ACTIVATIONS = {
-    "identity": IDENTITY, "sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "leaky_relu": LEAKY_RELU, "elu": ELU,
-    "selu": SELU, "gelu": GELU, "silu": SILU, "softplus": SOFTPLUS, "centered_sigmoid": CENTERED_SIGMOID,
-}
-
-cdef int _unknown(str table, int number) except -1 with gil:
-    """A kind that was entered in a table and given no branch: an error, never the memory that happened to be there."""
-    raise ValueError(f"number {number} of {table} has no branch in _core.pyx")
+cdef int _without_branch(str table, int number) except -1 with gil:
+    """A kind that was entered in a list and given no branch: an error, never the memory that happened to be there."""
+    raise ValueError(f"number {number} of {table} has no branch in kernels/")
 
 
-cdef double SELU_SCALE = 1.0507009873554805
-cdef double SELU_ALPHA = 1.6732632423543772
+include "kernels/activations.pxi"
+include "kernels/losses.pxi"
+include "kernels/optimizers.pxi"
 
 
-cdef bint _saves_output(int kind) noexcept nogil:
-    return kind == SIGMOID or kind == TANH or kind == RELU or kind == LEAKY_RELU or kind == CENTERED_SIGMOID
-
-
-cdef int _activate(int kind, real* a, const real* z, Py_ssize_t size, real alpha) except -1 nogil:
+cdef int _forward(int kind, real* a, const real* z, Py_ssize_t size, real alpha) except -1 nogil:
     """a = f(z)."""
-    cdef Py_ssize_t i
-    cdef real scale = 1
-    if kind == SELU:
-        scale, alpha = <real> SELU_SCALE, <real> SELU_ALPHA
-    if kind == IDENTITY:
-        memcpy(a, z, size * sizeof(real))
-    elif kind == SIGMOID:
-        for i in range(size):
-            a[i] = sigmoid(z[i])
-    elif kind == TANH:
-        for i in range(size):
-            a[i] = tanh(z[i])
-    elif kind == RELU:
-        for i in range(size):
-            a[i] = <real> 0 if z[i] <= 0 else z[i]
-    elif kind == LEAKY_RELU:
-        for i in range(size):
-            a[i] = alpha * z[i] if z[i] <= 0 else z[i]
-    elif kind == ELU or kind == SELU:
-        for i in range(size):
-            a[i] = scale * (z[i] if z[i] >= 0 else alpha * expm1(<real> -40 if z[i] < -40 else z[i]))
-    elif kind == GELU:
-        for i in range(size):
-            a[i] = gelu(z[i])
-    elif kind == SILU:
-        for i in range(size):
-            a[i] = z[i] * sigmoid(z[i])
-    elif kind == SOFTPLUS:
-        for i in range(size):
-            a[i] = softplus(z[i])
-    elif kind == CENTERED_SIGMOID:
-        for i in range(size):
-            a[i] = <real> 0.5 * tanh(<real> 0.5 * z[i])
-    else:
-        _unknown("ACTIVATIONS", kind)
-    return 0
+    return activate(kind, a, z, <const real*> NULL, size, alpha, <forward*> NULL)
 
 
-cdef int _activate_backward(int kind, real* below, const real* delta, const real* saved, Py_ssize_t size,
-                            real alpha) except -1 nogil:
-    """dc/dz = dc/da f'(z); saved is a for sigmoid, tanh, relu, leaky_relu and centered_sigmoid, else z."""
-    cdef Py_ssize_t i
-    cdef real scale = 1, s
-    if kind == SELU:
-        scale, alpha = <real> SELU_SCALE, <real> SELU_ALPHA
-    if kind == IDENTITY:
-        memcpy(below, delta, size * sizeof(real))
-    elif kind == SIGMOID:
-        for i in range(size):
-            below[i] = delta[i] * (saved[i] * (<real> 1 - saved[i]))
-    elif kind == TANH:
-        for i in range(size):
-            below[i] = delta[i] * (<real> 1 - saved[i] * saved[i])
-    elif kind == RELU:
-        for i in range(size):
-            below[i] = delta[i] * (<real> 1 if saved[i] > 0 else <real> 0)
-    elif kind == LEAKY_RELU:
-        for i in range(size):
-            below[i] = delta[i] * (<real> 1 if saved[i] > 0 else alpha)
-    elif kind == ELU or kind == SELU:
-        for i in range(size):
-            below[i] = delta[i] * (scale * (<real> 1 if saved[i] > 0 else alpha * exp_minus(saved[i])))
-    elif kind == GELU:
-        for i in range(size):
-            below[i] = delta[i] * gelu_slope(saved[i])
-    elif kind == SILU:
-        for i in range(size):
-            s = saved[i]
-            below[i] = delta[i] * (sigmoid(s) * (<real> 1 + s * sigmoid(-s)))
-    elif kind == SOFTPLUS:
-        for i in range(size):
-            below[i] = delta[i] * sigmoid(saved[i])
-    elif kind == CENTERED_SIGMOID:
-        for i in range(size):
-            below[i] = delta[i] * ((<real> 0.5 - saved[i]) * (<real> 0.5 + saved[i]))
-    else:
-        _unknown("ACTIVATIONS", kind)
-    return 0
-
-
-# ---- losses: the mean over the R rows is returned, delta (R, K) is written, with 1/P of P positions -------------
-
-cdef enum:
-    MSE, BCE, BCE_WITH_LOGITS, CROSS_ENTROPY, SOFT_CROSS_ENTROPY
-
-LOSSES = {
-    "mse": MSE, "bce": BCE, "bce_with_logits": BCE_WITH_LOGITS, "cross_entropy": CROSS_ENTROPY,
-    "soft_cross_entropy": SOFT_CROSS_ENTROPY,
-}
-
-
-cdef double _entry_losses(int kind, real* delta, const real* output, const real* y, Py_ssize_t size,
-                          real share) except? -1 nogil:
-    """The sum over all entries of a loss that treats each by itself; delta is multiplied by share = 1/(K P)."""
-    cdef real part[64]  # so that only the sum is done one by one
-    cdef Py_ssize_t i, q, end
-    cdef real s, e
-    cdef double total = 0
-    for i in range(0, size, 64):
-        end = min(64, size - i)
-        if kind == MSE:
-            for q in range(end):
-                s = output[i + q] - y[i + q]
-                part[q] = s * s
-                delta[i + q] = <real> 2 * s * share
-        elif kind == BCE:
-            for q in range(end):
-                s = output[i + q]
-                part[q] = <real> -(y[i + q] * max(log(s), -100.0) + (1 - y[i + q]) * max(log1p(-s), -100.0))
-                delta[i + q] = (s - y[i + q]) / max(s * (<real> 1 - s), <real> 1e-12) * share
-        elif kind == BCE_WITH_LOGITS:
-            for q in range(end):
-                s = output[i + q]
-                e = exp_minus(s)
-                part[q] = s * (<real> (s > 0) - y[i + q]) + log1p_unit(e)
-                delta[i + q] = (sigmoid_of(e, s) - y[i + q]) * share
-        else:
-            _unknown("LOSSES", kind)
-        for q in range(end):
-            total += part[q]
-    return total
-
-
-cdef inline real _largest(const real* z, Py_ssize_t K) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef real largest = z[0]
-    for k in range(1, K):
-        largest = z[k] if z[k] > largest else largest
-    return largest
-
-
-cdef inline Py_ssize_t _argmax(const real* z, Py_ssize_t K) noexcept nogil:
-    """The place of the first of the largest."""
-    cdef Py_ssize_t k, best = 0
-    cdef real largest = z[0]
-    for k in range(1, K):
-        best = k if z[k] > largest else best
-        largest = z[k] if z[k] > largest else largest
-    return best
-
-
-cdef double _loss(int kind, real* delta, const real* output, const void* target, Py_ssize_t R, Py_ssize_t K,
-                  Py_ssize_t P) except? -1 nogil:
-    """target: class numbers (R,) as int64 for CROSS_ENTROPY, else y (R, K) as real."""
-    cdef Py_ssize_t r, k
-    cdef const real* y = <const real*> target
-    cdef real* d
-    cdef real largest, inverse, weight
-    cdef double total = 0, sums = 1, s
-    if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
-        return _entry_losses(kind, delta, output, y, R * K, <real> (1.0 / (K * P))) / (R * K)
-    for r in range(R):
-        largest, d = _largest(output + r * K, K), delta + r * K
-        for k in range(K):
-            d[k] = output[r * K + k] - largest
-        if kind == CROSS_ENTROPY:
-            total -= d[(<const int64_t*> target)[r]]
-        else:
-            for k in range(K):
-                if y[r * K + k] != 0:  # a class that is not wanted costs nothing, however unlikely it is
-                    total -= y[r * K + k] * d[k]
-    for k in range(R * K):  # all rows at once: ten classes alone do not fill the vectors
-        delta[k] = exp_minus(delta[k])
-    for r in range(R):
-        s, d = 0, delta + r * K
-        for k in range(K):
-            s += d[k]
-        inverse = <real> (1 / s)
-        for k in range(K):
-            d[k] *= inverse
-        if kind == CROSS_ENTROPY:
-            d[(<const int64_t*> target)[r]] -= 1
-            sums *= s  # from 1 to K^8: one logarithm does for eight samples
-            if r % 8 == 7 or r == R - 1:
-                total += log(sums)
-                sums = 1
-        else:
-            weight = 0
-            for k in range(K):
-                weight += y[r * K + k]
-            total += weight * log(s)
-            for k in range(K):
-                d[k] = weight * d[k] - y[r * K + k]
-    if P > 1:
-        inverse = <real> (1.0 / P)
-        for k in range(R * K):
-            delta[k] *= inverse
-    return total / R
-
-
-cdef int64_t _count_right(int kind, const real* output, const void* target, Py_ssize_t R, Py_ssize_t K,
-                          real threshold) except -1 nogil:
-    """How many of the R K entries (of the R rows, for classes) are on the right side; 0 for MSE."""
-    cdef Py_ssize_t r, k, wanted, beaten
-    cdef const real* y = <const real*> target
-    cdef const real* z
-    cdef int64_t right = 0
-    if kind == MSE:
-        return 0
-    if kind == BCE or kind == BCE_WITH_LOGITS:
-        for k in range(R * K):
-            right += (output[k] > threshold) == (y[k] > 0.5)
-        return right
-    if kind != CROSS_ENTROPY and kind != SOFT_CROSS_ENTROPY:
-        _unknown("LOSSES", kind)
-    for r in range(R):
-        z = output + r * K
-        wanted = <Py_ssize_t> (<const int64_t*> target)[r] if kind == CROSS_ENTROPY else _argmax(y + r * K, K)
-        beaten = 0  # by how many; of equal outputs, the first is the answer
-        for k in range(K):
-            beaten += (z[k] > z[wanted]) + (z[k] == z[wanted]) * (k < wanted)
-        right += beaten == 0
-    return right
-
-
-# ---- optimisers: one step on one parameter, in place ---------------------------------------------------------
-# A rate is kept in two parts, the first of them 1 where it is half or more: rounded to float32 alone, .999999 would let
-# 1.3 % more remain out of a million steps. 1 - rate, and the share that weight decay takes, are rounded by themselves.
-
-cdef inline real _first_part(double rate, real* tag) noexcept nogil:
-    return <real> (1.0 if rate >= 0.5 else rate)
-
-
-cdef void _sgd(real* w, const real* gradient, real* velocity, Py_ssize_t size, real lr, double momentum,
-               bint nesterov, real weight_decay) noexcept nogil:
-    """v = momentum v + g; w -= lr v, or lr (g + momentum v) for Nesterov; velocity NULL: w -= lr g."""
-    cdef Py_ssize_t i
-    cdef real g, keep = _first_part(momentum, w), more = <real> (momentum - keep), whole = <real> momentum
-    if velocity is NULL:
-        for i in range(size):
-            w[i] -= lr * (gradient[i] + weight_decay * w[i])
-    elif nesterov:
-        for i in range(size):
-            g = gradient[i] + weight_decay * w[i]
-            velocity[i] = keep * velocity[i] + (more * velocity[i] + g)
-            w[i] -= lr * (g + whole * velocity[i])
-    else:
-        for i in range(size):
-            velocity[i] = keep * velocity[i] + (more * velocity[i] + (gradient[i] + weight_decay * w[i]))
-            w[i] -= lr * velocity[i]
-
-
-cdef void _rmsprop(real* w, const real* gradient, real* square, Py_ssize_t size, real lr, double alpha, real eps,
-                   real weight_decay) noexcept nogil:
-    """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps)."""
-    cdef Py_ssize_t i
-    cdef real g, keep = _first_part(alpha, w), more = <real> (alpha - keep), rest = <real> (1 - alpha)
-    for i in range(size):
-        g = gradient[i] + weight_decay * w[i]
-        square[i] = keep * square[i] + (more * square[i] + rest * g * g)
-        w[i] -= lr * g / (<real> sqrt(square[i]) + eps)
-
-
-cdef void _adam(real* w, const real* gradient, real* mean, real* square, Py_ssize_t size, double t, double lr,
-                double beta1, double beta2, real eps, double weight_decay, bint decoupled) noexcept nogil:
-    """m, v: running means of g and g^2; w -= lr m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps)."""
-    cdef Py_ssize_t i
-    cdef real g
-    cdef real shrink = <real> (lr * weight_decay) if decoupled else 0
-    cdef real decay = 0 if decoupled else <real> weight_decay
-    cdef real b1 = _first_part(beta1, w), b2 = _first_part(beta2, w), c1 = <real> (1 - beta1), c2 = <real> (1 - beta2)
-    cdef real more1 = <real> (beta1 - b1), more2 = <real> (beta2 - b2)
-    cdef real rate = <real> (lr / (1 - pow(beta1, t)))
-    cdef real root = <real> (1 / sqrt(1 - pow(beta2, t)))
-    for i in range(size):
-        g = gradient[i] + decay * w[i]
-        mean[i] = b1 * mean[i] + (more1 * mean[i] + c1 * g)
-        square[i] = b2 * square[i] + (more2 * square[i] + c2 * g * g)
-        w[i] -= shrink * w[i] + rate * mean[i] / (<real> sqrt(square[i]) * root + eps)
+cdef int _backward(int kind, real* below, const real* delta, const real* saved, Py_ssize_t size,
+                   real alpha) except -1 nogil:
+    """dc/dz = dc/da f'(z)."""
+    return activate(kind, below, saved, delta, size, alpha, <backward*> NULL)
 
 
 # ---- what Python calls -----------------------------------------------------------------------------------------
@@ -432,19 +168,16 @@ cdef int _float_type(object array, str name) except -1:
     """The NumPy type number of a float32 or float64 array."""
     cdef int type = cnp.PyArray_TYPE(<cnp.ndarray> array) if isinstance(array, np.ndarray) else -1
     if type != cnp.NPY_FLOAT32 and type != cnp.NPY_FLOAT64:
-        raise TypeError(f"{name} must be a float32 or float64 array, not {getattr(array, 'dtype', type_name(array))}")
+        found = getattr(array, "dtype", array.__class__.__name__)
+        raise TypeError(f"{name} must be a float32 or float64 array, not {found}")
     return type
-
-
-def type_name(value):
-    return type(value).__name__
 
 
 cdef int _is_array(object array, str name) except -1:
     """A TypeError where it is none, or one whose numbers do not all count."""
     if not cnp.PyArray_CheckExact(array):
         if not isinstance(array, np.ndarray):
-            raise TypeError(f"{name} must be an array, not {type_name(array)}")
+            raise TypeError(f"{name} must be an array, not {type(array).__name__}")
         if isinstance(array, np.ma.MaskedArray):
             raise TypeError(f"{name} is a masked array; fill or drop its masked entries first")
     return 0
@@ -487,8 +220,9 @@ cdef int _refuse_target(cnp.ndarray a, str name) except -1:
         )
         if found
     ]
+    type = cnp.PyArray_DescrFromType(cnp.PyArray_TYPE(a))
     raise ValueError(f"{name} {' and '.join(faults)}, so it cannot be updated in place; "
-                     f"a copy can: np.array(array, dtype=np.{cnp.PyArray_DescrFromType(cnp.PyArray_TYPE(a))}, order='C')")
+                     f"a copy can: np.array(array, dtype=np.{type}, order='C')")
 
 
 cdef int _same_shape(cnp.ndarray array, cnp.ndarray weight, str name) except -1:
@@ -499,10 +233,15 @@ cdef int _same_shape(cnp.ndarray array, cnp.ndarray weight, str name) except -1:
 
 cdef cnp.ndarray _rows(object array, int type, str name):
     """_ready, for arrays (N, ..., J): of rows, one at each position of each sample."""
+    _check_rows(array, name)
+    return _ready(array, type, cnp.PyArray_NDIM(array), name)
+
+
+cdef int _check_rows(object array, str name) except -1:
     _is_array(array, name)
     if cnp.PyArray_NDIM(array) < 2:
         raise ValueError(f"{name} has shape {array.shape}, expected (N, ..., features): two dimensions or more")
-    return _ready(array, type, cnp.PyArray_NDIM(array), name)
+    return 0
 
 
 cdef Py_ssize_t _width(cnp.ndarray array) noexcept:
@@ -520,7 +259,7 @@ cdef Py_ssize_t _row_count(cnp.ndarray array) noexcept:
 
 
 cdef int _fits(cnp.ndarray array, cnp.ndarray like, Py_ssize_t width, str name) except -1:
-    """A ValueError where the array is not one number (width -1), or width numbers, for each row of another (N, ..., J)."""
+    """A ValueError where the array does not have width numbers, or one (width -1), for each row of another."""
     cdef int i, last = cnp.PyArray_NDIM(like) - 1
     cdef bint fits = cnp.PyArray_NDIM(array) == last + (width >= 0)
     for i in range(last if fits else 0):
@@ -649,10 +388,10 @@ def activation(str kind, z, double alpha=0.0):
     cdef cnp.ndarray a = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(z_), cnp.PyArray_DIMS(z_), type, 0)
     cdef int number = ACTIVATIONS[kind]
     if type == cnp.NPY_FLOAT32:
-        _activate(number, <float*> cnp.PyArray_DATA(a), <float*> cnp.PyArray_DATA(z_), cnp.PyArray_SIZE(z_),
-                  <float> alpha)
+        _forward(number, <float*> cnp.PyArray_DATA(a), <float*> cnp.PyArray_DATA(z_), cnp.PyArray_SIZE(z_),
+                 <float> alpha)
     else:
-        _activate(number, <double*> cnp.PyArray_DATA(a), <double*> cnp.PyArray_DATA(z_), cnp.PyArray_SIZE(z_), alpha)
+        _forward(number, <double*> cnp.PyArray_DATA(a), <double*> cnp.PyArray_DATA(z_), cnp.PyArray_SIZE(z_), alpha)
     return a
 
 
@@ -667,15 +406,15 @@ def activation_backward(str kind, delta, saved, double alpha=0.0):
     for i in range(cnp.PyArray_NDIM(d_)):
         _same(cnp.PyArray_DIM(s_, i), cnp.PyArray_DIM(d_, i), f"dimension {i} of saved")
     if type == cnp.NPY_FLOAT32:
-        _activate_backward(number, <float*> cnp.PyArray_DATA(below), <float*> cnp.PyArray_DATA(d_),
-                           <float*> cnp.PyArray_DATA(s_), cnp.PyArray_SIZE(d_), <float> alpha)
+        _backward(number, <float*> cnp.PyArray_DATA(below), <float*> cnp.PyArray_DATA(d_),
+                  <float*> cnp.PyArray_DATA(s_), cnp.PyArray_SIZE(d_), <float> alpha)
     else:
-        _activate_backward(number, <double*> cnp.PyArray_DATA(below), <double*> cnp.PyArray_DATA(d_),
-                           <double*> cnp.PyArray_DATA(s_), cnp.PyArray_SIZE(d_), alpha)
+        _backward(number, <double*> cnp.PyArray_DATA(below), <double*> cnp.PyArray_DATA(d_),
+                  <double*> cnp.PyArray_DATA(s_), cnp.PyArray_SIZE(d_), alpha)
     return below
 
 
-cdef tuple _loss_and_delta(int kind, object output, object y):
+cdef tuple _loss_and_delta(int kind, object output, object y, double alpha=0):
     cdef int type = _float_type(output, "output")
     cdef cnp.ndarray o_ = _rows(output, type, "output")
     cdef Py_ssize_t R = _row_count(o_), K = _width(o_), P = R // max(cnp.PyArray_DIM(o_, 0), 1)
@@ -690,10 +429,10 @@ cdef tuple _loss_and_delta(int kind, object output, object y):
         _in_classes(y_, K)
     if type == cnp.NPY_FLOAT32:
         loss = _loss(kind, <float*> cnp.PyArray_DATA(delta), <float*> cnp.PyArray_DATA(o_),
-                     cnp.PyArray_DATA(y_), R, K, P)
+                     cnp.PyArray_DATA(y_), R, K, P, <float> alpha)
     else:
         loss = _loss(kind, <double*> cnp.PyArray_DATA(delta), <double*> cnp.PyArray_DATA(o_),
-                     cnp.PyArray_DATA(y_), R, K, P)
+                     cnp.PyArray_DATA(y_), R, K, P, alpha)
     return loss, delta
 
 
@@ -727,6 +466,11 @@ def normal_tail(x):
 def mse(output, y):
     """c_n = mean_k (a - y)^2, delta = 2 (a - y) / K / P."""
     return _loss_and_delta(MSE, output, y)
+
+
+def huber(output, y, double alpha):
+    """c_n = mean_k of d^2 / 2 for |d| <= alpha, d = a - y, else alpha (|d| - alpha / 2); delta = clip(d) / K / P."""
+    return _loss_and_delta(HUBER, output, y, alpha)
 
 
 def bce(output, y):
@@ -801,20 +545,14 @@ def adam(weight, gradient, mean, square, double t, double lr, double beta1, doub
 
 # ---- a whole epoch in one call ---------------------------------------------------------------------------------
 # The net arrives as a flat list of operations; op i reads value[i] and writes value[i + 1]. A short cut is a FORK,
-# which passes its input on, and a JOIN, which adds that input to its own. The kernels are the ones above, called in
-# the order of the Python loop, so that both end with the same bits.
+# which passes its input on, and a JOIN, which adds that input to its own.
 
 cdef enum:
-    LINEAR = 100, FORK, JOIN
-
-cdef enum:
-    SGD, RMSPROP, ADAM, ADAMW
-
-OPTIMIZERS = {"sgd": SGD, "rmsprop": RMSPROP, "adam": ADAM, "adamw": ADAMW}
+    LINEAR = -3, FORK, JOIN  # beside the numbers of the activations
 
 cdef struct Parameter:
     void* value
-    void* first  # the optimiser's arrays, NULL where it has none
+    void* first  # the optimizer's arrays, NULL where it has none
     void* second
     Py_ssize_t size
 
@@ -841,9 +579,9 @@ cdef struct Epoch:
     Py_ssize_t y_row  # bytes
     Py_ssize_t positions
     int loss
+    double alpha
     double threshold
     int optimizer
-    bint without_branch  # was there no rule for this optimizer?
     double[6] rates
     int64_t steps
     Ahead* ahead  # the rows of the next batch
@@ -851,18 +589,8 @@ cdef struct Epoch:
     int64_t right
 
 
-cdef void _update(Epoch* e, Parameter* p, const real* g) noexcept nogil:
-    cdef double* r = e.rates
-    cdef real* w = <real*> p.value
-    if e.optimizer == SGD:
-        _sgd(w, g, <real*> p.first, p.size, <real> r[0], r[1], r[2] != 0, <real> r[3])
-    elif e.optimizer == RMSPROP:
-        _rmsprop(w, g, <real*> p.first, p.size, <real> r[0], r[1], <real> r[2], <real> r[3])
-    elif e.optimizer == ADAM or e.optimizer == ADAMW:
-        _adam(w, g, <real*> p.first, <real*> p.second, p.size, <double> e.steps, r[0], r[1], r[2], <real> r[3], r[4],
-              e.optimizer == ADAMW)
-    else:
-        e.without_branch = True
+cdef inline int _update(Epoch* e, Parameter* p, const real* g) except -1 nogil:
+    return update(e.optimizer, <real*> p.value, g, <real*> p.first, <real*> p.second, p.size, e.rates, <double> e.steps)
 
 
 cdef int _step(Epoch* e, Py_ssize_t N, real* tag) except -1 nogil:
@@ -884,9 +612,9 @@ cdef int _step(Epoch* e, Py_ssize_t N, real* tag) except -1 nogil:
             for k in range(R * op.outputs):
                 out[k] = (<real*> e.value[op.partner])[k] + x[k]
         elif op.code != FORK:
-            _activate(op.code, out, x, R * op.outputs, <real> op.alpha)
+            _forward(op.code, out, x, R * op.outputs, <real> op.alpha)
     out = <real*> e.value[e.count]
-    loss = _loss(e.loss, delta, out, e.y, R, e.ops[e.count - 1].outputs, e.positions)
+    loss = _loss(e.loss, delta, out, e.y, R, e.ops[e.count - 1].outputs, e.positions, <real> e.alpha)
     if not isfinite(loss):
         return 0
     e.total += loss
@@ -913,8 +641,8 @@ cdef int _step(Epoch* e, Py_ssize_t N, real* tag) except -1 nogil:
                 other[k] = out[k] + delta[k]
             delta, other = other, delta
         else:
-            x = <real*> e.value[i + 1] if _saves_output(op.code) else <real*> e.value[i]
-            _activate_backward(op.code, other, delta, x, R * op.outputs, <real> op.alpha)
+            x = <real*> e.value[i + 1] if saves_output(op.code) else <real*> e.value[i]
+            _backward(op.code, other, delta, x, R * op.outputs, <real> op.alpha)
             delta, other = other, delta
     return 1
 
@@ -956,117 +684,157 @@ cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, co
     return 1
 
 
-cdef void* _buffer(list keep, Py_ssize_t size, int type):
-    """Uninitialised memory that lives as long as the list, on a boundary of 64 bytes: no vector then spans two lines."""
-    cdef cnp.npy_intp length = max(size, 1) + 64
-    cdef cnp.ndarray memory = cnp.PyArray_EMPTY(1, &length, type, 0)
-    keep.append(memory)
-    return <void*> ((<size_t> cnp.PyArray_DATA(memory) + 63) // 64 * 64)
-
-
-cdef int _parameter(Parameter* p, object array, object slots, Py_ssize_t count, int type) except -1:
-    """Fill in where a weight and the optimiser's arrays for it, count of them, are."""
-    if array is None:
-        p.value = NULL
-        return 0
-    if not isinstance(slots, tuple):
-        raise TypeError(f"the optimizer state of a parameter must be a tuple, not {type_name(slots)}")
-    _same(len(slots), count, "the number of arrays in the optimizer state of a parameter")
-    p.size = cnp.PyArray_SIZE(array)
-    p.value = cnp.PyArray_DATA(_target(array, type, array, "a parameter"))
-    p.first = cnp.PyArray_DATA(_target(slots[0], type, array, "optimizer state")) if count > 0 else NULL
-    p.second = cnp.PyArray_DATA(_target(slots[1], type, array, "optimizer state")) if count > 1 else NULL
-    return 0
-
-
-def train_epoch(list ops not None, str loss, double threshold, str optimizer, tuple rates not None, int64_t steps, x, y,
-                order, Py_ssize_t batch_size):
-    """Train one epoch in place -> (sum of the batch losses, right answers, steps taken, all steps finite?).
+cdef class Program:
+    """The epochs of a net, compiled: run() trains one. No twin: fit's Python loop does the same, to the same bits.
 
     ops        [("linear", weight, bias, slots of weight, slots of bias), (activation, alpha), ("fork", index of its
                join), ("join", index of its fork), ...]; weights and slots are changed in place
-    loss       "mse", "bce", "bce_with_logits", "cross_entropy" (y: class numbers) or "soft_cross_entropy"
+    loss       a name in LOSSES; of "cross_entropy" y is class numbers. alpha: its parameter, where it has one
     threshold  the output above which an entry counts as class 1
-    rates      the optimiser's numbers, in the order of its kernel; steps: how many it has taken before
-    x, y       x (N, ..., J); y (N, ..., K), or classes (N, ...) as int64. Right answers are counted at each position
-    order      (N,) int64: the samples in the order in which they are visited, batch_size of them at a time
+    optimizer  a name in OPTIMIZERS
+    x          (N, ..., J): the samples, or others of the same shape and type
+    batch_size how many samples a step takes
+
+    The program holds on to the arrays in ops and to its own memory, of batch_size samples at every layer. One thread
+    at a time may run it.
     """
-    cdef int type = _float_type(x, "x")
-    cdef cnp.ndarray x_ = _rows(x, type, "x"), order_ = _ready(order, cnp.NPY_INT64, 1, "order")
+
     cdef Epoch e
-    cdef int good, number = LOSSES[loss], rule = OPTIMIZERS[optimizer]
-    cdef bint classes = number == CROSS_ENTROPY
-    cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if classes else type, cnp.PyArray_NDIM(x_) - classes, "y")
-    cdef Py_ssize_t slots = 2 if rule >= ADAM else 1
-    cdef Py_ssize_t N = cnp.PyArray_DIM(x_, 0), width = _width(x_), P = _row_count(x_) // max(N, 1)
-    cdef Py_ssize_t row = cnp.PyArray_ITEMSIZE(x_), x_row = P * width * row, widest = width, scratch = 1, largest = 1, R, i
-    cdef Py_ssize_t forks = 0, joins = 0
-    cdef cnp.ndarray w_
-    cdef Op* op
-    cdef list keep = []
-    _same(cnp.PyArray_DIM(order_, 0), N, "the length of order")
-    if N == 0 or P == 0 or batch_size < 1 or not ops or order_.min() < 0 or order_.max() >= N:
-        raise ValueError("nothing to train on: no samples, no layers, no batch, or an order outside the samples")
-    _same(len(rates), 5 if rule >= ADAM else 4, "the number of rates")
-    if rule == SGD and not rates[1]:
-        slots = 0  # without momentum
-    batch_size = min(batch_size, N)
-    R = batch_size * P
-    e.ops = <Op*> _buffer(keep, len(ops) * sizeof(Op), cnp.NPY_INT8)
-    e.value = <void**> _buffer(keep, (len(ops) + 1) * sizeof(void*), cnp.NPY_INT8)
-    e.value[0] = _buffer(keep, R * width, type)
-    for i, entry in enumerate(ops):
-        op = &e.ops[i]
-        op.inputs = width
+    cdef list memory
+    cdef tuple shape
+    cdef int type
+    cdef Py_ssize_t batch_size, rows, slots, scratch, largest, widest
+
+    def __cinit__(self, list ops not None, str loss, double alpha, double threshold, str optimizer, x,
+                  Py_ssize_t batch_size):
+        cdef Epoch* e = &self.e
+        cdef Py_ssize_t i, width, forks = 0, joins = 0
+        self.type = _float_type(x, "x")
+        _check_rows(x, "x")
+        if cnp.PyArray_DIM(x, 0) == 0 or _row_count(x) == 0 or batch_size < 1 or not ops:
+            raise ValueError(f"nothing to train: x has shape {x.shape}, batch_size is {batch_size}, {len(ops)} ops")
+        self.shape, self.memory = x.shape, []
+        self.batch_size = min(batch_size, cnp.PyArray_DIM(x, 0))
+        e.positions = _row_count(x) // cnp.PyArray_DIM(x, 0)
+        e.loss, e.alpha, e.threshold, e.optimizer = LOSSES[loss], alpha, threshold, OPTIMIZERS[optimizer]
+        self.rows, self.slots = self.batch_size * e.positions, -1
+        self.scratch = self.largest = 1
+        self.widest = width = _width(x)
+        e.count = len(ops)
+        e.ops = <Op*> self.buffer(e.count * sizeof(Op), cnp.NPY_INT8)
+        e.value = <void**> self.buffer((e.count + 1) * sizeof(void*), cnp.NPY_INT8)
+        e.value[0] = self.buffer(self.rows * width, self.type)
+        for i in range(e.count):
+            self.add(i, ops[i], width)
+            width = e.ops[i].outputs
+            forks += e.ops[i].code == FORK
+            joins += e.ops[i].code == JOIN
+        _same(joins, forks, "the number of joins")
+        e.delta = self.buffer(self.rows * self.widest, self.type)
+        e.other = self.buffer(self.rows * self.widest, self.type)
+        e.scratch = self.buffer(self.scratch, self.type)
+        e.weight_gradient, e.bias_gradient = self.buffer(self.largest, self.type), self.buffer(self.widest, self.type)
+        e.y_row = e.positions * (8 if e.loss == CROSS_ENTROPY else width * cnp.PyArray_ITEMSIZE(x))
+        e.y = self.buffer(self.batch_size * e.y_row, cnp.NPY_INT8)
+
+    cdef void* buffer(self, Py_ssize_t size, int type):
+        """Uninitialised memory that lives as long as this, on a boundary of 64 bytes: no vector spans two lines."""
+        cdef cnp.npy_intp length = max(size, 1) + 64
+        cdef cnp.ndarray memory = cnp.PyArray_EMPTY(1, &length, type, 0)
+        self.memory.append(memory)
+        return <void*> ((<size_t> cnp.PyArray_DATA(memory) + 63) // 64 * 64)
+
+    cdef int add(self, Py_ssize_t i, object entry, Py_ssize_t width) except -1:
+        """Fill in op i, whose input has this width, and give its output memory."""
+        cdef Epoch* e = &self.e
+        cdef Op* op = &e.ops[i]
+        if not isinstance(entry, tuple) or not entry:
+            raise TypeError(f"ops must hold tuples, not {type(entry).__name__}")
+        _same(len(entry), 5 if entry[0] == "linear" else 2, f"the length of op {i}")
+        op.inputs = op.outputs = width
         op.kept = NULL
         op.alpha = 0
-        if not isinstance(entry, tuple) or not entry:
-            raise TypeError(f"ops must hold tuples, not {type_name(entry)}")
-        _same(len(entry), 5 if entry[0] == "linear" else 2, f"the length of op {i}")
         if entry[0] == "linear":
-            op.code = LINEAR
-            w_ = _ready(entry[1], type, 2, "a weight")
-            _same(cnp.PyArray_DIM(w_, 1), width, "the width of a weight")
-            width = cnp.PyArray_DIM(w_, 0)
-            if entry[2] is not None:
-                _same(cnp.PyArray_DIM(_ready(entry[2], type, 1, "a bias"), 0), width, "the length of a bias")
-            _parameter(&op.weight, entry[1], entry[3], slots, type)
-            _parameter(&op.bias, entry[2], entry[4], slots, type)
-            scratch = max(scratch, _scratch_size(R, op.inputs, width))
-            largest = max(largest, width * op.inputs)
+            self.add_linear(op, entry)
         elif entry[0] == "fork" or entry[0] == "join":
             op.code = FORK if entry[0] == "fork" else JOIN
             op.partner = entry[1]
         else:
             op.code, op.alpha = ACTIVATIONS[entry[0]], entry[1]
-        op.outputs = width
-        widest = max(widest, width)
-        e.value[i + 1] = e.value[i] if op.code == FORK else _buffer(keep, R * width, type)
+        e.value[i + 1] = e.value[i] if op.code == FORK else self.buffer(self.rows * op.outputs, self.type)
         if op.code == JOIN:
             if not 0 <= op.partner < i or e.ops[op.partner].code != FORK or e.ops[op.partner].partner != i:
                 raise ValueError(f"op {i} joins op {op.partner}, which is no fork that leads to it")
             _same(e.ops[op.partner].outputs, width, "the width of a short cut")
-            op.kept = _buffer(keep, R * width, type)
-            joins += 1
-        forks += op.code == FORK
-    _same(joins, forks, "the number of joins")
-    _fits(y_, x_, -1 if classes else width, "y")
-    if classes:
-        _in_classes(y_, width)
-    e.count = len(ops)
-    e.delta, e.other = _buffer(keep, R * widest, type), _buffer(keep, R * widest, type)
-    e.scratch = _buffer(keep, scratch, type)
-    e.weight_gradient, e.bias_gradient = _buffer(keep, largest, type), _buffer(keep, widest, type)
-    e.y_row = P * (8 if classes else width * row)
-    e.y = _buffer(keep, batch_size * e.y_row, cnp.NPY_INT8)
-    e.positions, e.loss, e.threshold, e.optimizer, e.steps, e.total, e.right = P, number, threshold, rule, steps, 0, 0
-    e.without_branch = False
-    for i in range(len(rates)):
-        e.rates[i] = rates[i]
-    with nogil:
-        good = _all_steps(&e, <const char*> cnp.PyArray_DATA(x_), x_row,
-                          <const char*> cnp.PyArray_DATA(y_), <const int64_t*> cnp.PyArray_DATA(order_), N,
-                          batch_size, type == cnp.NPY_FLOAT32)
-    if e.without_branch:
-        _unknown("OPTIMIZERS", rule)
-    return e.total, e.right, e.steps - steps, bool(good)
+            op.kept = self.buffer(self.rows * width, self.type)
+        return 0
+
+    cdef int add_linear(self, Op* op, tuple entry) except -1:
+        cdef cnp.ndarray weight = _ready(entry[1], self.type, 2, "a weight")
+        op.code = LINEAR
+        _same(cnp.PyArray_DIM(weight, 1), op.inputs, "the width of a weight")
+        op.outputs = cnp.PyArray_DIM(weight, 0)
+        if entry[2] is not None:
+            _same(cnp.PyArray_DIM(_ready(entry[2], self.type, 1, "a bias"), 0), op.outputs, "the length of a bias")
+        self.add_parameter(&op.weight, entry[1], entry[3])
+        self.add_parameter(&op.bias, entry[2], entry[4])
+        self.scratch = max(self.scratch, _scratch_size(self.rows, op.inputs, op.outputs))
+        self.largest = max(self.largest, op.outputs * op.inputs)
+        self.widest = max(self.widest, op.outputs)
+        return 0
+
+    cdef int add_parameter(self, Parameter* p, object array, object slots) except -1:
+        """Fill in where a weight and the optimizer's arrays for it are."""
+        p.value = p.first = p.second = NULL
+        if array is None:
+            return 0
+        if not isinstance(slots, tuple):
+            raise TypeError(f"the optimizer state of a parameter must be a tuple, not {type(slots).__name__}")
+        if self.slots < 0:  # the first parameter says whether SGD has momentum
+            self.slots = 0 if self.e.optimizer == SGD and not slots else slot_count(self.e.optimizer)
+        _same(len(slots), self.slots, "the number of arrays in the optimizer state of a parameter")
+        p.size = cnp.PyArray_SIZE(array)
+        p.value = cnp.PyArray_DATA(_target(array, self.type, array, "a parameter"))
+        if self.slots > 0:
+            p.first = cnp.PyArray_DATA(_target(slots[0], self.type, array, "optimizer state"))
+        if self.slots > 1:
+            p.second = cnp.PyArray_DATA(_target(slots[1], self.type, array, "optimizer state"))
+        self.memory.append((array, slots))
+        return 0
+
+    def run(self, x, y, order, tuple rates not None, int64_t steps):
+        """Train one epoch in place -> (sum of the batch losses, right answers, steps taken, all steps finite?).
+
+        Right answers are counted at each position.
+
+        x, y       x (N, ..., J); y (N, ..., K), or classes (N, ...) as int64
+        order      (N,) int64: the samples in the order in which they are visited
+        rates      the optimizer's numbers, in the order of its kernel; steps: how many it has taken before
+        """
+        cdef Epoch* e = &self.e
+        cdef bint classes = e.loss == CROSS_ENTROPY
+        cdef Py_ssize_t i, N, K = e.ops[e.count - 1].outputs
+        cdef cnp.ndarray x_ = _ready(x, self.type, len(self.shape), "x")
+        cdef cnp.ndarray order_ = _ready(order, cnp.NPY_INT64, 1, "order")
+        cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if classes else self.type, len(self.shape) - classes, "y")
+        cdef int finite
+        if x.shape != self.shape:
+            raise ValueError(f"x has shape {x.shape}, expected {self.shape}, as compiled")
+        N = cnp.PyArray_DIM(x_, 0)
+        _same(cnp.PyArray_DIM(order_, 0), N, "the length of order")
+        if order_.min() < 0 or order_.max() >= N:
+            raise ValueError(f"order reaches from {order_.min()} to {order_.max()}, expected 0 to {N - 1}")
+        _fits(y_, x_, -1 if classes else K, "y")
+        if classes:
+            _in_classes(y_, K)
+        _same(len(rates), rate_count(e.optimizer), "the number of rates")
+        if e.optimizer == SGD and (rates[1] != 0) != (self.slots == 1):
+            raise ValueError(f"momentum is {rates[1]}, with {self.slots} arrays for each parameter")
+        for i in range(len(rates)):
+            e.rates[i] = rates[i]
+        e.steps, e.total, e.right = steps, 0, 0
+        with nogil:
+            finite = _all_steps(e, <const char*> cnp.PyArray_DATA(x_), cnp.PyArray_NBYTES(x_) // N,
+                                <const char*> cnp.PyArray_DATA(y_), <const int64_t*> cnp.PyArray_DATA(order_), N,
+                                self.batch_size, self.type == cnp.NPY_FLOAT32)
+        return e.total, e.right, e.steps - steps, bool(finite)

@@ -22,6 +22,7 @@ _ACTIVATIONS = {
     "selu": "#5E7F1F",
     "gelu": "#C2507A",
     "silu": "#A8484F",
+    "mish": "#B5651D",
     "softplus": "#9A6A3A",
     "identity": "#808080",
 }

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import as_batch, kinds_of
+from ._checks import as_batch, kinds_of, real_number
 from ._targets import classes, probabilities, values
 from .accuracy import as_output, count_right
 from .kernels.backend import core
@@ -27,6 +27,7 @@ class Loss:
     """What all losses share. A loss of your own needs value_and_delta."""
 
     kind = ""  # the name of the kernel, in both cores
+    alpha = 0.0  # the parameter of the kernel, where it takes one
     of_classes = False  # there are right and wrong answers
     threshold: float | None = None  # for losses of two classes: the output above which an entry counts as class 1
 
@@ -73,6 +74,31 @@ class MSELoss(Loss):
     def largest_curvature(self, K: int) -> float:
         """2 / K, everywhere."""
         return 2 / K
+
+
+class HuberLoss(Loss):
+    """c_n = mean_k of d^2 / 2 where |d| <= delta, d = a_k - y_k, else delta (|d| - delta / 2). Huber 1964.
+
+    y (N, ..., K). Errors beyond delta > 0 pull with the same force, however large. ValueError or TypeError where delta
+    is no number above 0.
+    """
+
+    kind = "huber"
+
+    def __init__(self, delta: float = 1.0) -> None:
+        self.alpha = real_number(delta, "delta", 0, open_low=True)
+
+    def value_and_delta(self, output: Any, y: Any) -> tuple[float, np.ndarray]:
+        """delta = d between -delta and delta, or the nearer of these, / K / P."""
+        output = as_output(output)
+        return core.huber(output, self.targets(y, output.shape, output.dtype), self.alpha)
+
+    def largest_curvature(self, K: int) -> float:
+        """1 / K, inside."""
+        return 1 / K
+
+    def __repr__(self) -> str:
+        return "HuberLoss()" if self.alpha == 1.0 else f"HuberLoss(delta={self.alpha!r})"
 
 
 class BCELoss(Loss):

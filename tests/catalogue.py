@@ -18,6 +18,7 @@ import minigrad as mg
 from minigrad import diagnostics as dg
 from minigrad import studies
 from minigrad.layers.activations import Activation
+from minigrad.layers.base import LAYERS
 
 WIDTH = 4  # of the input of every example of a layer, and of its output
 WITHOUT_EXAMPLE = {}  # name -> why the catalogue has none
@@ -73,7 +74,9 @@ def layer(cls):
 
 
 ACTIVATION_CLASSES = {cls.kind: cls for cls in subclasses(Activation)}
-LAYER_CLASSES = [cls for cls in subclasses(mg.Layer) if cls is not Activation and not issubclass(cls, Activation)]
+LAYER_CLASSES = [  # those that a file can hold: what the studies write for themselves is derived from them
+    cls for cls in subclasses(mg.Layer) if LAYERS.get(cls.__name__) is cls and not issubclass(cls, Activation)
+]
 KINDS = tuple(ACTIVATION_CLASSES)
 
 
@@ -293,8 +296,6 @@ def diagnosed(name):
 
 
 def study_modules():
-    """{name: module} of the studies: the modules of minigrad.studies that can be run and drawn."""
+    """{name: module} of the studies: the modules of minigrad.studies that register one."""
     found = {module.__name__.rpartition(".")[2]: module for module in package_modules(studies)}
-    return {
-        name: m for name, m in found.items() if all(inspect.isfunction(getattr(m, f, None)) for f in ("run", "plot"))
-    }
+    return {name: m for name, m in found.items() if "\nregister(" in inspect.getsource(m)}

@@ -21,7 +21,7 @@ settings.register_profile(
 )
 
 # How fit can run an epoch of a net of Linear and activation layers; the fused epoch needs the compiled core.
-ENGINES = ["python", "fused"] if hasattr(core, "train_epoch") else ["python"]
+ENGINES = ["python", "fused"] if hasattr(core, "Program") else ["python"]
 
 
 def profile(config):

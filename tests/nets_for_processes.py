@@ -5,7 +5,7 @@ import numpy as np
 import minigrad as mg
 from minigrad.kernels.backend import core
 
-ENGINES = ["python", "fused"] if hasattr(core, "train_epoch") else ["python"]
+ENGINES = ["python", "fused"] if hasattr(core, "Program") else ["python"]
 LARGE = [600, 300, 3]  # 1.4 MB in the first layer: joblib sends arrays over 1 MB as read-only memory maps
 
 

@@ -91,6 +91,7 @@ VALUES = {  # f(-2), f(0), f(1), from the equations
     "selu": (1.0507009873554805 * 1.6732632423543772 * (math.exp(-2) - 1), 0, 1.0507009873554805),
     "gelu": (-0.04550026389635842, 0, 0.8413447460685429),  # z Phi(z) from a table of the normal distribution
     "silu": (-2 / (1 + math.e**2), 0, 1 / (1 + 1 / math.e)),
+    "mish": (-2 * math.tanh(math.log(1 + math.exp(-2))), 0, math.tanh(math.log(1 + math.e))),
     "softplus": (math.log(1 + math.exp(-2)), math.log(2), math.log(1 + math.e)),
     "centered_sigmoid": (1 / (1 + math.e**2) - 0.5, 0, 1 / (1 + 1 / math.e) - 0.5),
 }

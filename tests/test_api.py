@@ -16,13 +16,14 @@ SIGNATURES = {
     "BatchNorm": "(num_features, eps=1e-05, momentum=0.1, dtype=float64)",
     "Dropout": "(p=0.5, rng=None)",
     # activations
-    **dict.fromkeys(["Identity", "Sigmoid", "Tanh", "ReLU", "SELU", "GELU", "SiLU", "Softplus"], "()"),
+    **dict.fromkeys(["Identity", "Sigmoid", "Tanh", "ReLU", "SELU", "GELU", "SiLU", "Mish", "Softplus"], "()"),
     "CenteredSigmoid": "()",
     "LeakyReLU": "(negative_slope=0.01)",
     "ELU": "(alpha=1.0)",
     "sigmoid": "(z)",
     # losses
     **dict.fromkeys(["MSELoss", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss"], "()"),
+    "HuberLoss": "(delta=1.0)",
     "softmax": "(z)",
     "accuracy": "(output, y, threshold=0.5)",
     # gradients

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from epochs import train_epoch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from memory_layouts import LAYOUTS as OTHERS
@@ -218,7 +219,7 @@ def test_both_cores_know_the_same_kinds(compiled):
 def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypatch):
     z = np.ones((4, 3))
     linear = ("linear", np.ones((3, 3)), None, (), ())
-    two_slots = ("linear", np.ones((3, 3)), None, (np.ones((3, 3)), np.ones((3, 3))), ())
+    with_slot = ("linear", np.ones((3, 3)), None, (np.ones((3, 3)),), ())
     rest = (0.0, "sgd", (0.0, 0.0, 0.0, 0.0), 0, z, z, np.arange(4), 2)
     for table in ("ACTIVATIONS", "LOSSES", "OPTIMIZERS"):
         monkeypatch.setitem(getattr(compiled, table), "new", 99)
@@ -226,9 +227,9 @@ def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypa
         lambda: compiled.activation("new", z),
         lambda: compiled.activation("new", z.astype(np.float32)),
         lambda: compiled.activation_backward("new", z, z),
-        lambda: compiled.train_epoch([linear, ("new", 0.0)], "mse", *rest),
-        lambda: compiled.train_epoch([linear], "new", *rest),
-        lambda: compiled.train_epoch([two_slots], "mse", 0.0, "new", (0.0,) * 5, *rest[3:]),
+        lambda: train_epoch(compiled, [linear, ("new", 0.0)], "mse", *rest),
+        lambda: train_epoch(compiled, [linear], "new", *rest),
+        lambda: train_epoch(compiled, [with_slot], "mse", 0.0, "new", *rest[2:]),
     ):
         with pytest.raises(ValueError, match="has no branch"):
             call()
@@ -236,7 +237,8 @@ def test_a_kind_without_a_branch_is_an_error_and_never_memory(compiled, monkeypa
 
 # ---- the losses ------------------------------------------------------------------------------------------
 
-LOSSES = ("mse", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy")
+LOSSES = ("mse", "huber", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy")
+PARAMETERS = {"huber": (0.75,)}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -250,8 +252,9 @@ def test_losses(compiled, name, dtype, N, positions, K, layouts, seed, scale):
     output, y = outputs_and_targets(name, N * math.prod(positions), K, np.random.default_rng(seed))
     output = (output if name == "bce" else scale * output).astype(dtype).reshape(N, *positions, K)
     y = (y if name == "cross_entropy" else y.astype(dtype)).reshape(N, *positions, *y.shape[1:])
-    loss, delta = getattr(compiled, name)(LAYOUTS[layouts[0]](output), LAYOUTS[layouts[1]](y))
-    expected, expected_delta = getattr(twin, name)(output, y)
+    parameters = PARAMETERS.get(name, ())
+    loss, delta = getattr(compiled, name)(LAYOUTS[layouts[0]](output), LAYOUTS[layouts[1]](y), *parameters)
+    expected, expected_delta = getattr(twin, name)(output, y, *parameters)
     assert isinstance(loss, float)
     assert loss == pytest.approx(expected, rel=RELATIVE[dtype], abs=RELATIVE[dtype])
     close(delta, expected_delta, RELATIVE[dtype], 4 * np.finfo(dtype).eps)
@@ -274,7 +277,7 @@ def test_the_sums_of_many_classes_neither_overflow_nor_lose_digits(name, N, K, d
 def test_the_loss_of_nothing_is_refused(compiled, name, shape):
     y = np.zeros(shape[:-1], np.int64) if name == "cross_entropy" else np.zeros(shape)
     with pytest.raises(ValueError, match="the mean loss of nothing is not defined"):
-        getattr(compiled, name)(np.zeros(shape), y)
+        getattr(compiled, name)(np.zeros(shape), y, *PARAMETERS.get(name, ()))
 
 
 INF = np.inf

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+from epochs import train_epoch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import DTYPES, outputs_and_targets, seeds
 
 from minigrad.kernels import twin
 
-LOSSES = ("mse", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy")
+LOSSES = ("mse", "huber", "bce", "bce_with_logits", "cross_entropy", "soft_cross_entropy")
 LR = 0.125
+ALPHA = 0.75  # of huber
 
 
 def random_net(J, K, loss, dtype, seed):
@@ -32,7 +34,7 @@ def step_by_step(core, net, kinds, loss, x, y, order, batch_size):
             a = core.activation(kind, z)
             saved.append(a if kind in ("tanh", "sigmoid") else z)
             inputs.append(inputs[-1] + a if i == 1 else a)
-        value, delta = getattr(core, loss)(inputs[-1], y[some])
+        value, delta = getattr(core, loss)(inputs[-1], y[some], *[ALPHA] * (loss == "huber"))
         total += value
         for i in (2, 1, 0):
             weight, bias = net[i]
@@ -49,7 +51,7 @@ def step_by_step(core, net, kinds, loss, x, y, order, batch_size):
 def fused(compiled, net, kinds, loss, x, y, order, batch_size):
     layers = [[("linear", *pair, (), ()), (kind, 0.0)] for pair, kind in zip(net, kinds, strict=True)]
     ops = [*layers[0], ("fork", 5), *layers[1], ("join", 2), *layers[2]]
-    return compiled.train_epoch(ops, loss, 0.5, "sgd", (LR, 0.0, 0.0, 0.0), 3, x, y, order, batch_size)
+    return train_epoch(compiled, ops, loss, 0.5, "sgd", (LR, 0.0, 0.0, 0.0), 3, x, y, order, batch_size, ALPHA)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -89,9 +91,9 @@ def test_right_answers_are_counted_at_every_position(compiled, loss):
     y = y.astype(np.int64) if loss == "cross_entropy" else y
     output = 1 / (1 + np.exp(-x)) if loss == "bce" else x
     ops = [("linear", weight, None, (), ()), *[("sigmoid", 0.0)] * (loss == "bce")]
-    right = compiled.train_epoch(ops, loss, 0.5, "sgd", (1e-300, 0.0, 0.0, 0.0), 0, x, y, np.arange(2), 2)[1]
+    right = train_epoch(compiled, ops, loss, 0.5, "sgd", (1e-300, 0.0, 0.0, 0.0), 0, x, y, np.arange(2), 2)[1]
     of_entries = ((output > 0.5) == (y > 0.5)).sum() if "bce" in loss else 0
-    assert right == {"mse": 0, "cross_entropy": 5, "soft_cross_entropy": 5}.get(loss, of_entries)
+    assert right == {"mse": 0, "huber": 0, "cross_entropy": 5, "soft_cross_entropy": 5}.get(loss, of_entries)
 
 
 X = np.ones((4, 3, 2))
@@ -116,6 +118,48 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_an_epoch_at_positions_that_does_not_fit_is_refused(compiled, case):
-    assert compiled.train_epoch(*GOOD.values())[2:] == (2, True)
+    assert train_epoch(compiled, *GOOD.values())[2:] == (2, True)
     with pytest.raises((TypeError, ValueError), match="x|y|order|classes|train on"):
-        compiled.train_epoch(*(GOOD | REFUSED[case]).values())
+        train_epoch(compiled, *(GOOD | REFUSED[case]).values())
+
+
+def test_a_program_runs_many_epochs_with_rates_of_their_own(compiled):
+    """Compiled once, or anew for each epoch: the same bits."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((7, 2, 3)), rng.standard_normal((7, 2, 3))
+    left = []
+    for compiled_once in (True, False):
+        w, v = np.eye(3), np.zeros((3, 3))
+        ops = [("linear", w, None, (v,), ()), ("tanh", 0.0)]
+        program = compiled.Program(ops, "mse", 0.0, 0.0, "sgd", x, 3)
+        for epoch in range(3):
+            if not compiled_once:
+                program = compiled.Program(ops, "mse", 0.0, 0.0, "sgd", x, 3)
+            result = program.run(x, y, np.roll(np.arange(7), epoch), (0.1 / (1 + epoch), 0.9, 0.0, 0.0), 3 * epoch)
+        left.append((w.tobytes(), v.tobytes(), result))
+    assert left[0] == left[1]
+    assert left[0][2][2:] == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"x": X[:3], "y": np.ones((3, 3, 3)), "order": np.arange(3)}, "x has shape"),
+        ({"x": X[:, 0].copy(), "y": np.ones((4, 3))}, "x has 2 dimensions"),
+        ({"x": X.astype(np.float32)}, "x has dtype"),
+        ({"rates": (0.0, 0.9, 0.0, 0.0)}, "momentum is 0.9, with 0 arrays"),
+        ({"rates": (0.0, 0.0, 0.0)}, "the number of rates"),
+    ],
+)
+def test_what_a_program_was_not_compiled_for_is_refused(compiled, change, word):
+    program = compiled.Program(GOOD["ops"], "mse", 0.0, 0.0, "sgd", X, 2)
+    given = {name: GOOD[name] for name in ("x", "y", "order", "rates", "steps")}
+    with pytest.raises((TypeError, ValueError), match=word):
+        program.run(*(given | change).values())
+    assert program.run(*given.values())[2:] == (2, True)
+
+
+def test_a_program_of_momentum_needs_momentum(compiled):
+    program = compiled.Program([("linear", np.ones((3, 2)), None, (np.ones((3, 2)),), ())], "mse", 0, 0, "sgd", X, 2)
+    with pytest.raises(ValueError, match="momentum is 0.0, with 1 arrays"):
+        program.run(*(GOOD[name] for name in ("x", "y", "order", "rates", "steps")))

@@ -6,6 +6,7 @@ import catalogue
 import numpy as np
 import pytest
 from catalogue import ACTIVATION_CLASSES, KINDS, OPTIMIZERS
+from epochs import train_epoch
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import DTYPES, seeds
@@ -212,7 +213,7 @@ def test_a_loss_that_is_not_finite_ends_the_fused_epoch_before_its_update(compil
     ops = [("linear", weight, None, (), ())]
     x = np.full((4, 1), 1e10)
     rest = "mse", 0.0, "sgd", (0.1, 0.0, 0.0, 0.0), 5, x, x, np.arange(4), 2
-    total, _, steps, finite = compiled.train_epoch(ops, *rest)
+    total, _, steps, finite = train_epoch(compiled, ops, *rest)
     assert (total, steps, finite) == (0.0, 0, False)
 
 
@@ -257,6 +258,6 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_an_epoch_that_does_not_fit_is_refused(compiled, case):
-    assert compiled.train_epoch(*GOOD.values())[2:] == (2, True)
+    assert train_epoch(compiled, *GOOD.values())[2:] == (2, True)
     with pytest.raises((TypeError, ValueError, KeyError)):
-        compiled.train_epoch(*(GOOD | REFUSED[case]).values())
+        train_epoch(compiled, *(GOOD | REFUSED[case]).values())

@@ -22,7 +22,12 @@ def complex_loss(name, output, y):
     """C by the twin, which is kept from making a float of a complex result."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(twin, "float", lambda value: value, raising=False)
-        return getattr(twin, name)(output, y)[0]
+        return by_twin(name, output, y)[0]
+
+
+def by_twin(name, output, y):
+    """(C, delta) of the twin, with the parameter of the loss where it takes one."""
+    return getattr(twin, name)(output, y, *([LOSSES[name].alpha] if LOSSES[name].alpha else []))
 
 
 # ---- delta -----------------------------------------------------------------------------------------------
@@ -39,7 +44,7 @@ def test_delta_is_the_derivative_of_each_samples_loss(name, N, data, seed):
         moved[n, k] += 1e-30j
         expected[n, k] = N * complex_loss(name, moved, y).imag / 1e-30  # C is the mean: N C sums c_n
     np.testing.assert_allclose(loss.delta(output, y), expected, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(getattr(twin, name)(output, y)[1], expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(by_twin(name, output, y)[1], expected, rtol=1e-12, atol=1e-14)
 
 
 @every
@@ -309,3 +314,26 @@ def test_huge_targets_are_refused_under_any_errstate():
 def test_accuracy_takes_class_numbers_of_any_float_width_without_a_warning():
     for dtype in (np.float16, np.float32, np.float64, np.longdouble):
         assert mg.accuracy(np.array([[-1.0, 2.0], [3.0, 0.0]]), np.array([1, 1], dtype)) == 0.5
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_huber_is_quadratic_inside_and_linear_beyond(dtype):
+    """c_n and delta from the equation, on both sides of delta = 2 and on it."""
+    y = np.zeros((2, 5), dtype)
+    output = np.array([[0, 1, -1.5, 2, -2], [2.5, -3, 100, -100, 0.5]], dtype)
+    value, delta = mg.HuberLoss(delta=2).value_and_delta(output, y)
+    c = [(0 + 0.5 + 1.125 + 2 + 2) / 5, (3 + 4 + 198 + 198 + 0.125) / 5]
+    assert value == pytest.approx(sum(c) / 2, rel=1e-6)
+    expected = np.array([[0, 1, -1.5, 2, -2], [2, -2, 2, -2, 0.5]]) / 5
+    np.testing.assert_allclose(delta, expected, rtol=1e-6)
+    assert mg.HuberLoss(delta=1e4)(output, y) == pytest.approx(mg.MSELoss()(output, y) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("delta", [0, -1.0, np.nan, "1", None, True])
+def test_huber_refuses_a_delta_that_is_no_number_above_zero(delta):
+    with pytest.raises((TypeError, ValueError), match="^delta"):
+        mg.HuberLoss(delta)
+
+
+def test_huber_says_its_delta():
+    assert [repr(mg.HuberLoss()), repr(mg.HuberLoss(2))] == ["HuberLoss()", "HuberLoss(delta=2.0)"]

@@ -51,6 +51,29 @@ def test_within_the_bound(compiled, rng, name, dtype, low_high):
     assert ulps(ours(compiled, x), reference(x.astype(wider_type(dtype)))).max() <= bound
 
 
+MISH = [(-700, -4), (-80, -4), (-4, -2), (-2, 0), (0, 5), (5, 40), (-1e-3, 1e-3)]
+
+
+@pytest.mark.parametrize("dtype", WIDER)
+@pytest.mark.parametrize("low_high", MISH)
+def test_mish_and_its_slope(compiled, rng, dtype, low_high):
+    """Below -4 the error of the slope is relative to itself; about its zero at -1.19, to 1/2."""
+    mp = pytest.importorskip("mpmath")
+    x = rng.uniform(*low_high, 2000).astype(dtype)
+    x = x[x > (-80 if dtype is np.float32 else -700)]
+    with mp.workprec(200):
+        for z, a, slope in zip(
+            x, compiled.activation("mish", x), compiled.activation_backward("mish", np.ones_like(x), x), strict=True
+        ):
+            z = mp.mpf(float(z))
+            t = mp.tanh(mp.log1p(mp.exp(z)))
+            exact = z * t, t + z * (1 - t * t) / (1 + mp.exp(-z))
+            floor = 0.5 if z >= -4 else 0
+            for ours, value, least, bound in ((a, exact[0], 0, 4), (slope, exact[1], floor, 2 if z >= -4 else 6)):
+                unit = np.spacing(dtype(max(abs(float(value)), least)))
+                assert abs(mp.mpf(float(ours)) - value) <= bound * mp.mpf(float(unit))
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("dtype", WIDER)
 def test_within_the_bound_over_all_magnitudes(compiled, rng, name, dtype):

@@ -10,8 +10,9 @@ import numpy as np
 
 from .._checks import instance, quiet, real_number
 from ..backprop import Backprop
-from ..layers.activations import Activation, normal_quadrature
+from ..layers.activations import Activation
 from ..layers.activations import activation as activation_named
+from ..layers.quadrature import normal_quadrature
 from .pairs import by_sample
 
 # ---- delta on its way down ------------------------------------------------------------------------------

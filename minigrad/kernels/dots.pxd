@@ -1,8 +1,7 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Inner products of few samples with the weights of each neuron, as both lie in memory."""
 
-from minigrad.kernels.math cimport real
-from minigrad.kernels.products cimport Ahead, double_lanes, fetch, float_lanes, transpose_double, transpose_float, vec
+from minigrad.kernels.products cimport Ahead, fetch, transpose_double, transpose_float
+from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
 
 cdef extern from *:
     """
@@ -107,7 +106,8 @@ cdef inline void dots_in(real* z, const real* a, const real* w, const real* bias
                         d7 += a1 * v
                 if ahead is not NULL:
                     fetch(ahead, 2 * BLOCK * (J // L))
-                c[0], c[1], c[2], c[3], c[BLOCK], c[BLOCK + 1], c[BLOCK + 2], c[BLOCK + 3] = c0, c1, c2, c3, d0, d1, d2, d3
+                c[0], c[1], c[2], c[3] = c0, c1, c2, c3
+                c[BLOCK], c[BLOCK + 1], c[BLOCK + 2], c[BLOCK + 3] = d0, d1, d2, d3
                 if BLOCK == 8:
                     c[4], c[5], c[6], c[7], c[12], c[13], c[14], c[15] = c4, c5, c6, c7, d4, d5, d6, d7
                 for i in range(2 * BLOCK // 8):

@@ -1,16 +1,18 @@
-# cython: language_level=3, cdivision=True
 """exp, tanh, erfc and their kin, branch-free, so that the compiler vectorises every loop of _core.pyx that calls them.
 
-e^x = 2^n e^r with |r| <= ln(2)/2; 2^n is made by writing its exponent. The polynomials are minimax (Remez's algorithm): a little off the terms of Taylor's
-series, with two terms fewer or more for the same error. Numbers beside a `real` are written <real> 1: a bare 1 would
-reach C as a double, and drag float arithmetic along at half its speed. What computes on the bits of a float may wrap
-around, NaN's bits above all: so the integers are unsigned, and there are no overflow checks.
+e^x = 2^n e^r with |r| <= ln(2)/2; 2^n is made by writing its exponent. The polynomials are minimax (Remez's algorithm):
+a little off the terms of Taylor's series, with two terms fewer or more for the same error. Numbers beside a `real` are
+written <real> 1: a bare 1 would reach C as a double, and drag float arithmetic along at half its speed. What computes
+on the bits of a float may wrap around, NaN's bits above all: so the integers are unsigned, and there are no overflow
+checks.
 """
 
 cimport cython
 from libc.math cimport copysign, copysignf, fabs, fabsf
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
+
+from minigrad.kernels.types cimport real
 
 cdef extern from *:
     """
@@ -21,10 +23,6 @@ cdef extern from *:
     #endif
     """
     enum: FUSED
-
-ctypedef fused real:
-    float
-    double
 
 
 cdef inline double beyond_64(double r) noexcept nogil:
@@ -67,7 +65,7 @@ cdef inline double exp_minus_64(double x) noexcept nogil:
     memcpy(&power, &bits, 8)
     r = x - n * 6.93147180369123816490e-01  # ln 2 in two parts; the first has trailing zeros, so n times it is exact
     r = r - n * 1.90821492927058770002e-10
-    return (1.0 + r * (1.0 + r * beyond_64(r))) * power * 5.421010862427522e-20  # 2^-64: the one step that can underflow
+    return (1.0 + r * (1.0 + r * beyond_64(r))) * power * 5.421010862427522e-20  # 2^-64: this alone can underflow
 
 
 @cython.overflowcheck(False)
@@ -346,7 +344,7 @@ cdef inline real gelu(real z) noexcept nogil:
 
 
 cdef inline real gelu_slope(real z) noexcept nogil:
-    """Phi(z) + z phi(z), which is 1 less what it is at -z. It has a zero at -0.7518, near which the error is relative to
-    1/2; where z < -2 it is relative to the slope."""
+    """Phi(z) + z phi(z), which is 1 less what it is at -z. It has a zero at -0.7518, near which the error is relative
+    to 1/2; where z < -2 it is relative to the slope."""
     cdef real tail = small(scaled_tail(z, True))
     return <real> 1 - tail if z > 0 else tail

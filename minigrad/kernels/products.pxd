@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Matrix products, in vectors.
 
 All three products of a linear layer are C[i, :] = sum_p A[i, p] B[p, :] with rows of B contiguous and A read entry by
@@ -8,33 +7,14 @@ entry in any layout, so that delta^T needs no transposition; only W^T, or a^T, i
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from minigrad.kernels.math cimport real
+from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
 
-# Vectors as wide as the registers that the code is built for: GCC keeps wider ones in memory, at a seventh of the speed.
-# Compilers that know no vectors get one lane, and the same code is then plain scalar arithmetic.
 cdef extern from *:
     """
-    #if defined(__AVX512F__)
-    #define WIDTH 64   /* bytes in a register */
-    #elif defined(__AVX__)
-    #define WIDTH 32
-    #else
-    #define WIDTH 16
-    #endif
     #if defined(__GNUC__) || defined(__clang__)
     #define FETCH(line) __builtin_prefetch(line, 0, 2)  /* to the second cache, in the background */
     #else
     #define FETCH(line)
-    #endif
-
-    #if defined(__GNUC__) || defined(__clang__)
-    typedef float  float_lanes  __attribute__((vector_size(WIDTH), aligned(4), may_alias));
-    typedef double double_lanes __attribute__((vector_size(WIDTH), aligned(8), may_alias));
-    typedef float  float_octet  __attribute__((vector_size(32), aligned(4), may_alias));
-    typedef double double_octet __attribute__((vector_size(64), aligned(8), may_alias));
-    #else
-    typedef float  float_lanes;
-    typedef double double_lanes;
     #endif
 
     /* An 8 x 8 block is transposed by exchanging half-blocks of 1, then 2, then 4 numbers between rows. */
@@ -67,8 +47,6 @@ cdef extern from *:
     static inline int transpose_double(double *a, Py_ssize_t b, const double *c, Py_ssize_t d) { return 0; }
     #endif
     """
-    ctypedef float float_lanes
-    ctypedef double double_lanes
     void FETCH(const void*) noexcept nogil
     int transpose_float(float*, Py_ssize_t, const float*, Py_ssize_t) noexcept nogil
     int transpose_double(double*, Py_ssize_t, const double*, Py_ssize_t) noexcept nogil
@@ -77,10 +55,6 @@ cdef enum:
     SMALL = 32  # multiply-adds up to which a product is done number by number,
     LARGE = 8000000  # and from which it is done in blocks:
     DEEP = 512  # so many terms of each sum at a time
-
-ctypedef fused vec:
-    float_lanes
-    double_lanes
 
 cdef struct Ahead:  # rows of memory that will be needed soon
     const char* x
@@ -106,18 +80,18 @@ cdef inline void fetch(Ahead* ahead, Py_ssize_t operations) noexcept nogil:
 
 
 cdef inline void tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t row, Py_ssize_t step, const real* b,
-                       Py_ssize_t ldb, Py_ssize_t p, const real* start, real scale, int height,
-                       vec* lanes) noexcept nogil:
+                      Py_ssize_t ldb, Py_ssize_t p, const real* start, real scale, int height,
+                      vec* lanes) noexcept nogil:
     """Up to eight rows of C, one vector wide: scale * (start + A B), each row summed in a register of its own.
 
     height is a constant wherever this is called, so that the compiler makes eight functions without branches of it.
     """
     cdef vec w, c0, c1, c2, c3, c4, c5, c6, c7
-    cdef Py_ssize_t i
+    cdef Py_ssize_t _
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
         c0 = (<const vec*> start)[0]
         c1 = c2 = c3 = c4 = c5 = c6 = c7 = c0
-        for i in range(p):  # no-cython-lint: i only counts
+        for _ in range(p):
             w = (<const vec*> b)[0]
             c0 += w * a[0]
             if height > 1:
@@ -248,11 +222,11 @@ cdef inline void pack(real* packed, const real* w, Py_ssize_t row, Py_ssize_t K,
 cdef inline void blocks(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
                         Py_ssize_t step, const real* b, bint transposed, const real* start, real scale, real* scratch,
                         Ahead* ahead, vec* lanes) noexcept nogil:
-    """multiply for large matrices: eight rows by four strips by DEEP terms at a time, so that what is used again is still
-    in a cache near by.
+    """multiply for large matrices: eight rows by four strips by DEEP terms at a time, so that what is used again is
+    still in a cache near by.
 
-    scratch: DEEP * (m + 5 vectors), to copy into what would lie badly: columns of A, and rows of B that are a multiple of
-    4096 bytes apart, which share one place in the first cache.
+    scratch: DEEP * (m + 5 vectors), to copy into what would lie badly: columns of A, and rows of B that are a multiple
+    of 4096 bytes apart, which share one place in the first cache.
     """
     cdef real begin[64]
     cdef real out[512]

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from .._checks import quiet
+from .twin_steps import OPTIMIZERS, adam, rmsprop, sgd  # noqa: F401
 
 # ---- the three products, and the mean of delta ---------------------------------------------------------
 
@@ -73,6 +74,11 @@ def _softplus(z):
     return np.where(z.real > 0, z, 0) + np.log1p(np.exp(np.where(z.real <= 0, z, -z)))
 
 
+def _mish_slope(z, _):
+    t = np.tanh(_softplus(z))
+    return t + z * (1 - t) * (1 + t) * _sigmoid(z)
+
+
 def _normal_cdf(z):  # in float64: far out, erfc makes z^2 of an error in its argument
     return 0.5 * _erfc(-z.astype(np.float64) / math.sqrt(2))
 
@@ -95,6 +101,7 @@ ACTIVATIONS = {
     ),
     "gelu": (lambda z, _: z * _normal_cdf(z), lambda z, _: _normal_cdf(z) + z * _normal_pdf(z)),
     "silu": (lambda z, _: z * _sigmoid(z), lambda z, _: _sigmoid(z) * (1 + z * _sigmoid(-z))),
+    "mish": (lambda z, _: z * np.tanh(_softplus(z)), _mish_slope),
     "softplus": (lambda z, _: _softplus(z), lambda z, _: _sigmoid(z)),
     "centered_sigmoid": (lambda z, _: np.tanh(z / 2) / 2, lambda a, _: (0.5 - a) * (0.5 + a)),  # saved: a
 }
@@ -146,6 +153,14 @@ def mse(output, y):
 
 
 @quiet
+def huber(output, y, alpha):
+    """c_n = mean_k of d^2 / 2 for |d| <= alpha, d = a - y, else alpha (|d| - alpha / 2); delta = clip(d) / K / P."""
+    d = output - y
+    inside = np.clip(d, -alpha, alpha)
+    return _mean(inside * (d - inside / 2)), inside / _entries(d)
+
+
+@quiet
 def bce(output, y):
     """c_n = -mean_k [y log a + (1-y) log(1-a)], logs clamped at -100; delta = (a - y) / (a (1-a)) / K / P."""
     log_a, log_b = np.maximum(np.log(output), -100), np.maximum(np.log1p(-output), -100)  # log 0 is meant
@@ -175,39 +190,4 @@ def soft_cross_entropy(output, y):
     return _mean(loss.sum(axis=-1)), delta / (_entries(output) // output.shape[-1])
 
 
-LOSSES = {f.__name__: f for f in (mse, bce, bce_with_logits, cross_entropy, soft_cross_entropy)}
-
-# ---- optimisers: one step on one parameter, in place -----------------------------------------------------
-# What remains of a running mean is taken in float64: rounded to float32, .999999 would let 1.3 % more remain.
-
-
-@quiet
-def sgd(weight, gradient, velocity, lr, momentum, nesterov, weight_decay):
-    """v = momentum v + g; w -= lr v, or lr (g + momentum v) for Nesterov; velocity None: w -= lr g."""
-    step = gradient + weight_decay * weight
-    if velocity is not None:
-        velocity[...] = np.float64(momentum) * velocity + step
-        step = step + momentum * velocity if nesterov else velocity
-    weight -= lr * step
-
-
-@quiet
-def rmsprop(weight, gradient, square, lr, alpha, eps, weight_decay):
-    """s = alpha s + (1 - alpha) g^2; w -= lr g / (sqrt(s) + eps)."""
-    g = gradient + weight_decay * weight
-    square[...] = np.float64(alpha) * square + (1 - alpha) * g * g
-    weight -= lr * g / (np.sqrt(square) + eps)
-
-
-@quiet
-def adam(weight, gradient, mean, square, t, lr, beta1, beta2, eps, weight_decay, decoupled):
-    """m, v: running means of g and g^2; w -= lr m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps)."""
-    shrink = lr * weight_decay if decoupled else 0.0
-    g = gradient if decoupled else gradient + weight_decay * weight
-    mean[...] = np.float64(beta1) * mean + (1 - beta1) * g
-    square[...] = np.float64(beta2) * square + (1 - beta2) * g * g
-    root = np.sqrt(square) / math.sqrt(1 - beta2**t)
-    weight -= shrink * weight + lr / (1 - beta1**t) * mean / (root + eps)
-
-
-OPTIMIZERS = {"sgd": sgd, "rmsprop": rmsprop, "adam": adam, "adamw": adam}
+LOSSES = {f.__name__: f for f in (mse, huber, bce, bce_with_logits, cross_entropy, soft_cross_entropy)}

@@ -15,6 +15,7 @@ import numpy as np
 from .._checks import as_float, kinds_of, one_of, real_number
 from ..kernels.backend import core
 from .base import Gradients, Layer
+from .quadrature import normal_quadrature
 
 
 def sigmoid(z: Any) -> np.ndarray:
@@ -26,20 +27,6 @@ def sigmoid_slope(z: Any) -> np.ndarray:
     """sigma'(z) = sigma(z) sigma(-z), accurate at both tails and even to the last bit."""
     z = as_float(z, "z")
     return sigmoid(z) * sigmoid(-z)
-
-
-def normal_quadrature() -> tuple[np.ndarray, np.ndarray]:
-    """(z, weight): E g(Z) is weight @ g(z) for Z ~ N(0, 1), where g is smooth but for a kink at 0.
-
-    Gauss-Legendre quadrature between 0, 2^-10, 2^-9, ..., 8, 12 on either side: 0 lies between two intervals and in
-    none, and a step as steep as 1,000 z is met too.
-    """
-    nodes, weights = np.polynomial.legendre.leggauss(24)
-    edges = np.concatenate([[0], 2.0 ** np.arange(-10, 4), [12]])
-    length = np.diff(edges)[:, None]
-    z = (edges[:-1, None] + length * (nodes + 1) / 2).ravel()
-    weight = (length * weights / 2).ravel() * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    return np.concatenate([-z[::-1], z]), np.concatenate([weight[::-1], weight])
 
 
 class Activation(Layer, abstract=True):
@@ -161,6 +148,12 @@ class SiLU(Activation):
     """f(z) = z sigma(z)."""
 
     kind, range, largest_slope = "silu", (-0.27846454276107380, math.inf), 1.0998393194101570
+
+
+class Mish(Activation):
+    """f(z) = z tanh(log(1 + e^z)). Misra 2019."""
+
+    kind, range, largest_slope = "mish", (-0.30884341301725043, math.inf), 1.0884981612517279
 
 
 class Softplus(Activation):

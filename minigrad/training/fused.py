@@ -16,7 +16,7 @@ from .optimizers import OPTIMIZERS, Optimizer, Slots
 
 def obstacle(net: Sequential, loss: Loss, opt: Optimizer) -> str | None:
     """Why the fused epoch cannot train this, in words; None where it can."""
-    if not hasattr(core, "train_epoch"):
+    if not hasattr(core, "Program"):
         return "the compiled core is not in use (see minigrad.show_config())"
     if LOSSES.get(getattr(loss, "kind", "")) is not type(loss):
         return f"{loss!r} is not one of minigrad's own losses"
@@ -48,7 +48,7 @@ def _strange_layer(net: Sequential, weights: list[np.ndarray]) -> str | None:
 
 
 def lower(net: Sequential, slots: dict[str, Slots], path: str = "", ops: list[Any] | None = None) -> list[Any]:
-    """The operations of net, with the arrays that the optimiser keeps for each parameter; see core.train_epoch."""
+    """The operations of net, with the arrays that the optimiser keeps for each parameter; see core.Program."""
     ops = [] if ops is None else ops
     for i, layer in enumerate(net):
         name = f"{path}{i}."
@@ -77,17 +77,7 @@ def train_epoch(
     """
     kind = loss.soft_kind if type(loss) is CrossEntropyLoss and y.dtype.kind == "f" else loss.kind
     ops = lower(net, opt.state)
-    total, right, steps, finite = core.train_epoch(
-        ops,
-        kind,
-        loss.threshold or 0.0,
-        opt.kind,
-        opt.rates,
-        opt.steps,
-        x,
-        y,
-        np.ascontiguousarray(order),
-        batch_size,
-    )
+    program = core.Program(ops, kind, loss.alpha, loss.threshold or 0.0, opt.kind, x, batch_size)
+    total, right, steps, finite = program.run(x, y, np.ascontiguousarray(order), opt.rates, opt.steps)
     opt.steps += steps
     return total, right, steps, finite

@@ -15,7 +15,7 @@ import minigrad as mg
 from minigrad.kernels.backend import core
 
 PUPILS = 8
-ENGINES = ["python", "fused"] if hasattr(core, "train_epoch") else ["python"]
+ENGINES = ["python", "fused"] if hasattr(core, "Program") else ["python"]
 
 
 def train(config):
