@@ -10,7 +10,7 @@ from oracles import same_bits
 from strategies import LOSSES, outputs_and_targets, seeds, sizes
 
 import minigrad as mg
-from minigrad.training.divergence import constant_loss
+from minigrad.training.divergence import KNOWN, constant_loss
 
 LINE = np.arange(200.0)[:, None]  # not scaled: its largest stable lr is about 7.5e-5
 
@@ -117,11 +117,11 @@ def test_nothing_is_said_of_a_run_that_did_not_diverge(name, seed):
         train(net, loss, opt, x, y, epochs=6)
 
 
-@given(st.sampled_from(sorted(LOSSES)), sizes, st.integers(1, 20), seeds)
+@given(st.sampled_from(sorted(name for name in LOSSES if type(LOSSES[name]) in KNOWN)), sizes, st.integers(1, 20), seeds)
 def test_no_constant_output_is_better_than_the_best_one(name, K, N, seed):
     rng, K = np.random.default_rng(seed), max(K, 2) if "cross_entropy" in name else K
     y, loss = outputs_and_targets(name, N, K, rng)[1], LOSSES[name]
-    best = constant_loss(loss, y, K)
+    best = constant_loss(loss, y, (N, K))
     mean = np.bincount(y, minlength=K) / N if y.ndim == 1 else y.mean(axis=0)
     with np.errstate(all="ignore"):
         answer = {"mse": mean, "bce": mean, "bce_with_logits": np.log(mean / (1 - mean))}.get(name, np.log(mean))

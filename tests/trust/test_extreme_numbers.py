@@ -47,6 +47,7 @@ FAR = {  # f(-z), f'(-z), f(z), f'(z) for large z; a pair (value, slope) of a li
     "selu": ((-1.7580993408473766, 0), 0, (0, 1.0507009873554805), 1.0507009873554805),
     "gelu": ((0, 0), 0, (0, 1), 1),
     "silu": ((0, 0), 0, (0, 1), 1),
+    "mish": ((0, 0), 0, (0, 1), 1),
     "softplus": ((0, 0), 0, (0, 1), 1),
     "centered_sigmoid": ((-0.5, 0), 0, (0.5, 0), 0),
 }
@@ -76,6 +77,7 @@ SUBNORMAL = {  # f(4 t), f(-4 t) and delta = 4 t behind z = 0, in units of the s
     "selu": (4, -7, 7),
     "gelu": (2, -2, 2),
     "silu": (2, -2, 2),
+    "mish": (2, -2, 2),
     "softplus": (None, None, 2),
     "centered_sigmoid": (1, -1, 1),
 }
@@ -109,7 +111,7 @@ def test_infinities_go_to_the_limits_and_nan_to_nan(core, kind, dtype):
     a = activation(kind)(np.array([-np.inf, np.inf, np.nan], dtype))
     with np.errstate(invalid="ignore"):
         limits = [value + slope * np.inf if slope else value for value, slope in FAR[kind][::2]]
-    if kind in ("gelu", "silu"):
+    if kind in ("gelu", "silu", "mish"):
         limits[0] = np.nan  # -inf times 0
     np.testing.assert_allclose(a, [*limits, np.nan], rtol=1e-7)
 
