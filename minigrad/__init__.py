@@ -3,6 +3,7 @@
 from . import datasets, diagnostics
 from .accuracy import accuracy
 from .backprop import Backprop, backprop
+from .diagnosis import Diagnosis, diagnose
 from .files.nets import load, save
 from .gradcheck import gradcheck
 from .gradient import WeightGradient
@@ -53,6 +54,7 @@ __all__ = [
     "BatchNorm",
     "CenteredSigmoid",
     "CrossEntropyLoss",
+    "Diagnosis",
     "DivergenceError",
     "Dropout",
     "History",
@@ -79,6 +81,7 @@ __all__ = [
     "accuracy",
     "backprop",
     "datasets",
+    "diagnose",
     "diagnostics",
     "early_stopping",
     "fit",

@@ -1,0 +1,228 @@
+"""diagnose: the rules name suspects, and trials with and without their remedies say which of them is to blame."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .._checks import generator, instance, whole_number
+from ..layers.containers import in_a_row
+from ..losses import Loss
+from ..training.optimizers import Optimizer
+from . import data, output, start, steps, structure  # noqa: F401  whose rules become known by being defined
+from .context import Context
+from .finding import Finding
+from .gains import Gain, measured_gains
+from .refusals import refusal
+from .remedies import Remedy, applied, in_turn, redraw_weights, set_lr, standardise_inputs, usual_rate
+from .rules import RULES, Rule, Suspect
+from .setup import Setup, Trial, run_trial
+from .text import as_text
+
+MOST = 8  # remedies that are tried before the levels are set
+GAIN = 0.2  # of the score, 0 to 1, that counts as one
+
+
+@dataclass(eq=False)
+class Diagnosis:
+    """What diagnose found.
+
+    findings  ranked: what keeps the net from learning first
+    facts     {name: number}: the loss, that of the best constant, the limit of lr, what trials reached, ...
+    gains     with try_remedies: what each remedy was worth, alone and one after the other; else empty
+    """
+
+    findings: list[Finding]
+    facts: dict[str, Any]
+    gains: list[Gain] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """No finding is a fault."""
+        return not any(finding.level == "fault" for finding in self.findings)
+
+    def __str__(self) -> str:
+        return as_text(self.findings, self.facts)
+
+
+def diagnose(
+    net: Any,
+    loss: Loss,
+    x: Any,
+    y: Any,
+    opt: Optimizer | None = None,
+    *,
+    batch_size: int = 32,
+    epochs: int | None = None,
+    trial: int = 100,
+    try_remedies: bool = False,
+    rng: Any = 0,
+) -> Diagnosis:
+    """Why does this net not learn? A Diagnosis: findings with a measured number, the range expected of it, a remedy.
+
+    x (N, ..., J) and y as for fit. Rules name what may be wrong, and short trainings of copies, `trial` steps with and
+    without each remedy, say what is to blame. opt None: nothing is said of steps, and the trials use Adam(1e-3).
+    epochs None: nothing is said of their number. try_remedies: each remedy is then trained for the whole budget, alone
+    and after those before it, over three seeds: see .gains.
+
+    Nothing that is given changes, generators included; the same rng, the same findings. What fit would refuse is a
+    finding. TypeError where net is no net, loss no loss or opt no optimizer, ValueError where a number does not fit.
+    """
+    in_a_row(net, "net")
+    instance(loss, Loss, "loss")
+    if opt is not None:
+        instance(opt, Optimizer, "opt")
+    batch_size, trial = whole_number(batch_size, "batch_size", 1), whole_number(trial, "trial", 1)
+    epochs = None if epochs is None else whole_number(epochs, "epochs", 1)
+    seed = int(generator(copy.deepcopy(rng)).integers(2**31))
+    setup = Setup(net, loss, opt, x, y, batch_size, epochs).copy()
+    before = setup.copy()
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if (refused := refusal(setup)) is not None:
+            name, theorem, suspect = refused
+            return Diagnosis([_finding(name, theorem, suspect, before, "fault")], {})
+        c = Context(setup, trial, seed)
+        found = _measured(c)
+        if try_remedies:
+            found.gains = measured_gains(c, found.findings)
+        return found
+
+
+def _finding(name: str, theorem: str, suspect: Suspect, setup: Setup, level: str) -> Finding:
+    change = suspect.change
+    return Finding(
+        name, level, suspect.layer, suspect.measured, suspect.expected, suspect.text, suspect.remedy, theorem,
+        suspect.code, None if change is None else lambda: applied(setup, change), suspect.unit, change,
+    )  # fmt: skip
+
+
+@dataclass
+class _Judged:
+    """A suspect, and what a trial with its remedy reached; None where it was not tried."""
+
+    rule: Rule
+    suspect: Suspect
+    trial: Trial | None
+    gain: float
+
+
+def _measured(c: Context) -> Diagnosis:
+    suspects = _suspects(c)
+    base = c.trial
+    judged = [_judge(c, base, rule, suspect) for rule, suspect in suspects]
+    reference = c.reference
+    best = max([base.score, reference.score, *(j.trial.score for j in judged if j.trial)])
+    learns = _learns(c, base, best)
+    findings = _levelled(c, judged, learns, base, best)
+    facts = {
+        "loss": c.bp.loss,
+        "constant_loss": c.constant,
+        "decades": c.decades,
+        "lr_limit": 2 / c.sharpness if c.sharpness > 0 else math.nan,
+        "score": base.score,
+        "reference_score": reference.score,
+        "best_score": best,
+        "learns": learns,
+        "trial_losses": base.losses,
+    }
+    return Diagnosis(findings, facts)
+
+
+def _suspects(c: Context) -> list[tuple[Rule, Suspect]]:
+    found = []
+    for rule in RULES:
+        suspect = rule.function(c)
+        if suspect is not None:
+            found.append((rule, suspect))
+    return found
+
+
+def _planned(c: Context, setup: Setup) -> int | None:
+    return None if setup.epochs is None else setup.epochs * -(-len(setup.x) // min(setup.batch_size, len(setup.x)))
+
+
+def _trial_of(c: Context, setup: Setup) -> Trial:
+    planned = _planned(c, setup)
+    return run_trial(setup, c.steps if planned is None else min(c.steps, planned), c.seed, c.looked_at)
+
+
+def _judge(c: Context, base: Trial, rule: Rule, suspect: Suspect) -> _Judged:
+    if suspect.change is None:
+        return _Judged(rule, suspect, None, 0.0)
+    new = applied(c.setup, suspect.change)
+    if len(new.x) != len(c.setup.x):
+        return _Judged(rule, suspect, None, 0.0)
+    try:
+        tried = _trial_of(c, new)
+    except (ValueError, TypeError, ArithmeticError):  # a remedy that does not fit here
+        return _Judged(rule, suspect, None, 0.0)
+    return _Judged(rule, suspect, tried, tried.score - base.score)
+
+
+def _learns(c: Context, base: Trial, best: float) -> bool:
+    """Whether the net, as it is, learns at least a part of what can be learned in so few steps."""
+    if base.diverged:
+        return False
+    if base.score >= 0.85 or best - base.score < GAIN:
+        return True
+    planned = _planned(c, c.setup) or 10 * c.steps_an_epoch
+    share = max(0.5 * math.sqrt(min(1.0, c.steps / planned)), 0.1)
+    return base.score >= share * best
+
+
+def _levelled(c: Context, judged: list[_Judged], learns: bool, base: Trial, best: float) -> list[Finding]:
+    def order(j: _Judged) -> Any:
+        return (not j.suspect.certain, j.suspect.symptom, -round(max(j.gain, 0), 1), j.rule.place)
+
+    judged = sorted(judged, key=order)
+    found, blamed = [], False
+    for j in judged:
+        helps = (
+            j.gain >= max(GAIN, 0.4 * (best - base.score))
+            if not base.diverged
+            else (j.trial is not None and not j.trial.diverged and j.trial.score > 0)
+        )
+        level = "note"
+        if not learns and (j.suspect.certain or helps):
+            level, blamed = ("slow" if blamed else "fault"), True
+        elif j.suspect.certain or j.suspect.costs or _saves(base, j):
+            level = "slow"
+        found.append(_finding(j.rule.name, j.rule.theorem, j.suspect, c.setup, level))
+    if not learns and not blamed and (base.diverged or base.score < 0.03):
+        found.insert(0, _unexplained(c, base, best))
+    return sorted(found, key=lambda f: ("fault", "slow", "note").index(f.level))
+
+
+def _saves(base: Trial, j: _Judged) -> bool:
+    """Whether a remedy takes away a good part of what a net that learns still gets wrong."""
+    left = 1 - base.score
+    return (
+        j.trial is not None
+        and not j.suspect.symptom
+        and j.gain >= 0.08
+        and base.score < 0.9
+        and 1 - j.trial.score < 0.6 * left
+    )
+
+
+def _unexplained(c: Context, base: Trial, best: float) -> Finding:
+    changes: list[Remedy] = [standardise_inputs, redraw_weights]
+    if c.setup.opt is not None:
+        changes.append(set_lr(usual_rate(c.setup.opt)))
+    name = "diverges" if base.diverged else "stuck"
+    ratio = base.worst / base.losses[0] if base.losses[0] > 0 else math.inf
+    if base.diverged:
+        text = f"In {base.steps} steps the loss grew {ratio:.3g} times, and no rule says why."
+    else:
+        text = f"In {base.steps} steps the score went to {base.score:.2f}; a plain net reached {best:.2f}."
+    suspect = Suspect(
+        ratio if base.diverged else base.score, (0, 10) if base.diverged else (0.1, 1), text,
+        "Standardise x, draw the weights anew and take a usual lr.", in_turn(*changes), "", certain=True,
+    )  # fmt: skip
+    return _finding(name, "A trial.", suspect, c.setup, "fault")

@@ -1,0 +1,137 @@
+"""What fit would refuse, as findings: here it is an answer, not an exception."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+import numpy as np
+
+from .._checks import as_batch, rectangular
+from ..layers.containers import Sequential, output_shape, walk
+from ..layers.norm import BatchNorm
+from ..losses import BCEWithLogitsLoss, CrossEntropyLoss, Loss
+from . import remedies as cure
+from .output import refused_output
+from .rules import Suspect
+from .setup import Setup
+
+
+def refusal(s: Setup) -> tuple[str, str, Suspect] | None:
+    """(name, theorem, suspect) of the first thing that keeps a setup from being trained at all; else None.
+
+    What it does not refuse has x and y as arrays that fit net and loss.
+    """
+    try:
+        s.x = as_batch(s.x, "x", s.net.dtype, s.net.in_features)
+    except (ValueError, TypeError) as error:
+        return "input_shape", "One row for each sample, features last.", _advised(error, "x", s.x)
+    bad = ~np.isfinite(s.x).reshape(len(s.x), -1).all(axis=1)
+    weights = [name for name, array in s.net.state().items() if not np.isfinite(array).all()]
+    if weights:
+        text = f"{', '.join(weights)} hold NaN or infinity, and so does everything that is computed from them."
+        found = Suspect(len(weights), (0, 0), text, "Draw the weights anew.", cure.redraw_weights, certain=True)
+        return "nan_weights", "What is not a number stays none.", found
+    if len(s.x) == 0:
+        nothing = Suspect(0, (1, np.inf), "There are no samples.", "Look at how x was made.")
+        return "input_shape", "The mean of no samples is not defined.", nothing
+    bad |= _bad_targets(s)
+    if bad.any():
+        rows = ", ".join(map(str, np.flatnonzero(bad)[:5]))
+        more = ", ..." if bad.sum() > 5 else ""
+        text = f"{int(bad.sum())} of {len(bad)} samples hold NaN or infinity (rows {rows}{more})."
+        code = "good = np.isfinite(x).all(axis=1); x, y = x[good], y[good]"
+        change = None if bad.all() else cure.keep_rows(~bad)
+        remedy = "Leave these samples out, or fill them in."
+        found = Suspect(int(bad.sum()), (0, 0), text, remedy, change, code, certain=True)
+        return "nan_data", "What is not a number stays none.", found
+    return _targets(s) or _batches(s)
+
+
+def _bad_targets(s: Setup) -> np.ndarray:
+    """Which samples have a target that is not finite."""
+    try:
+        y = np.asarray(rectangular(s.y, "y"))
+        if y.dtype.kind == "f" and y.ndim and len(y) == len(s.x):
+            return ~np.isfinite(y).reshape(len(y), -1).all(axis=1)
+    except (ValueError, TypeError):
+        pass
+    return np.zeros(len(s.x), bool)
+
+
+def _targets(s: Setup) -> tuple[str, str, Suspect] | None:
+    """What is wrong with y, for this net and this loss."""
+    try:
+        shape = output_shape(copy.deepcopy(s.net), s.x)
+    except (ValueError, TypeError) as error:
+        return "input_shape", "Each layer takes what the one before puts out.", Suspect(0, (1, 1), f"{error}", "")
+    try:
+        s.y = s.loss.targets(s.y, shape, s.x.dtype)
+    except (ValueError, TypeError) as error:
+        if isinstance(s.loss, CrossEntropyLoss) and shape[-1] == 1:
+            return "softmax_of_one", "The softmax of one number is always 1.", _one_output(s, shape, error)
+        found = _advised(error, "y", s.y)
+        outside = re.search(r"reaches from|class numbers from", str(error))
+        name = "target_range" if outside else "target_shape"
+        return name, "The loss compares each output with its target.", found
+    return None
+
+
+def _one_output(s: Setup, shape: tuple[int, ...], error: Exception) -> Suspect:
+    y = np.asarray(s.y)
+
+    def change(new: Setup) -> None:
+        new.loss = BCEWithLogitsLoss()
+        new.y = np.asarray(new.y, new.x.dtype).reshape(shape)
+
+    fits = y.size == np.prod(shape) and y.dtype.kind in "biuf" and y.size and 0 <= y.min() and y.max() <= 1
+    code = "loss = mg.BCEWithLogitsLoss(); y = y.reshape(-1, 1)"
+    return Suspect(1, (2, np.inf), f"{error}.", "Take BCEWithLogitsLoss.", change if fits else None, code, certain=True)
+
+
+def _batches(s: Setup) -> tuple[str, str, Suspect] | None:
+    """A last batch of one sample, which BatchNorm cannot normalise; or outputs that the loss does not take."""
+    N, batch = len(s.x), min(s.batch_size, len(s.x))
+    one = batch == 1 or N % batch == 1
+    if one and s.x[0].size == s.x.shape[-1] and any(isinstance(layer, BatchNorm) for _, layer in walk(s.net)):
+        size = next((b for b in range(batch + 1, 4 * batch + 8) if N % b != 1), max(2, N))
+        text = f"batch_size {s.batch_size} leaves a batch of one of the {N} samples, which BatchNorm cannot normalise."
+        change, remedy = cure.set_batch_size(size), f"Take batches of {size}."
+        found = Suspect(1, (2, np.inf), text, remedy, change, f"batch_size = {size}", certain=True)
+        return "batchnorm_statistics", "One sample has no spread.", found
+    return _output(s.net, s.loss, s)
+
+
+def _output(net: Sequential, loss: Loss, s: Setup) -> tuple[str, str, Suspect] | None:
+    few = slice(0, 64)
+    with np.errstate(all="ignore"):
+        output = copy.deepcopy(net).eval().forward(s.x[few])[0]
+    try:
+        loss(output, s.y[few])
+    except (ValueError, TypeError) as error:
+        found = refused_output(loss, net, float(np.min(output)), float(np.max(output)))
+        if found is not None:
+            return "bce_without_sigmoid", "A probability lies between 0 and 1.", found
+        return "target_shape", "The loss compares each output with its target.", Suspect(0, (1, 1), f"{error}", "")
+    return None
+
+
+def _advised(error: Exception, name: str, value: Any) -> Suspect:
+    """A message of fit as a suspect; the line that it advises, which was tried, is its remedy."""
+    text, _, advice = str(error).partition("; use ")
+    line = re.match(r"[^;]*?(?= if its| for one|$)", advice)
+    code = f"{name} = {line.group()}" if advice and line and line.group() else ""
+
+    def change(s: Setup) -> None:
+        setattr(s, name, eval(code.partition(" = ")[2], {"np": np, name: getattr(s, name)}))
+
+    good = False
+    if code:
+        try:
+            eval(code.partition(" = ")[2], {"np": np, name: value})
+            good = True
+        except Exception:  # a word of advice that is no expression
+            code = ""
+    remedy = f"Use {code.partition(' = ')[2]}." if code else "See what was expected."
+    return Suspect(0, (1, 1), f"{text}.", remedy, change if good else None, code, certain=True)
