@@ -126,7 +126,7 @@ def score(task: str, output: np.ndarray, y: np.ndarray, loss: Any) -> float:
             found = 1 - np.square(y - output).sum() / spread if spread else 0.0
     else:
         predicted, true = answers(output, y, loss)
-        if true.ndim == 2:  # each column is a question
+        if true.dtype.kind == "b" and true.ndim == 2:  # each column is a question
             rare = np.minimum(true.mean(axis=0), 1 - true.mean(axis=0)).mean()
         else:
             rare = 1 - np.unique(true, return_counts=True)[1].max() / true.size
