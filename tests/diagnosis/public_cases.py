@@ -93,7 +93,7 @@ def deeper_exclusive_or(seed, mended):
 
 def tiny_weights(seed, mended):
     x, y = mg.datasets.xor()
-    net = s.ended(mg.mlp([2, 3, 1], "sigmoid", uniform(2 if mended else 0.01), rng=seed), mg.Sigmoid())
+    net = s.ended(mg.mlp([2, 3, 1], "sigmoid", uniform(2 if mended else 0.01), rng=seed + 1), mg.Sigmoid())
     return Setup(net, MSE(), mg.SGD(0.1, 0.7), x, y, 1, 2000)
 
 
