@@ -114,9 +114,7 @@ ROWS = {
     "imbalance_9_to_1": recipe(lambda r: rare(r, 0.1), [8, 24, 1], "relu", BCE, adam(5e-3), 32, 40),
     "imbalance_9_to_1_sgd": recipe(lambda r: rare(r, 0.1), [8, 16, 1], "tanh", BCE, sgd(0.2, 0.9), 32, 40),
     "rare_events_4": recipe(lambda r: rare(r, 0.04, 2000), [8, 24, 1], "relu", BCE, adam(5e-3), 32, 40),
-    "rare_events_2_batch128": recipe(
-        lambda r: rare(r, 0.02, 3000), [8, 32, 1], "relu", BCE, adam(1e-2), 128, 60
-    ),
+    "rare_events_2_batch128": recipe(lambda r: rare(r, 0.02, 3000), [8, 32, 1], "relu", BCE, adam(1e-2), 128, 60),
     # nets that are deep
     "deep_residual_12": layers(s.digits, residual(64, 24, 10, 6), CE, adam(1e-3), 32, 10),
     "deep_residual_20_layernorm": layers(s.spirals, residual(2, 16, 3, 10, mg.LayerNorm), CE, adam(3e-3), 32, 25),
@@ -125,9 +123,7 @@ ROWS = {
     "deep_relu_8": recipe(s.digits_standard, [64, *[48] * 8, 10], "relu", CE, adam(1e-3), 32, 12),
     "deep_batchnorm_6": layers(s.digits, normed([64, *[24] * 6, 10], mg.BatchNorm), CE, sgd(0.05, 0.9), 32, 5),
     # near the edge of stability
-    "edge_digits_full_batch": recipe(
-        lambda r: s.digits_standard(r, 500), [64, 24, 10], "tanh", CE, sgd(0.6), 500, 100
-    ),
+    "edge_digits_full_batch": recipe(lambda r: s.digits_standard(r, 500), [64, 24, 10], "tanh", CE, sgd(0.6), 500, 100),
     "edge_line": recipe(lambda r: s.line(r, 200), [3, 1], "relu", MSE, sgd(0.75), 200, 40),
     "edge_sine_full_batch": recipe(s.sine, [1, 24, 1], "tanh", MSE, sgd(0.25), 300, 1500),
     "large_batch_momentum": recipe(s.digits, [64, 32, 10], "relu", CE, sgd(0.3, 0.9), 512, 40),

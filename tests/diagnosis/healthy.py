@@ -1,5 +1,7 @@
 """Nets as people train them, all of which learn: on none of them may anything be called a fault."""
 
+from itertools import pairwise
+
 import own_parts as own
 import sources as s
 from corpus import Case
@@ -31,7 +33,7 @@ def tanh_stack(sizes, layer=mg.Tanh):
 
     def build(rng):
         found = []
-        for J, K in zip(sizes, sizes[1:], strict=False):
+        for J, K in pairwise(sizes):
             found += [L(J, K, rng=rng), layer()]
         return found[:-1]
 
@@ -43,7 +45,7 @@ def normed(sizes, norm, activation=mg.ReLU, p=0.0):
 
     def build(rng):
         found = []
-        for J, K in zip(sizes[:-2], sizes[1:-1], strict=True):
+        for J, K in pairwise(sizes[:-1]):
             found += [L(J, K, init="he_uniform", rng=rng), norm(K), activation()]
             found += [mg.Dropout(p, rng=rng)] if p else []
         return [*found, L(sizes[-2], sizes[-1], rng=rng)]
@@ -98,16 +100,10 @@ ROWS = {
     "digits_gelu_adamw": recipe(s.digits, [64, 48, 10], "gelu", CE, adamw(2e-3, weight_decay=0.05), 32, 12),
     "digits_batchnorm": layers(s.digits, normed([64, 32, 32, 10], mg.BatchNorm), CE, sgd(0.1), 32, 12),
     "digits_layernorm": layers(s.digits, normed([64, 32, 32, 10], mg.LayerNorm, mg.GELU), CE, adam(3e-3), 32, 12),
-    "digits_dropout": layers(
-        s.digits, normed([64, 64, 10], mg.LayerNorm, mg.ReLU, 0.3), CE, adam(3e-3), 32, 15
-    ),
+    "digits_dropout": layers(s.digits, normed([64, 64, 10], mg.LayerNorm, mg.ReLU, 0.3), CE, adam(3e-3), 32, 15),
     "digits_residual": layers(s.digits, residual(64, 32, 10, 3), CE, adam(1e-3), 32, 12),
-    "digits_smoothed": recipe(
-        s.digits, [64, 32, 10], "relu", own.OwnSmoothedCrossEntropy, adam(3e-3), 32, 10
-    ),
-    "digits_soft_targets": recipe(
-        lambda r: s.soft(s.digits(r), r, 10), [64, 32, 10], "tanh", CE, adam(3e-3), 32, 15
-    ),
+    "digits_smoothed": recipe(s.digits, [64, 32, 10], "relu", own.OwnSmoothedCrossEntropy, adam(3e-3), 32, 10),
+    "digits_soft_targets": recipe(lambda r: s.soft(s.digits(r), r, 10), [64, 32, 10], "tanh", CE, adam(3e-3), 32, 15),
     "digits_autoencoder": recipe(
         lambda r: (lambda x, y: (x, x))(*s.digits(r, 600)), [64, 24, 64], "tanh", MSE, adam(3e-3), 32, 40
     ),
@@ -120,8 +116,13 @@ ROWS = {
     "iris_float32_rmsprop": recipe(s.iris, [4, 12, 3], "elu", CE, rmsprop(3e-3), 8, 50, float32=True),
     "iris_one_by_one": recipe(s.iris, [4, 6, 3], "tanh", CE, sgd(0.05), 1, 30),
     "iris_one_against_rest": recipe(
-        lambda r: (lambda x, y: (x, (y == 2).astype(float)[:, None]))(*s.iris(r)), [4, 8, 1], "tanh", BCE,
-        sgd(0.3), 10, 60,
+        lambda r: (lambda x, y: (x, (y == 2).astype(float)[:, None]))(*s.iris(r)),
+        [4, 8, 1],
+        "tanh",
+        BCE,
+        sgd(0.3),
+        10,
+        60,
     ),
     # moons, circles, spirals, blobs, exclusive or
     "moons_tanh": recipe(s.moons, [2, 16, 2], "tanh", CE, sgd(0.3), 16, 60),
@@ -131,9 +132,7 @@ ROWS = {
         bce_moons, [2, 16, 1], "tanh", mg.BCELoss, adam(2e-2), 32, 60, end=lambda: [mg.Sigmoid()]
     ),
     "moons_hinge": recipe(bce_moons, [2, 24, 1], "relu", own.OwnHinge, sgd(0.1, 0.9), 32, 60),
-    "moons_squares_sigmoid": recipe(
-        bce_moons, [2, 16, 1], "tanh", MSE, adam(2e-2), 32, 80, end=lambda: [mg.Sigmoid()]
-    ),
+    "moons_squares_sigmoid": recipe(bce_moons, [2, 16, 1], "tanh", MSE, adam(2e-2), 32, 80, end=lambda: [mg.Sigmoid()]),
     "moons_steep_own_layer": layers(s.moons, steep([2, 12, 2]), CE, sgd(0.2), 16, 60),
     "circles_relu": recipe(bce_circles, [2, 16, 8, 1], "relu", BCE, adam(1e-2), 32, 60),
     "circles_tanh_momentum": recipe(s.circles, [2, 12, 2], "tanh", CE, sgd(0.2, 0.9), 32, 60),
@@ -142,30 +141,29 @@ ROWS = {
     "spirals_relu": recipe(s.spirals, [2, 64, 64, 3], "relu", CE, adam(5e-3), 32, 100),
     "spirals_tanh": recipe(s.spirals, [2, 48, 32, 3], "tanh", CE, adam(1e-2), 32, 120),
     "spirals_silu": recipe(s.spirals, [2, 48, 48, 3], "silu", CE, adam(1e-2), 32, 80),
-    "spirals_two_full_batch": recipe(
-        lambda r: s.spirals(r, 200, 2), [2, 32, 32, 2], "tanh", CE, adam(2e-2), 200, 250
-    ),
+    "spirals_two_full_batch": recipe(lambda r: s.spirals(r, 200, 2), [2, 32, 32, 2], "tanh", CE, adam(2e-2), 200, 250),
     "blobs_logistic": recipe(lambda r: s.column(s.blobs(r, 200, 2)), [2, 1], "relu", BCE, sgd(0.5), 20, 30),
     "blobs_five_relu": recipe(lambda r: s.blobs(r, 400, 5), [2, 24, 5], "relu", CE, adam(1e-2), 32, 40),
     "blobs_selu_deep": recipe(
         lambda r: s.blobs(r, 300, 4), [2, 16, 16, 16, 4], "selu", CE, adam(3e-3), 16, 40, "lecun_normal"
     ),
     "xor_points_tanh": recipe(xor_points, [2, 8, 1], "tanh", BCE, adam(5e-2), 4, 300),
-    "xor_points_squares": recipe(
-        xor_points, [2, 8, 1], "tanh", MSE, sgd(0.5, 0.9), 4, 500, end=lambda: [mg.Sigmoid()]
-    ),
+    "xor_points_squares": recipe(xor_points, [2, 8, 1], "tanh", MSE, sgd(0.5, 0.9), 4, 500, end=lambda: [mg.Sigmoid()]),
     "xor_cloud_relu": recipe(s.xor_cloud, [2, 16, 2], "relu", CE, adam(1e-2), 32, 40),
     "xor_cloud_sigmoid": recipe(s.xor_cloud, [2, 12, 2], "sigmoid", CE, adam(5e-2), 32, 60),
     "clouds_relu": recipe(s.clouds, [20, 32, 4], "relu", CE, sgd(0.1), 32, 20),
     "clouds_centered_sigmoid": recipe(s.clouds, [20, 16, 4], "centered_sigmoid", CE, sgd(0.3, 0.9), 32, 20),
     "tabular_relu": recipe(bce_tabular, [10, 32, 1], "relu", BCE, adam(1e-2), 32, 40),
-    "tabular_dropout": layers(
-        bce_tabular, normed([10, 48, 1], mg.LayerNorm, mg.ReLU, 0.2), BCE, adam(1e-2), 32, 40
-    ),
+    "tabular_dropout": layers(bce_tabular, normed([10, 48, 1], mg.LayerNorm, mg.ReLU, 0.2), BCE, adam(1e-2), 32, 40),
     "tabular_batchnorm_float64": layers(bce_tabular, normed([10, 32, 32, 1], mg.BatchNorm), BCE, adam(3e-3), 50, 30),
     "tags_relu": recipe(s.tags, [8, 32, 4], "relu", BCE, adam(1e-2), 32, 50),
-    "tags_sigmoid_end": recipe(
-        s.tags, [8, 32, 4], "tanh", mg.BCELoss, adam(1e-2), 32, 50, end=lambda: [mg.Sigmoid()]
+    "tags_sigmoid_end": recipe(s.tags, [8, 32, 4], "tanh", mg.BCELoss, adam(1e-2), 32, 50, end=lambda: [mg.Sigmoid()]),
+    # one-hot targets as values
+    "iris_one_hot_squares": recipe(lambda r: s.one_hot(s.iris(r)), [4, 12, 3], "tanh", MSE, sgd(0.2, 0.9), 10, 40),
+    "blobs_one_hot_squares": recipe(lambda r: s.one_hot(s.blobs(r)), [2, 12, 3], "relu", MSE, sgd(0.2, 0.9), 20, 30),
+    "clouds_one_hot_squares": recipe(lambda r: s.one_hot(s.clouds(r)), [20, 4], "relu", MSE, sgd(0.2), 20, 20),
+    "digits_one_hot_squares": recipe(
+        lambda r: s.one_hot(s.digits(r)), [64, 32, 10], "relu", MSE, sgd(0.1, 0.9), 32, 15
     ),
     # values
     "line_sgd": recipe(s.line, [3, 1], "relu", MSE, sgd(0.05), 16, 30),
@@ -176,7 +174,13 @@ ROWS = {
     "sine_relu": recipe(s.sine, [1, 32, 32, 1], "relu", MSE, adam(5e-3), 32, 80),
     "sine_sgd": recipe(s.sine, [1, 32, 1], "tanh", MSE, sgd(0.1, 0.9), 32, 150),
     "sine_tanh_end": recipe(
-        lambda r: (lambda x, y: (x, 0.8 * y))(*s.sine(r)), [1, 24, 1], "tanh", MSE, adam(1e-2), 32, 150,
+        lambda r: (lambda x, y: (x, 0.8 * y))(*s.sine(r)),
+        [1, 24, 1],
+        "tanh",
+        MSE,
+        adam(1e-2),
+        32,
+        150,
         end=lambda: [mg.Tanh()],
     ),
     "sine_own_activation": layers(s.sine, tanh_stack([1, 16, 1], own.OwnSine), MSE, adam(1e-2), 32, 60),

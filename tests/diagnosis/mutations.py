@@ -4,6 +4,7 @@ import numpy as np
 import own_parts as own
 
 import minigrad as mg
+from minigrad.layers.containers import walk
 
 
 def linears(net):
@@ -77,9 +78,11 @@ def few_of_the_others(setup, rng):
 
 
 def many_outputs(setup, rng):
-    """Two thousand outputs, of which the classes use a few."""
+    """Four hundred outputs, of which the classes use a few; one-hot targets get as many columns."""
     last = linears(setup.net)[-1]
-    wide = mg.Linear(last.in_features, 2000, dtype=last.dtype, rng=rng)
+    wide = mg.Linear(last.in_features, 400, dtype=last.dtype, rng=rng)
+    if setup.y.ndim == 2:
+        setup.y = np.hstack([setup.y, np.zeros((len(setup.y), 400 - setup.y.shape[1]))])
     return changed(setup, [wide if layer is last else layer for layer in setup.net])
 
 
@@ -179,7 +182,7 @@ def much_dropout(p):
 
 def slow_statistics(momentum):
     def mutate(setup, rng):
-        for layer in setup.net:
+        for _, layer in walk(setup.net):
             if isinstance(layer, mg.BatchNorm):
                 layer.momentum = momentum
         return setup
@@ -226,6 +229,32 @@ def hidden_times(factor):
     return mutate
 
 
+def all_times(factor):
+    """All weights, those of the last layer too, times factor."""
+
+    def mutate(setup, rng):
+        for layer in linears(setup.net):
+            layer.weight *= factor
+        return setup
+
+    return mutate
+
+
+def constant_units(setup, rng):
+    """Hidden units that hardly see their input, at the shoulders of their activation."""
+    for layer in linears(setup.net)[:-1]:
+        layer.weight *= 1e-3
+        layer.bias[:] = rng.choice([-3.0, 3.0], len(layer.bias))
+    return setup
+
+
+def dead_output(setup, rng):
+    """Targets above 0 and a ReLU for output, whose last bias is so low that no sample gets through."""
+    setup.y = setup.y - setup.y.min(axis=0)
+    linears(setup.net)[-1].bias[:] = -100
+    return changed(setup, [*setup.net, mg.ReLU()])
+
+
 def last_times(factor):
     def mutate(setup, rng):
         linears(setup.net)[-1].weight *= factor
@@ -269,5 +298,3 @@ def hardly_trained(setup, rng):
     """A few steps on the whole data."""
     setup.epochs, setup.batch_size = 3, len(setup.x)
     return setup
-
-

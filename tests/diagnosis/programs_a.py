@@ -115,7 +115,9 @@ def threshold(seed, mended):  # 45442843
     x = seeded(seed).uniform(-3, 3, (500, 1))
     y = (x > 0.7).astype(float)
     if mended:
-        return Setup(s.ended(mg.mlp([1, 8, 1], "tanh", rng=seed), mg.Sigmoid()), mg.BCELoss(), mg.Adam(0.02), x, y, 50, 60)
+        return Setup(
+            s.ended(mg.mlp([1, 8, 1], "tanh", rng=seed), mg.Sigmoid()), mg.BCELoss(), mg.Adam(0.02), x, y, 50, 60
+        )
     net = s.ended(mg.mlp([1, 1, 1], "sigmoid", rng=seed), own.OwnSoftmax())
     return Setup(net, own.OwnAbsolute(), mg.RMSprop(1e-3), x, y, 200, 100)
 
@@ -136,7 +138,9 @@ def linear_data(seed, mended):  # 48221692
     x = rng.uniform(0, 10, (200, 1))
     y = 3 * x + 4 + rng.normal(size=x.shape)
     if mended:
-        return Setup(mg.mlp([1, 5, 1], "tanh", rng=seed), MSE(), mg.SGD(0.1), s.standardised(x), s.standardised(y), 200, 500)
+        return Setup(
+            mg.mlp([1, 5, 1], "tanh", rng=seed), MSE(), mg.SGD(0.1), s.standardised(x), s.standardised(y), 200, 500
+        )
     return Setup(s.ended(mg.mlp([1, 5, 1], "sigmoid", rng=seed), mg.Sigmoid()), MSE(), mg.SGD(0.01), x, y, 200, 500)
 
 
@@ -145,7 +149,9 @@ def rectified_prices(seed, mended):  # 48251943
     x = np.stack([rng.uniform(50, 250, 150), rng.uniform(1, 40, 150)], axis=1)
     y = (2 * x[:, 0] - 3 * x[:, 1] + 20 * rng.normal(size=150))[:, None]
     if mended:
-        return Setup(mg.mlp([2, 8, 1], "relu", rng=seed), MSE(), mg.SGD(0.05), s.standardised(x), s.standardised(y), 10, 50)
+        return Setup(
+            mg.mlp([2, 8, 1], "relu", rng=seed), MSE(), mg.SGD(0.05), s.standardised(x), s.standardised(y), 10, 50
+        )
     return Setup(s.ended(mg.mlp([2, 4, 1], "relu", rng=seed), mg.ReLU()), MSE(), mg.SGD(0.01), x, y, 10, 50)
 
 
@@ -227,7 +233,12 @@ TABLE = (
     (exclusive_or_absolute, 31556268, ("lr_low", "few_steps", "vanishing", "blind_units"), "classes"),
     (titanic, 31627380, ("unscaled_input", "uneven_features"), "classes"),
     (ones_and_zeros, 31880720, ("softmax_of_one",), "classes"),
-    (plane_of_ten_thousands, 33969059, ("softmax_of_one", "target_range", "unscaled_target", "unscaled_input"), "values"),
+    (
+        plane_of_ten_thousands,
+        33969059,
+        ("softmax_of_one", "target_range", "unscaled_target", "unscaled_input"),
+        "values",
+    ),
     (six_points, 34311586, ("softmax_of_one",), "classes"),
     (tags_by_softmax, 38648195, ("target_range", "mse_on_probabilities", "lr_low"), "classes"),
     (shuffled_numbers, 39217567, ("labels", "vanishing", "blind_units", "lr_low"), "classes"),

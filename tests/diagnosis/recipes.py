@@ -48,9 +48,7 @@ def recipe(
     return make
 
 
-def layers(
-    data: Callable, build: Callable, loss: Callable, opt: Callable, batch_size: int = 32, epochs: int = 30
-):
+def layers(data: Callable, build: Callable, loss: Callable, opt: Callable, batch_size: int = 32, epochs: int = 30):
     """make(seed) of a Setup whose net build(rng) returns as a list of layers."""
 
     def make(seed: int) -> Setup:
