@@ -124,7 +124,6 @@ def test_training_says_what_happened():
 # ---- the parts of one's own ------------------------------------------------------------------------------
 
 RIGHT = [own.OwnHuber, own.OwnLogCosh, own.OwnAbsolute, own.OwnWeightedSquares]
-WRONG = [own.OwnMeanTwice, own.OwnUphill]
 
 
 def worst_error(loss, y, layers=()):
@@ -143,18 +142,19 @@ def test_right_losses_of_labels_have_right_derivatives(loss):
     assert worst_error(loss(), np.random.default_rng(1).integers(0, 2, (6, 1)).astype(float)) < 1e-5
 
 
-@pytest.mark.parametrize("loss", WRONG)
-def test_wrong_losses_have_wrong_derivatives(loss):
-    assert worst_error(loss(), np.random.default_rng(1).normal(size=(6, 2))) > 0.1
-
-
-@pytest.mark.parametrize("loss", [own.OwnMeanTwiceCrossEntropy, own.OwnUphillCrossEntropy])
-def test_wrong_losses_of_classes_have_wrong_derivatives(loss):
-    assert worst_error(loss(), np.arange(6) % 4) > 0.1
-
-
-def test_a_delta_without_the_target_is_wrong():
-    assert worst_error(own.OwnLogitsOnce(), np.ones((6, 1))) > 0.1
+@pytest.mark.parametrize(
+    ("loss", "y"),
+    [
+        (own.OwnMeanTwice, np.arange(12.0).reshape(6, 2)),
+        (own.OwnUphill, np.arange(12.0).reshape(6, 2)),
+        (own.OwnMeanTwiceCrossEntropy, np.arange(6) % 4),
+        (own.OwnUphillCrossEntropy, np.arange(6) % 4),
+        (own.OwnLogitsOnce, np.ones((6, 1))),
+    ],
+)
+def test_wrong_losses_have_wrong_derivatives(loss, y):
+    with pytest.raises(AssertionError, match="the gradient is wrong"):
+        worst_error(loss(), y)
 
 
 @pytest.mark.parametrize("layer", [own.OwnSoftmax(), own.OwnSteepTanh(4), own.OwnSine(), own.OwnExp(), own.OwnScale(3)])
