@@ -196,16 +196,16 @@ def print_remedies(chosen, seed, verbose):
             before, after, applied = mended(case, seed)
         except Exception as error:
             before, after, applied = 0.0, 0.0, [f"{type(error).__name__}: {error}"[:120]]
-        scores[case.kind].append((before, after))
+        scores[case.kind].append((before, after, bool(applied)))
         if verbose and after <= before + RISES:
             print(f"  {case.name}: {before:.3f} -> {after:.3f} after {applied or 'nothing'}; right: {case.names[0]}")
-    print(f"{'':26} rises           falls           median before, after")
-    for kind, pairs in scores.items():
-        before, after = np.array(pairs).T
-        counts = int((after > before + RISES).sum()), int((after < before - RISES).sum())
+    print(f"{'':26} rises           of those with a remedy  falls           median before, after")
+    for kind, rows in scores.items():
+        before, after, tried = np.array(rows).T
+        rises, falls = after > before + RISES, after < before - RISES
         print(
-            f"  {kind:24} {share(counts[0], len(pairs))}  {share(counts[1], len(pairs))}  "
-            f"{np.median(before):.3f} {np.median(after):.3f}"
+            f"  {kind:24} {share(int(rises.sum()), len(rows))}  {share(int(rises.sum()), int(tried.sum()))}       "
+            f"  {share(int(falls.sum()), len(rows))}  {np.median(before):.3f} {np.median(after):.3f}"
         )
 
 

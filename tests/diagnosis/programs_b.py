@@ -163,7 +163,7 @@ def around_ninety_two(seed, mended):
     """Two clouds near (92, 92), by sigmoids: the inputs were never centred."""
     rng = seeded(seed)
     y = rng.integers(0, 2, (300, 1))
-    x = 92 + 12 * (2 * y - 1) * [1.0, -1.0] + 6 * rng.normal(size=(300, 2))
+    x = 92 + 3 * (2 * y - 1) * [1.0, 1.0] + 1.5 * rng.normal(size=(300, 2))
     x = s.standardised(x) if mended else x
     net = s.ended(mg.mlp([2, 5, 1], "sigmoid", "torch_default", rng=seed), mg.Sigmoid())
     return Setup(net, mg.BCELoss(), mg.Adam(0.01 if mended else 1e-3), x, y.astype(float), 32, 60)
