@@ -71,7 +71,7 @@ def diagnosis(setup, seed=0, **options):
 
 
 def by_diagnose(**options):
-    return lambda case, seed: diagnosis(case.make(seed), seed, **options).findings
+    return lambda setup, case, seed: diagnosis(setup, seed, **options).findings
 
 
 def as_faults(names):
@@ -79,18 +79,18 @@ def as_faults(names):
 
 
 JUDGES = {
-    "static ranges (UMLAUT)": lambda case, seed: as_faults(published.ranges(case.make(seed))),
-    "symptoms of a training (AUTOTRAINER, DeepLocalize, DeepDiagnosis)": lambda case, seed: as_faults(
-        published.symptoms(case.make(seed), case.task)
+    "static ranges (UMLAUT)": lambda setup, case, seed: as_faults(published.ranges(setup)),
+    "symptoms of a training (AUTOTRAINER, DeepLocalize, DeepDiagnosis)": lambda setup, case, seed: as_faults(
+        published.symptoms(setup, case.task)
     ),
 }
 
 
 def judged(case, judge, seed):
     """The Result of one case; what was raised is in it, and counts as nothing said."""
-    began = time.perf_counter()
+    setup, began = case.make(seed), time.perf_counter()
     try:
-        findings = list(judge(case, seed))
+        findings = list(judge(setup, case, seed))
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"

@@ -43,6 +43,10 @@ DEEPER = (
     "digits_deep_relu", "digits_deep_twin", "spirals_tanh", "spirals_relu", "moons_leaky", "blobs_selu_deep",
     "sine_relu", "product_gelu", "xor_points_squares",
 )  # fmt: skip
+OTHERS = (
+    "digits_float32", "friedman_float32", "moving_average_tanh", "digits_layernorm", "product_residual",
+    "digits_gelu_adamw", "tags_relu",
+)  # fmt: skip
 OWN = ("friedman_huber", "sine_own_activation", "moons_steep_own_layer", "moons_hinge")
 
 # mistake: (function, right findings, nets)
@@ -59,16 +63,17 @@ MISTAKES = {
     "one_class": (m.with_y(lambda y, r: 0 * y), ("one_class",), (*ADAM_CLASSES, *BINARY[:2])),
     "imbalance": (m.few_of_the_others, ("imbalance",), (*BINARY, *SGD_CLASSES)),
     "unused_outputs": (m.many_outputs, ("unused_outputs",), (*ONE_HOT, *SGD_CLASSES[:4])),
-    "x_thousands": (m.with_x(lambda x, r: 1000 * x), ("unscaled_input",), (*MIXED, *OWN, "circles_relu")),
+    "x_thousands": (m.with_x(lambda x, r: 1000 * x), ("unscaled_input",), (*MIXED, *OWN, *OTHERS, "circles_relu")),
     "x_thousandths": (m.with_x(lambda x, r: x / 1000), ("unscaled_input",), (*MIXED, "spirals_tanh", "clouds_relu")),
     "uneven_features": (m.with_x(m.uneven), ("uneven_features", "unscaled_input"), (*MIXED, *BINARY[:3])),
     "far_from_zero": (
-        m.with_x(lambda x, r: x + 30), ("mean_input", "unscaled_input"), (*MIXED, "circles_relu", "waves_two_targets"),
+        m.with_x(lambda x, r: x + 30), ("mean_input", "unscaled_input"), (*MIXED, *OTHERS, "circles_relu"),
     ),
     "y_ten_thousands": (m.with_y(lambda y, r: 1e4 * y), ("unscaled_target",), SQUARES),
     "y_plus_thousand": (m.with_y(lambda y, r: y + 1000), ("unscaled_target",), SQUARES),
     "shuffled_labels": (
-        m.with_y(lambda y, r: r.permutation(y)), ("labels",), (*ADAM_CLASSES, "tabular_relu", "friedman_relu"),
+        m.with_y(lambda y, r: r.permutation(y)), ("labels",),
+        (*ADAM_CLASSES, "tabular_relu", "friedman_relu", "sequences_relu", "digits_float32"),
     ),
     "sorted": (m.sort_by_class, ("sorted_data",), (*SGD_CLASSES[:3], *MORE_DIGITS, "iris_one_by_one")),
     # output and loss
@@ -85,7 +90,7 @@ MISTAKES = {
     "softmax_of_one_squares": (m.softmax_of_one(mg.MSELoss), ("softmax_of_one",), BINARY[:3]),
     "softmax_of_one_bce": (m.softmax_of_one(mg.BCELoss), ("softmax_of_one",), BINARY[2:]),
     "cross_entropy_of_one": (m.cross_entropy_of_one, ("softmax_of_one",), BINARY[1:4]),
-    "squares_on_sigmoid": (m.squares_on_probabilities(0), ("mse_on_probabilities",), (*SGD_CLASSES, *BINARY)),
+    "squares_on_sigmoid": (m.squares_on_probabilities(0), ("mse_on_probabilities", "lr_low"), (*SGD_CLASSES, *BINARY)),
     "squares_confident": (
         m.squares_on_probabilities(8), ("mse_on_probabilities", "saturation", "loud_start"), (*BINARY, "moons_tanh"),
     ),
@@ -111,9 +116,9 @@ MISTAKES = {
     "slow_statistics": (m.slow_statistics(1e-3), ("batchnorm_statistics",), NORMED),
     "no_statistics": (m.slow_statistics(0.0), ("batchnorm_statistics",), NORMED),
     # start
-    "nan_weight": (m.nan_weight, ("nan_weights",), MIXED[:5]),
+    "nan_weight": (m.nan_weight, ("nan_weights",), (*MIXED[:4], *OTHERS[:4])),
     "equal_weights": (m.all_equal(0.1), ("symmetry",), (*SGD_CLASSES, "waves_two_targets", "circles_relu")),
-    "zero_weights": (m.all_equal(0.0), ("symmetry", "dead_units"), (*SGD_CLASSES[:4], "sine_relu", "circles_relu")),
+    "zero_weights": (m.all_equal(0.0), ("symmetry", "dead_units"), (*SGD_CLASSES[:4], "sine_relu", *OTHERS[:4])),
     "dead_units": (m.hidden_bias(-50.0), ("dead_units",), RELU),
     "saturated_weights": (m.hidden_times(200), ("saturation",), FLAT),
     "saturated_bias": (m.hidden_bias(40.0), ("saturation",), FLAT),
@@ -130,19 +135,22 @@ MISTAKES = {
     "tiny_weights": (m.all_times(1e-3), ("blind_units", "vanishing"), (*DEEPER, *FLAT[:3])),
     "constant_units": (m.constant_units, ("blind_units", "vanishing", "saturation"), (*DEEPER[:4], *FLAT)),
     "dead_output": (m.dead_output, ("stuck", "dead_units"), (*SQUARES[:4], "sine_tanh")),
-    "loud_start": (m.last_times(300), ("loud_start", "exploding"), (*SGD_CLASSES, *SQUARES)),
+    "loud_start": (m.last_times(300), ("loud_start", "exploding"), (*SGD_CLASSES, *SQUARES, *OTHERS)),
     # steps
-    "lr_high": (m.lr_times(100), ("lr_high",), (*SGD_CLASSES, *SQUARES, *ADAM_CLASSES, *OWN)),
+    "lr_high": (m.lr_times(100), ("lr_high",), (*SGD_CLASSES, *SQUARES, *ADAM_CLASSES, *OWN, *OTHERS)),
     "lr_rather_high": (m.lr_times(20), ("lr_high",), (*SGD_CLASSES, *SQUARES)),
-    "lr_low": (m.lr_times(1e-3), ("lr_low", "few_steps"), (*SGD_CLASSES[:3], *SQUARES[:3], *ADAM_CLASSES[:3], *OWN)),
+    "lr_low": (
+        m.lr_times(1e-3), ("lr_low", "few_steps"),
+        (*SGD_CLASSES[:3], *SQUARES[:3], *ADAM_CLASSES[:3], *OWN, *OTHERS),
+    ),
     "lr_rather_low": (m.lr_times(0.02), ("lr_low", "few_steps"), (*SGD_CLASSES, *SQUARES)),
     "momentum": (
         m.with_settings(momentum=0.999), ("momentum", "lr_high"),
         (*SGD_CLASSES, "line_sgd", "sine_sgd", "moons_relu_nesterov"),
     ),
-    "weight_decay": (m.with_settings(weight_decay=1.0), ("weight_decay",), (*MIXED, *BINARY[:3])),
+    "weight_decay": (m.with_settings(weight_decay=1.0), ("weight_decay",), (*MIXED, *BINARY[:3], *OTHERS)),
     "weight_decay_tenth": (m.with_settings(weight_decay=0.1), ("weight_decay",), (*SGD_CLASSES, *SQUARES)),
-    "few_steps": (m.hardly_trained, ("few_steps", "lr_low"), (*MIXED, "spirals_relu", "clouds_relu")),
+    "few_steps": (m.hardly_trained, ("few_steps", "lr_low"), (*MIXED, *OTHERS, "spirals_relu")),
     "absurd_x": (m.with_x(m.odd_one_out(1e5)), ("one_sample",), (*SGD_CLASSES[:4], *SQUARES[:4], "tabular_relu")),
     "absurd_y": (m.with_y(m.odd_one_out(1e5)), ("one_sample", "unscaled_target"), SQUARES[:4]),
 }  # fmt: skip

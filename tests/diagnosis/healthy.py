@@ -74,6 +74,13 @@ def steep(sizes):
     return build
 
 
+def steep_sigmoids(rng):
+    found = []
+    for J, K in pairwise([64, 32, 32, 32, 32]):
+        found += [L(J, K, rng=rng), own.OwnSteepSigmoid(K)]
+    return [*found, L(32, 10, rng=rng)]
+
+
 def pooled(rng):
     """At each step a hidden layer, then the mean over the steps."""
     return [L(4, 16, rng=rng), mg.Tanh(), own.OwnMeanOverTime(), L(16, 2, rng=rng)]
@@ -158,6 +165,14 @@ ROWS = {
     "tabular_batchnorm_float64": layers(bce_tabular, normed([10, 32, 32, 1], mg.BatchNorm), BCE, adam(3e-3), 50, 30),
     "tags_relu": recipe(s.tags, [8, 32, 4], "relu", BCE, adam(1e-2), 32, 50),
     "tags_sigmoid_end": recipe(s.tags, [8, 32, 4], "tanh", mg.BCELoss, adam(1e-2), 32, 50, end=lambda: [mg.Sigmoid()]),
+    # the nets that examples/ trains
+    "example_digits": recipe(s.digits_standard, [64, 32, 10], "tanh", CE, sgd(0.1, 0.9), 32, 20),
+    "example_same_sign": recipe(s.digits, [64, 32, 16, 10], "sigmoid", CE, sgd(0.1, 0.9), 32, 5),
+    "example_own_layer": layers(s.digits_standard, steep_sigmoids, CE, sgd(0.5), 32, 15),
+    "example_spirals": recipe(
+        lambda r: mg.datasets.spirals(600, 3, 0.02, rng=r), [2, 32, 32, 3], "tanh", CE, adam(1e-2), 32, 100
+    ),
+    "example_xor": recipe(xor_points, [2, 4, 1], "tanh", BCE, sgd(1.0), 4, 1000),
     # one-hot targets as values
     "iris_one_hot_squares": recipe(lambda r: s.one_hot(s.iris(r)), [4, 12, 3], "tanh", MSE, sgd(0.2, 0.9), 10, 40),
     "blobs_one_hot_squares": recipe(lambda r: s.one_hot(s.blobs(r)), [2, 12, 3], "relu", MSE, sgd(0.2, 0.9), 20, 30),

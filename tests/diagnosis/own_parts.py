@@ -39,6 +39,27 @@ class OwnSteepTanh(mg.Layer):
         return {"features": len(self.gain)}
 
 
+class OwnSteepSigmoid(mg.Layer):
+    """a_k = sigma(gain_k z_k), with gains that start at 4 and are learnt: the layer of examples/own_layer.py."""
+
+    parameter_names = ("gain",)
+
+    def __init__(self, features):
+        self.gain = np.full(features, 4.0)
+
+    def forward(self, z):
+        a = mg.sigmoid(self.gain * z)
+        return a, (z, a)
+
+    def backward(self, delta, saved):
+        z, a = saved
+        inner = delta * a * (1 - a)
+        return inner * self.gain, {"gain": (inner * z).mean(axis=0)}
+
+    def config(self):
+        return {"features": len(self.gain)}
+
+
 class OwnSine(mg.Layer):
     """a = sin z."""
 

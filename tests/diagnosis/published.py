@@ -1,8 +1,8 @@
 """Two published sets of rules, written anew from what their papers and thresholds say, to be run on the same nets.
 
 ranges(setup): static ranges and a few checks of structure, after UMLAUT (Schoop, Huang and Hartmann 2021): inputs
-beyond [-1, 1], a learning rate that is not usual, no activation between two dense layers, a last activation that does
-not fit the loss, much dropout, and then a NaN, or no falling loss, in a short training.
+beyond [-1, 1], a learning rate that is not usual for Adam, no activation between two dense layers, a last activation
+that does not fit the loss, much dropout, and then a NaN, or no falling loss, in a short training.
 
 symptoms(setup): what a whole training shows, after AUTOTRAINER (Zhang et al. 2021), DeepLocalize (Wardat et al. 2021)
 and DeepDiagnosis (Wardat et al. 2022): NaN, dying ReLU, gradients that vanish or explode, an oscillating or a flat
@@ -24,7 +24,7 @@ from minigrad.layers.containers import walk
 
 EPOCHS = 30  # of the whole training that symptoms() looks at, at most
 
-# UMLAUT: inputs outside of this, learning rates outside of that (its text names them for Adam), dropout above
+# UMLAUT: inputs outside of this, learning rates outside of that (its text says: of Adam), dropout above this
 INPUTS, RATES, DROPOUT = (-1.0, 1.0), (1e-5, 1e-2), 0.5
 # AUTOTRAINER: first over last gradient, and the first alone; last over first; share of zeros in the gradients
 VANISHES, TINY, EXPLODES, DYING = 1e-3, 1e-4, 70.0, 0.7
@@ -57,9 +57,10 @@ def short_training(setup, epochs):
 
 
 def missing_activation(net):
-    """True where a Linear feeds another one."""
-    flat = [layer for _, layer in walk(net)]
-    return any(isinstance(a, mg.Linear) and isinstance(b, mg.Linear) for a, b in pairwise(flat))
+    """True where a Linear feeds another one, in the net or in a container inside it."""
+    inside = [layer for _, layer in net.children()]
+    pairs = (isinstance(a, mg.Linear) and isinstance(b, mg.Linear) for a, b in pairwise(inside))
+    return any(pairs) or any(missing_activation(layer) for layer in inside)
 
 
 def last_range(net):
@@ -87,10 +88,8 @@ def ranges(setup):
         found.append("no_activation")
     if any(isinstance(layer, mg.Dropout) and layer.p > DROPOUT for _, layer in walk(setup.net)):
         found.append("dropout")
-    if setup.opt.lr > RATES[1]:
-        found.append("lr_high")
-    if setup.opt.lr < RATES[0]:
-        found.append("lr_low")
+    if isinstance(setup.opt, mg.Adam | mg.RMSprop):
+        found += ["lr_high"] if setup.opt.lr > RATES[1] else ["lr_low"] if setup.opt.lr < RATES[0] else []
     losses, _, state = short_training(setup, 5)
     if state == "nan":
         found.append("diverges")

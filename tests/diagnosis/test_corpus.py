@@ -157,7 +157,10 @@ def test_wrong_losses_have_wrong_derivatives(loss, y):
         worst_error(loss(), y)
 
 
-@pytest.mark.parametrize("layer", [own.OwnSoftmax(), own.OwnSteepTanh(4), own.OwnSine(), own.OwnExp(), own.OwnScale(3)])
+@pytest.mark.parametrize(
+    "layer",
+    [own.OwnSoftmax(), own.OwnSteepTanh(4), own.OwnSteepSigmoid(4), own.OwnSine(), own.OwnExp(), own.OwnScale(3)],
+)
 def test_layers_have_right_derivatives(layer):
     assert worst_error(mg.MSELoss(), np.random.default_rng(1).normal(size=(6, 4)), [layer]) < 1e-5
 
@@ -190,10 +193,10 @@ def test_a_name_is_right_only_beside_an_alarm():
 
 
 def test_an_exception_counts_as_nothing_said():
-    def judge(case, seed):
+    def judge(setup, case, seed):
         raise ZeroDivisionError("of what")
 
-    found = evaluate.judged(Case("x", None, ("lr_high",)), judge, 0)
+    found = evaluate.judged(Case("x", lambda seed: None, ("lr_high",)), judge, 0)
     assert not found.alarm
     assert "ZeroDivisionError" in found.error
 
