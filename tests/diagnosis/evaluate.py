@@ -28,6 +28,7 @@ import minigrad as mg
 GROUPS = ("healthy", "hard", "public", "programs_a", "programs_b", "faulty")  # of what is looked at if nothing is said
 RISES = 0.02  # by so much a score has to rise to count
 STEPS = 3  # remedies, at most
+FIELDS = ("net", "loss", "opt", "x", "y", "batch_size", "epochs")  # of what a remedy returns
 
 
 @dataclass
@@ -179,9 +180,9 @@ def mended(case, seed):
         if finding is None:
             break
         shuffle = getattr(setup, "shuffle", True) or finding.name == "sorted_data"
-        setup = finding.apply()
-        if not hasattr(setup, "shuffle"):
-            setup = SimpleNamespace(**vars(setup), shuffle=shuffle)
+        changed = finding.apply()
+        setup = SimpleNamespace(**{name: getattr(changed, name) for name in FIELDS})
+        setup.shuffle = getattr(changed, "shuffle", shuffle)
         applied.append(finding.name)
     after = train(case.task, copy.deepcopy(setup), seed)[0] if applied else before
     return before, after, applied
