@@ -55,7 +55,7 @@ class Result:
     @property
     def line(self) -> str:
         said = ", ".join(f"{finding.name} ({finding.level})" for finding in self.findings[:5]) or "nothing"
-        return f"{self.case.name}: {self.error or said}" + (f"; right: {self.case.names[0]}" * self.case.is_faulty)
+        return f"{self.case.name}: {self.error or said}" + (f"; right: {self.case.names[0]}" if self.case.names else "")
 
 
 # ---- who is asked ----------------------------------------------------------------------------------------
