@@ -107,11 +107,14 @@ class Context:
     # ---- layers ------------------------------------------------------------------------------------------
 
     def weight_of(self, path: str) -> np.ndarray:
-        """The weight (K, J) of a pair."""
-        return self.net.parameters()[f"{path}.weight"]
+        """The weight (K, J) of a pair; one that its layer does not call weight has its own name in the path."""
+        arrays = self.net.parameters()
+        return arrays[path] if path in arrays else arrays[f"{path}.weight"]
 
     def layer_at(self, path: str) -> Any:
-        return dict(tree(self.net))[path]
+        """The layer whose pair it is."""
+        layers = dict(tree(self.net))
+        return layers[path] if path in layers else layers[path.rpartition(".")[0]]
 
     @cached_property
     @quiet

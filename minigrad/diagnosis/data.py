@@ -95,7 +95,7 @@ def uneven_features(c: Context) -> Suspect | None:
         return None
     ratio = float(spread.max() / np.median(spread))
     ratio = max(ratio, float(np.median(spread) / np.quantile(spread, 0.1)) if len(spread) < 30 else 0)
-    if ratio <= 20:
+    if not ratio > 20:
         return None
     text = f"The spread of one feature is {ratio:.3g} times that of another: it alone decides how fast is too fast."
     remedy = "Standardise x: each feature to mean 0 and spread 1."
@@ -109,7 +109,10 @@ def mean_input(c: Context) -> Suspect | None:
         return None
     one = np.column_stack([x, np.ones(len(x))])
     centred = np.column_stack([x - x.mean(axis=0), np.ones(len(x))])
-    largest = [float(np.linalg.eigvalsh(rows.T @ rows / len(rows))[-1]) for rows in (one, centred)]
+    moments = [rows.T @ rows / len(rows) for rows in (one, centred)]
+    if not np.isfinite(moments).all():  # squares beyond all floats
+        return None
+    largest = [float(np.linalg.eigvalsh(moment)[-1]) for moment in moments]
     factor = largest[0] / largest[1]
     ratio = float(np.square(x.mean(axis=0)).sum() / max(x.var(axis=0).sum(), 1e-300))
     if ratio <= 4 and factor <= 50:
@@ -152,7 +155,7 @@ def labels(c: Context) -> Suspect | None:
         rows = y.reshape(len(y), -1).astype(np.float64)
         error, chance = np.square(rows - rows[nearest]).mean(), 2 * rows.var(axis=0).mean()
     ratio = float(error / chance) if chance > 0 else 0.0
-    if ratio < 0.9:
+    if not ratio >= 0.9:
         return None
     text = f"The nearest neighbour's target is no better a guess than chance (error {ratio:.2f} of chance)."
     remedy = "Look whether x and y belong together: were both shuffled, sorted or cut in the same way?"

@@ -95,10 +95,10 @@ def diagnose(
 
 
 def _finding(name: str, theorem: str, suspect: Suspect, setup: Setup, level: str) -> Finding:
-    change = suspect.change
+    change, (low, high) = suspect.change, suspect.expected
     return Finding(
-        name, level, suspect.layer, suspect.measured, suspect.expected, suspect.text, suspect.remedy, theorem,
-        suspect.code, None if change is None else lambda: applied(setup, change), suspect.unit, change,
+        name, level, suspect.layer, float(suspect.measured), (float(low), float(high)), suspect.text, suspect.remedy,
+        theorem, suspect.code, None if change is None else lambda: applied(setup, change), suspect.unit, change,
     )  # fmt: skip
 
 

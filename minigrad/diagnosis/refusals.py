@@ -65,7 +65,7 @@ def _targets(s: Setup) -> tuple[str, str, Suspect] | None:
     try:
         shape = output_shape(copy.deepcopy(s.net), s.x)
     except (ValueError, TypeError) as error:
-        return "input_shape", "Each layer takes what the one before puts out.", Suspect(0, (1, 1), f"{error}", "")
+        return "input_shape", "Each layer takes what the one before puts out.", _said(error)
     try:
         s.y = s.loss.targets(s.y, shape, s.x.dtype)
     except (ValueError, TypeError) as error:
@@ -87,7 +87,9 @@ def _one_output(s: Setup, shape: tuple[int, ...], error: Exception) -> Suspect:
 
     fits = y.size == np.prod(shape) and y.dtype.kind in "biuf" and y.size and 0 <= y.min() and y.max() <= 1
     code = "loss = mg.BCEWithLogitsLoss(); y = y.reshape(-1, 1)"
-    return Suspect(1, (2, np.inf), f"{error}.", "Take BCEWithLogitsLoss.", change if fits else None, code, certain=True)
+    return Suspect(
+        1, (2, np.inf), sentence(f"{error}"), "Take BCEWithLogitsLoss.", change if fits else None, code, certain=True
+    )
 
 
 def _batches(s: Setup) -> tuple[str, str, Suspect] | None:
@@ -113,8 +115,18 @@ def _output(net: Sequential, loss: Loss, s: Setup) -> tuple[str, str, Suspect] |
         found = refused_output(loss, net, float(np.min(output)), float(np.max(output)))
         if found is not None:
             return "bce_without_sigmoid", "A probability lies between 0 and 1.", found
-        return "target_shape", "The loss compares each output with its target.", Suspect(0, (1, 1), f"{error}", "")
+        return "target_shape", "The loss compares each output with its target.", _said(error)
     return None
+
+
+def _said(error: Exception) -> Suspect:
+    """An error that advises no line, as a suspect."""
+    return Suspect(0, (1, 1), sentence(f"{error}"), "See what was expected.", certain=True)
+
+
+def sentence(text: str) -> str:
+    """With a full stop at its end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _advised(error: Exception, name: str, value: Any) -> Suspect:
@@ -134,4 +146,4 @@ def _advised(error: Exception, name: str, value: Any) -> Suspect:
         except Exception:  # a word of advice that is no expression
             code = ""
     remedy = f"Use {code.partition(' = ')[2]}." if code else "See what was expected."
-    return Suspect(0, (1, 1), f"{text}.", remedy, change if good else None, code, certain=True)
+    return Suspect(0, (1, 1), sentence(text), remedy, change if good else None, code, certain=True)

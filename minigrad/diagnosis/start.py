@@ -117,7 +117,7 @@ def blind_units(c: Context) -> Suspect | None:
 @rule("loud_start", "A net that begins far from the targets first learns to be silent.")
 def loud_start(c: Context) -> Suspect | None:
     ratio = c.bp.loss / c.constant if c.constant > 0 else 1.0
-    if ratio < 3:
+    if not ratio >= 3:
         return None
     text = f"At the start the loss is {ratio:.3g} times that of the best constant output."
     remedy = "Start with small last weights and biases of 0."
