@@ -101,8 +101,11 @@ class Context:
     @cached_property
     @quiet
     def pairs_after(self) -> dict[str, WeightGradient]:
-        """The pairs of the net after the trial."""
-        return backprop(self.trial.net, self.setup.loss, self.sample.x, self.sample.y).gradients
+        """The pairs of the net after the trial; none where its loss refuses the output there."""
+        try:
+            return backprop(self.trial.net, self.setup.loss, self.sample.x, self.sample.y).gradients
+        except (ValueError, TypeError):
+            return {}
 
     # ---- layers ------------------------------------------------------------------------------------------
 

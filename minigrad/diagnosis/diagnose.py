@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -81,12 +81,11 @@ def diagnose(
     epochs = None if epochs is None else whole_number(epochs, "epochs", 1)
     seed = int(generator(copy.deepcopy(rng)).integers(2**31))
     setup = Setup(net, loss, opt, x, y, batch_size, epochs).copy()
-    before = setup.copy()
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if (refused := refusal(setup)) is not None:
             name, theorem, suspect = refused
-            return Diagnosis([_finding(name, theorem, suspect, before, "fault")], {})
+            return Diagnosis([_finding(name, theorem, suspect, setup, "fault")], {})
         c = Context(setup, trial, seed)
         found = _measured(c)
         if try_remedies:
@@ -98,8 +97,13 @@ def _finding(name: str, theorem: str, suspect: Suspect, setup: Setup, level: str
     change, (low, high) = suspect.change, suspect.expected
     return Finding(
         name, level, suspect.layer, float(suspect.measured), (float(low), float(high)), suspect.text, suspect.remedy,
-        theorem, suspect.code, None if change is None else lambda: applied(setup, change), suspect.unit, change,
+        theorem, suspect.code, None if change is None else lambda: _apart(applied(setup, change)), suspect.unit, change,
     )  # fmt: skip
+
+
+def _apart(setup: Setup) -> Setup:
+    """The same with an x and a y of its own."""
+    return replace(setup, x=copy.deepcopy(setup.x), y=copy.deepcopy(setup.y))
 
 
 @dataclass

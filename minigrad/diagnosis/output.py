@@ -127,7 +127,7 @@ def sum_loss(c: Context) -> Suspect | None:
     text = f"The loss of a batch taken twice is {ratio:.3g} times that of the batch: it adds up over the samples."
     remedy = "Take the mean over the samples, so that a step does not grow with the batch."
     change = cure.use_loss(cure.MeanOf(c.setup.loss, bool(delta_too)))
-    code = "return value / len(output), delta / len(output)"
+    code = "value = value / len(output)" + ("; delta = delta / len(output)" if delta_too else "")
     return Suspect(ratio, (0.99, 1.01), text, remedy, change, code, certain=True)
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .._checks import as_batch, rectangular
+from ..layers.base import is_ours
 from ..layers.containers import Sequential, output_shape, walk
 from ..layers.norm import BatchNorm
-from ..losses import BCEWithLogitsLoss, CrossEntropyLoss, Loss
+from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss
 from . import remedies as cure
 from .output import refused_output
 from .rules import Suspect
-from .setup import Setup
+from .setup import Setup, predicted
 
 
 def refusal(s: Setup) -> tuple[str, str, Suspect] | None:
@@ -27,21 +29,25 @@ def refusal(s: Setup) -> tuple[str, str, Suspect] | None:
         s.x = as_batch(s.x, "x", s.net.dtype, s.net.in_features)
     except (ValueError, TypeError) as error:
         return "input_shape", "One row for each sample, features last.", _advised(error, "x", s.x)
-    bad = ~np.isfinite(s.x).reshape(len(s.x), -1).all(axis=1)
+    if len(s.x) == 0:
+        nothing = Suspect(0, (1, np.inf), "x holds no samples.", "Look at how x was made.")
+        return "input_shape", "The mean of no samples is not defined.", nothing
     weights = [name for name, array in s.net.state().items() if not np.isfinite(array).all()]
     if weights:
         text = f"{', '.join(weights)} hold NaN or infinity, and so does everything that is computed from them."
         found = Suspect(len(weights), (0, 0), text, "Draw the weights anew.", cure.redraw_weights, certain=True)
         return "nan_weights", "What is not a number stays none.", found
-    if len(s.x) == 0:
-        nothing = Suspect(0, (1, np.inf), "There are no samples.", "Look at how x was made.")
-        return "input_shape", "The mean of no samples is not defined.", nothing
-    bad |= _bad_targets(s)
+    bad_in = {"x": ~np.isfinite(s.x).reshape(len(s.x), -1).all(axis=1), "y": _bad_targets(s)}
+    bad = bad_in["x"] | bad_in["y"]
     if bad.any():
         rows = ", ".join(map(str, np.flatnonzero(bad)[:5]))
         more = ", ..." if bad.sum() > 5 else ""
-        text = f"{int(bad.sum())} of {len(bad)} samples hold NaN or infinity (rows {rows}{more})."
-        code = "good = np.isfinite(x).all(axis=1); x, y = x[good], y[good]"
+        places = " and ".join(name for name, found in bad_in.items() if found.any())
+        text = f"{int(bad.sum())} of {len(bad)} samples hold NaN or infinity ({places}, rows {rows}{more})."
+        finite = " & ".join(
+            f"np.isfinite({n}).reshape(len({n}), -1).all(axis=1)" for n in ("x", "y") if bad_in[n].any()
+        )
+        code = f"good = {finite}; x, y = x[good], y[good]"
         change = None if bad.all() else cure.keep_rows(~bad)
         remedy = "Leave these samples out, or fill them in."
         found = Suspect(int(bad.sum()), (0, 0), text, remedy, change, code, certain=True)
@@ -106,11 +112,11 @@ def _batches(s: Setup) -> tuple[str, str, Suspect] | None:
 
 
 def _output(net: Sequential, loss: Loss, s: Setup) -> tuple[str, str, Suspect] | None:
-    few = slice(0, 64)
-    with np.errstate(all="ignore"):
-        output = copy.deepcopy(net).eval().forward(s.x[few])[0]
+    if is_ours(type(loss)) and not isinstance(loss, BCELoss):
+        return None
+    output = predicted(net, s.x)
     try:
-        loss(output, s.y[few])
+        loss(output, s.y)
     except (ValueError, TypeError) as error:
         found = refused_output(loss, net, float(np.min(output)), float(np.max(output)))
         if found is not None:
@@ -139,7 +145,7 @@ def _advised(error: Exception, name: str, value: Any) -> Suspect:
         setattr(s, name, eval(code.partition(" = ")[2], {"np": np, name: getattr(s, name)}))
 
     good = False
-    if code:
+    if code and not isinstance(value, Iterator):  # which the line would use up
         try:
             eval(code.partition(" = ")[2], {"np": np, name: value})
             good = True

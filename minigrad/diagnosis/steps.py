@@ -58,7 +58,8 @@ def one_sample(c: Context) -> Suspect | None:
         if c.N >= 20 and 0 < far.sum() <= max(1, 0.02 * c.N):
             ratio = float(size.max() / max(usual, 1e-12))
             text = f"{int(far.sum())} of the samples ({name}, row {int(size.argmax())}) are {ratio:.3g} times the rest."
-            code = f"good = abs({name}).max(axis=1) < {30 * usual:.3g}; x, y = x[good], y[good]"
+            limit = 30 * max(usual, 1e-12)
+            code = f"good = abs({name}).reshape(len({name}), -1).max(axis=1) <= {limit!r}; x, y = x[good], y[good]"
             remedy = "Leave them out, or look whether they are mistakes."
             return Suspect(ratio, (0, 30), text, remedy, cure.keep_rows(~far), code, certain=True)
     return _single_samples(c)
@@ -76,7 +77,8 @@ def _single_samples(c: Context) -> Suspect | None:
     if not ratio > 1.5:
         return None
     text = f"With batches of {c.setup.batch_size}, lr acts as {ratio:.3g} times its limit on the largest sample."
-    return Suspect(ratio, (0, 1.5), text, "Take batches of 32.", cure.set_batch_size(32), "batch_size = 32")
+    size = min(32, c.N)
+    return Suspect(ratio, (0, 1.5), text, f"Take batches of {size}.", cure.set_batch_size(size), f"batch_size = {size}")
 
 
 @rule("momentum", "lr acts as lr / (1 - momentum).")
@@ -87,7 +89,8 @@ def momentum(c: Context) -> Suspect | None:
         return None
     text = f"Momentum {value:g} remembers {1 / (1 - value):.3g} steps and multiplies lr by as much."
     change = cure.set_options(momentum=0.9) if isinstance(opt, SGD) else cure.set_options(betas=(0.9, 0.999))
-    return Suspect(value, (0, 0.98), text, "Take 0.9.", change, "momentum=0.9", costs=True)
+    code = "opt.momentum = 0.9" if isinstance(opt, SGD) else "opt.betas = (0.9, 0.999)"
+    return Suspect(value, (0, 0.98), text, "Take 0.9.", change, code, costs=True)
 
 
 @rule("weight_decay", "Decay pulls every weight to 0 at the rate wd, whatever the loss says.")
@@ -100,7 +103,8 @@ def weight_decay(c: Context) -> Suspect | None:
     if opt.weight_decay < 0.02 or (ratio < 0.2 and opt.weight_decay < 0.3):
         return None
     text = f"Weight decay {opt.weight_decay:g} pulls at the weights {ratio:.2g} times as hard as the loss does."
-    return Suspect(ratio, (0, 0.2), text, "Take 1e-4 or 0.", cure.set_options(weight_decay=1e-4), "weight_decay=1e-4")
+    change, code = cure.set_options(weight_decay=1e-4), "opt.weight_decay = 1e-4"
+    return Suspect(ratio, (0, 0.2), text, "Take 1e-4 or 0.", change, code)
 
 
 @rule("lr_low", "A step of SGD lowers the loss by lr |g|^2 at most; Adam moves each weight by about lr.")
