@@ -248,7 +248,10 @@ class Context:
             for sign in (h, -h):
                 for name, array in arrays.items():
                     array[...] = start[name] + sign * v[name]
-                sides.append(backprop(net, self.setup.loss, x, y).parameter_gradients())
+                try:
+                    sides.append(backprop(net, self.setup.loss, x, y).parameter_gradients())
+                except (ValueError, TypeError):  # a layer that is of one float type, a loss that refuses an output
+                    return math.nan
             v = {name: (sides[0][name] - sides[1][name]) / (2e-5) for name in arrays}
         return math.sqrt(sum(float(np.square(part).sum()) for part in v.values())) if value else math.nan
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import generator, instance, whole_number
+from .._checks import generator, instance, quiet, whole_number
 from ..layers.containers import in_a_row
 from ..losses import Loss
 from ..training.optimizers import Optimizer
@@ -97,13 +97,15 @@ def _finding(name: str, theorem: str, suspect: Suspect, setup: Setup, level: str
     change, (low, high) = suspect.change, suspect.expected
     return Finding(
         name, level, suspect.layer, float(suspect.measured), (float(low), float(high)), suspect.text, suspect.remedy,
-        theorem, suspect.code, None if change is None else lambda: _apart(applied(setup, change)), suspect.unit, change,
+        theorem, suspect.code, None if change is None else lambda: _made(setup, change), suspect.unit, change,
     )  # fmt: skip
 
 
-def _apart(setup: Setup) -> Setup:
-    """The same with an x and a y of its own."""
-    return replace(setup, x=copy.deepcopy(setup.x), y=copy.deepcopy(setup.y))
+@quiet
+def _made(setup: Setup, change: Remedy) -> Setup:
+    """A copy with a remedy made; x and y are its own too."""
+    new = applied(setup, change)
+    return replace(new, x=copy.deepcopy(new.x), y=copy.deepcopy(new.y))
 
 
 @dataclass
@@ -220,7 +222,7 @@ def _unexplained(c: Context, base: Trial, best: float) -> Finding:
     if c.setup.opt is not None:
         changes.append(set_lr(usual_rate(c.setup.opt)))
     name = "diverges" if base.diverged else "stuck"
-    ratio = base.worst / base.losses[0] if base.losses[0] > 0 else math.inf
+    ratio = base.worst / base.losses[0] if 0 < base.losses[0] < math.inf else math.inf
     if base.diverged:
         text = f"In {base.steps} steps the loss grew {ratio:.3g} times, and no rule says why."
     else:

@@ -83,7 +83,10 @@ def activation_before_logits(c: Context) -> Suspect | None:
     text += f": the loss cannot fall below {reach:.3g}." if reach > 0.01 else ", so half of the gradients are cut off."
     remedy = "Leave the last activation out of the net."
     change = cure.drop_tail(len(c.tail))
-    return Suspect(reach, (0, 0.01), text, remedy, change, _without_tail(c), certain=reach > 0.1)
+    measured, usual = reach, (0.0, 0.01)
+    if reach <= 0.01:  # it is the bound that is wrong
+        measured, usual = (low, (-math.inf, -5)) if math.isfinite(low) else (high, (5, math.inf))
+    return Suspect(measured, usual, text, remedy, change, _without_tail(c), certain=reach > 0.1)
 
 
 @rule("mse_on_probabilities", "Of a squared error the derivative a (1 - a) stays in delta (theorem D4).")

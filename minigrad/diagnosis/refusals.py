@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from .._checks import as_batch, rectangular
+from ..backprop import backprop
 from ..layers.base import is_ours
 from ..layers.containers import Sequential, output_shape, walk
 from ..layers.norm import BatchNorm
+from ..layers.parameters import tree
 from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss
 from . import remedies as cure
 from .output import refused_output
@@ -52,7 +54,7 @@ def refusal(s: Setup) -> tuple[str, str, Suspect] | None:
         remedy = "Leave these samples out, or fill them in."
         found = Suspect(int(bad.sum()), (0, 0), text, remedy, change, code, certain=True)
         return "nan_data", "What is not a number stays none.", found
-    return _targets(s) or _batches(s)
+    return _targets(s) or _batches(s) or _output(s.net, s.loss, s) or _backward(s)
 
 
 def _bad_targets(s: Setup) -> np.ndarray:
@@ -99,19 +101,22 @@ def _one_output(s: Setup, shape: tuple[int, ...], error: Exception) -> Suspect:
 
 
 def _batches(s: Setup) -> tuple[str, str, Suspect] | None:
-    """A last batch of one sample, which BatchNorm cannot normalise; or outputs that the loss does not take."""
+    """A last batch of one sample, which BatchNorm cannot normalise."""
     N, batch = len(s.x), min(s.batch_size, len(s.x))
     one = batch == 1 or N % batch == 1
     if one and s.x[0].size == s.x.shape[-1] and any(isinstance(layer, BatchNorm) for _, layer in walk(s.net)):
-        size = next((b for b in range(batch + 1, 4 * batch + 8) if N % b != 1), max(2, N))
+        size = min(N, next((b for b in range(batch + 1, 4 * batch + 8) if N % b != 1), N))
         text = f"batch_size {s.batch_size} leaves a batch of one of the {N} samples, which BatchNorm cannot normalise."
-        change, remedy = cure.set_batch_size(size), f"Take batches of {size}."
-        found = Suspect(1, (2, np.inf), text, remedy, change, f"batch_size = {size}", certain=True)
+        found = Suspect(1, (2, np.inf), text, "It needs two samples at least.", certain=True)
+        if N > 1:
+            change, code = cure.set_batch_size(size), f"batch_size = {size}"
+            found = Suspect(1, (2, np.inf), text, f"Take batches of {size}.", change, code, certain=True)
         return "batchnorm_statistics", "One sample has no spread.", found
-    return _output(s.net, s.loss, s)
+    return None
 
 
 def _output(net: Sequential, loss: Loss, s: Setup) -> tuple[str, str, Suspect] | None:
+    """Outputs that the loss does not take."""
     if is_ours(type(loss)) and not isinstance(loss, BCELoss):
         return None
     output = predicted(net, s.x)
@@ -122,6 +127,18 @@ def _output(net: Sequential, loss: Loss, s: Setup) -> tuple[str, str, Suspect] |
         if found is not None:
             return "bce_without_sigmoid", "A probability lies between 0 and 1.", found
         return "target_shape", "The loss compares each output with its target.", _said(error)
+    return None
+
+
+def _backward(s: Setup) -> tuple[str, str, Suspect] | None:
+    """Layers that do not pass on each other's error signal, because their float types differ, for example."""
+    net, few = copy.deepcopy(s.net), slice(0, 4)
+    for _, layer in tree(net):
+        layer.training = layer.training and not isinstance(layer, BatchNorm)
+    try:
+        backprop(net, s.loss, s.x[few], s.y[few]).parameter_gradients()
+    except (ValueError, TypeError) as error:
+        return "input_shape", "Each layer takes what its neighbours give it.", _said(error)
     return None
 
 

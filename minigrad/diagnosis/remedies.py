@@ -186,11 +186,16 @@ def centre_sigmoids(s: Setup) -> None:
             before = layer
 
 
+def last_linear(net: Any) -> tuple[str, Any]:
+    """(path, layer) of the last Linear layer; ("", None) where there is none."""
+    return next(((path, layer) for path, layer in reversed(leaves(net)) if isinstance(layer, Linear)), ("", None))
+
+
 def scale_last(factor: float) -> Remedy:
     """The last weights times a factor, their biases too."""
 
     def change(s: Setup) -> None:
-        last = [layer for _, layer in leaves(s.net) if isinstance(layer, Linear)][-1]
+        _, last = last_linear(s.net)
         last.weight = last.weight * last.weight.dtype.type(factor)
         if last.bias is not None:
             last.bias = last.bias * last.bias.dtype.type(factor)

@@ -104,9 +104,10 @@ def run_trial(setup: Setup, steps: int, seed: int, looked_at: np.ndarray) -> Tri
 def loss_of(setup: Setup) -> float:
     """The loss on all samples of a setup, as training sees them but for Dropout; infinite where there is none."""
     try:
-        return float(setup.loss(predicted(setup.net, setup.x), setup.y))
+        value = float(setup.loss(predicted(setup.net, setup.x), setup.y))
     except (ValueError, TypeError, ArithmeticError):
         return float("inf")
+    return float("inf") if np.isnan(value) else value
 
 
 def predicted(net: Sequential, x: np.ndarray) -> np.ndarray:

@@ -71,8 +71,10 @@ def _single_samples(c: Context) -> Suspect | None:
     if not isinstance(opt, SGD) or c.setup.batch_size > 2 or c.N < 8:
         return None
     a = next(iter(c.pairs.values())).rows()[1].astype(np.float64)
-    largest = float(np.square(a).sum(axis=1).max()) + 1
-    mean = float(np.linalg.eigvalsh(a.T @ a / len(a))[-1]) + 1
+    largest, moments = float(np.square(a).sum(axis=1).max()) + 1, a.T @ a / len(a)
+    if not np.isfinite(moments).all():  # squares beyond all floats
+        return None
+    mean = float(np.linalg.eigvalsh(moments)[-1]) + 1
     ratio = _lr(c) / (1 - opt.momentum) / _limit(c) * largest / mean
     if not ratio > 1.5:
         return None
@@ -103,8 +105,9 @@ def weight_decay(c: Context) -> Suspect | None:
     if opt.weight_decay < 0.02 or (ratio < 0.2 and opt.weight_decay < 0.3):
         return None
     text = f"Weight decay {opt.weight_decay:g} pulls at the weights {ratio:.2g} times as hard as the loss does."
+    measured, usual = (ratio, (0, 0.2)) if ratio >= 0.2 else (opt.weight_decay, (0, 0.3))
     change, code = cure.set_options(weight_decay=1e-4), "opt.weight_decay = 1e-4"
-    return Suspect(ratio, (0, 0.2), text, "Take 1e-4 or 0.", change, code)
+    return Suspect(measured, usual, text, "Take 1e-4 or 0.", change, code)
 
 
 @rule("lr_low", "A step of SGD lowers the loss by lr |g|^2 at most; Adam moves each weight by about lr.")
@@ -127,7 +130,8 @@ def lr_low(c: Context) -> Suspect | None:
         return None
     new = cure.rounded(min(0.3 * limit * (1 - getattr(opt, "momentum", 0)), 1.0))
     text = f"{steps} steps with lr {lr:g} lower the loss by {share:.2g} of it at most; the limit of lr is {limit:.3g}."
-    return Suspect(share, (0.5, math.inf), text, f"Try lr {new:g}.", cure.set_lr(new), f"opt.lr = {new:g}")
+    measured, usual = (share, (0.5, math.inf)) if share < 0.5 else (lr / limit, (0.005, 1.5))
+    return Suspect(measured, usual, text, f"Try lr {new:g}.", cure.set_lr(new), f"opt.lr = {new:g}")
 
 
 @rule("few_steps", "A net moves one step at a time.")

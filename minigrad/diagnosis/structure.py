@@ -35,7 +35,7 @@ def no_bias(c: Context) -> Suspect | None:
     delta, _ = next(reversed(c.pairs_after.values())).rows()
     size = float(np.sqrt(np.square(delta, dtype=np.float64).mean()))
     ratio = float(np.sqrt(np.square(delta.mean(axis=0, dtype=np.float64)).mean())) / size if size else 0.0
-    if ratio <= 0.3:
+    if not ratio > 0.3:
         return None
     text = (
         f"The layers {', '.join(without)} have no bias, and the mean error, which one would take, is {ratio:.2f} of it."
