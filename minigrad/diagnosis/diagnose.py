@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from .._checks import generator, instance, whole_number
+from .._checks import generator, instance, quiet, whole_number
 from ..layers.containers import in_a_row
 from ..losses import Loss
 from ..training.optimizers import Optimizer
@@ -81,12 +81,11 @@ def diagnose(
     epochs = None if epochs is None else whole_number(epochs, "epochs", 1)
     seed = int(generator(copy.deepcopy(rng)).integers(2**31))
     setup = Setup(net, loss, opt, x, y, batch_size, epochs).copy()
-    before = setup.copy()
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if (refused := refusal(setup)) is not None:
             name, theorem, suspect = refused
-            return Diagnosis([_finding(name, theorem, suspect, before, "fault")], {})
+            return Diagnosis([_finding(name, theorem, suspect, setup, "fault")], {})
         c = Context(setup, trial, seed)
         found = _measured(c)
         if try_remedies:
@@ -95,11 +94,18 @@ def diagnose(
 
 
 def _finding(name: str, theorem: str, suspect: Suspect, setup: Setup, level: str) -> Finding:
-    change = suspect.change
+    change, (low, high) = suspect.change, suspect.expected
     return Finding(
-        name, level, suspect.layer, suspect.measured, suspect.expected, suspect.text, suspect.remedy, theorem,
-        suspect.code, None if change is None else lambda: applied(setup, change), suspect.unit, change,
+        name, level, suspect.layer, float(suspect.measured), (float(low), float(high)), suspect.text, suspect.remedy,
+        theorem, suspect.code, None if change is None else lambda: _made(setup, change), suspect.unit, change,
     )  # fmt: skip
+
+
+@quiet
+def _made(setup: Setup, change: Remedy) -> Setup:
+    """A copy with a remedy made; x and y are its own too."""
+    new = applied(setup, change)
+    return replace(new, x=copy.deepcopy(new.x), y=copy.deepcopy(new.y))
 
 
 @dataclass
@@ -217,7 +223,7 @@ def _unexplained(c: Context, base: Trial, best: float) -> Finding:
     if c.setup.opt is not None:
         changes.append(set_lr(usual_rate(c.setup.opt)))
     name = "diverges" if base.diverged else "stuck"
-    ratio = base.worst / base.losses[0] if base.losses[0] > 0 else math.inf
+    ratio = base.worst / base.losses[0] if 0 < base.losses[0] < math.inf else math.inf
     if base.diverged:
         text = f"In {base.steps} steps the loss grew {ratio:.3g} times, and no rule says why."
     else:
