@@ -6,6 +6,7 @@ Lengths are in units of the view box, WIDE across, which a phone shows at about 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -191,7 +192,7 @@ def _log_ticks(low: float, high: float) -> Iterable[tuple[float, str]]:
     powers = [e for e in range(math.floor(low), math.ceil(high) + 1) if e % every == 0]
     factors = (1, 2, 5) if high - low < 1.7 else (1,)
     ticks = [factor * 10.0**e for e in powers for factor in factors]
-    return [(tick, f"{tick:.3g}") for tick in ticks if low <= math.log10(tick) <= high]
+    return [(tick, re.sub(r"e\+?(-?)0*", r"e\1", f"{tick:.3g}")) for tick in ticks if low <= math.log10(tick) <= high]
 
 
 def _curve(points: list[tuple[float, float]], i: int) -> str:
