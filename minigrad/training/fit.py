@@ -63,9 +63,10 @@ def fit(
     not those of the run. A run that a callback ended is over as long as a callback says so when it is asked again.
 
     Raises ValueError or TypeError, before anything changes, where the arguments do not fit, and DivergenceError, with
-    the weights of the last finite epoch restored, where the loss stops being finite. A RuntimeWarning says of a
-    loss that it ends far above where it began, or after 100 steps no better than a constant output's; and with
-    shuffle=False, of samples that they are sorted by class. Ctrl-C leaves the net, and the checkpoint, as after the last whole epoch.
+    the weights of the last finite epoch restored, where the loss stops being finite. A RuntimeWarning says of a loss
+    that it ends far above where it began, or after 100 steps no better than a constant output's; and with
+    shuffle=False, of samples that they are sorted by class. Ctrl-C leaves the net, and the checkpoint, as after the
+    last whole epoch.
     """
     in_a_row(net, "net")
     instance(loss, Loss, "loss")
@@ -85,7 +86,7 @@ def fit(
             raise ValueError(f"validation is a {type(validation).__name__}, expected a pair (x, y)")
         validation = _data(net, loss, validation[0], validation[1], "validation ")
     _check_batches(net, x, batch_size)
-    if not shuffle:
+    if not shuffle and batch_size < len(x):
         warn_if_sorted(loss, y)
     run = Run(net, loss, opt, generator(rng), x, y, validation, batch_size, bool(shuffle))
     changing = any(monitor_of(callback) is None for callback in callbacks)
