@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
+import os
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,18 +13,22 @@ from typing import Any
 import numpy as np
 
 from .._checks import generator, instance, quiet, whole_number
+from ..files.archive import replacing
 from ..layers.containers import in_a_row
 from ..losses import Loss
 from ..training.optimizers import Optimizer
 from . import data, output, start, steps, structure  # noqa: F401  whose rules become known by being defined
 from .context import Context
+from .curves import Curve, constant_after, curve
 from .finding import Finding
 from .gains import Gain, measured_gains
+from .layers import LayerNumbers, layer_numbers
+from .page import page, part
 from .refusals import refusal
 from .remedies import Remedy, applied, in_turn, redraw_weights, set_lr, standardise_inputs, usual_rate
 from .rules import RULES, Rule, Suspect
 from .setup import Setup, Trial, run_trial
-from .text import as_text
+from .text import as_text, entries
 
 MOST = 8  # remedies that are tried before the levels are set
 GAIN = 0.2  # of the score, 0 to 1, that counts as one
@@ -35,11 +41,17 @@ class Diagnosis:
     findings  ranked: what keeps the net from learning first
     facts     {name: number}: the loss, that of the best constant, the limit of lr, what trials reached, ...
     gains     with try_remedies: what each remedy was worth, alone and one after the other; else empty
+    layers    what was measured of each layer with a weight, in forward order
+    curves    the losses of the trials: of the net as it is, then with each remedy
+
+    facts, layers and curves are empty where fit would refuse to train at all.
     """
 
     findings: list[Finding]
     facts: dict[str, Any]
     gains: list[Gain] = field(default_factory=list)
+    layers: list[LayerNumbers] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -47,7 +59,20 @@ class Diagnosis:
         return not any(finding.level == "fault" for finding in self.findings)
 
     def __str__(self) -> str:
-        return as_text(self.findings, self.facts)
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the page's parts."""
+        return part(self)
+
+    def save_html(self, path: str | os.PathLike[str]) -> None:
+        """Write one page that needs nothing else, whole or not at all. OSError where no file can be written there."""
+        with replacing(path) as file:
+            file.write(page(self).encode(errors="backslashreplace"))
+
+    def to_json(self) -> str:
+        """All of it as strict JSON. What JSON has no number for is text: "inf", "-inf", "nan"."""
+        return json.dumps(entries(self), indent=1, allow_nan=False)
 
 
 def diagnose(
@@ -116,6 +141,7 @@ class _Judged:
     suspect: Suspect
     trial: Trial | None
     gain: float
+    curve: Curve | None = None
 
 
 def _measured(c: Context) -> Diagnosis:
@@ -135,9 +161,11 @@ def _measured(c: Context) -> Diagnosis:
         "reference_score": reference.score,
         "best_score": best,
         "learns": learns,
+        "trial_steps": base.steps,
         "trial_losses": base.losses,
     }
-    return Diagnosis(findings, facts)
+    curves = [curve("", base, c.constant), *(j.curve for j in judged if j.curve)]
+    return Diagnosis(findings, facts, layers=layer_numbers(c), curves=curves)
 
 
 def _suspects(c: Context) -> list[tuple[Rule, Suspect]]:
@@ -168,7 +196,8 @@ def _judge(c: Context, base: Trial, rule: Rule, suspect: Suspect) -> _Judged:
         tried = _trial_of(c, new)
     except (ValueError, TypeError, ArithmeticError):  # a remedy that does not fit here
         return _Judged(rule, suspect, None, 0.0)
-    return _Judged(rule, suspect, tried, tried.score - base.score)
+    constant = constant_after(new, c.setup, c.constant)
+    return _Judged(rule, suspect, tried, tried.score - base.score, curve(rule.name, tried, constant))
 
 
 def _learns(c: Context, base: Trial, best: float) -> bool:
