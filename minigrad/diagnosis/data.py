@@ -62,9 +62,9 @@ def imbalance(c: Context) -> Suspect | None:
 @rule("unused_outputs", "An output that is never wanted learns only to be silent.")
 def unused_outputs(c: Context) -> Suspect | None:
     y = c.setup.y
-    if c.answers != "classes" or y.dtype.kind != "i":
+    if c.answers != "classes":
         return None
-    unused = c.K - len(np.unique(y))
+    unused = c.K - len(np.unique(y if y.dtype.kind == "i" else y.argmax(axis=-1)))
     if unused <= 0 or c.N < 3 * (c.K - unused):
         return None
     text = f"{unused} of the {c.K} outputs are of classes that no sample has."

@@ -190,7 +190,8 @@ def _levelled(c: Context, judged: list[_Judged], learns: bool, base: Trial, best
         )
         level = "note"
         if not learns and (j.suspect.certain or helps):
-            level, blamed = ("slow" if blamed else "fault"), True
+            level = "slow" if blamed or j.suspect.symptom else "fault"
+            blamed = True
         elif j.suspect.certain or j.suspect.costs or _saves(base, j):
             level = "slow"
         found.append(_finding(j.rule.name, j.rule.theorem, j.suspect, c.setup, level))

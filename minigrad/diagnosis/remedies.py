@@ -334,6 +334,8 @@ def applied(setup: Setup, change: Remedy) -> Setup:
 def plain_setup(setup: Setup, answers: str, K: int) -> Setup:
     """A plain net that suits most data: relu, standardised inputs, Adam, the loss that fits the targets."""
     s = setup.copy()
+    if s.y.shape[1 : s.x.ndim - 1] != s.x.shape[1:-1]:  # what comes out has other positions than what goes in
+        s.x = s.x.reshape(len(s.x), -1)
     standardise_inputs(s)
     if answers == "classes":
         s.loss = CrossEntropyLoss()

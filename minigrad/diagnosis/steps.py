@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..training.optimizers import SGD, Adam, RMSprop
+from ..training.optimizers import SGD, Adam, AdamW, RMSprop
 from . import remedies as cure
 from .context import Context
 from .rules import Suspect, rule
@@ -37,13 +37,14 @@ def lr_high(c: Context) -> Suspect | None:
         change, code = cure.set_lr(new), f"opt.lr = {new:g}"
         return Suspect(ratio, (0, 0.4), text, f"Try lr {new:g}.", change, code, costs=ratio >= 1)
     limit = _limit(c)
-    if not lr / limit > 1.5:
+    most = 1.05 if len(c.pairs) == 1 else 1.5  # the curvature of a single layer stays; of several it moves
+    if not lr / limit > most:
         return None
     text = f"lr {lr:g} is {lr / limit:.3g} times the limit 2 (1 + momentum) / lambda_1 = {limit:.3g} here."
     new = cure.rounded(0.5 * limit)
-    costs = lr / limit > 8 and not c.normalised
+    costs = lr / limit > 5 and not c.normalised
     change, code = cure.set_lr(new), f"opt.lr = {new:g}"
-    return Suspect(lr / limit, (0, 1.5), text, f"Try lr {new:g}, half the limit.", change, code, costs=costs)
+    return Suspect(lr / limit, (0, most), text, f"Try lr {new:g}, half the limit.", change, code, costs=costs)
 
 
 @rule("one_sample", "A step goes where its largest sample pulls: for that one lr is limited by 2 / |a|^2 (theorem C7).")
@@ -97,10 +98,14 @@ def weight_decay(c: Context) -> Suspect | None:
         return None
     weights = math.sqrt(sum(float(np.square(a, dtype=np.float64).sum()) for a in c.net.parameters().values()))
     ratio = opt.weight_decay * weights / c.gradient_norm if c.gradient_norm > 0 else math.inf
-    if opt.weight_decay < 0.02 or (ratio < 0.2 and opt.weight_decay < 0.3):
+    decay = opt.weight_decay * (0.1 if isinstance(opt, AdamW) else 1)  # which takes lr times it off, whatever g is
+    if decay < 0.01:
         return None
     text = f"Weight decay {opt.weight_decay:g} pulls at the weights {ratio:.2g} times as hard as the loss does."
-    return Suspect(ratio, (0, 0.2), text, "Take 1e-4 or 0.", cure.set_options(weight_decay=1e-4), "weight_decay=1e-4")
+    change = cure.set_options(weight_decay=1e-4)
+    return Suspect(
+        opt.weight_decay, (0, 0.01), text, "Take 1e-4 or 0.", change, "weight_decay=1e-4", costs=decay >= 0.05
+    )
 
 
 @rule("lr_low", "A step of SGD lowers the loss by lr |g|^2 at most; Adam moves each weight by about lr.")
