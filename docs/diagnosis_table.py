@@ -56,14 +56,18 @@ def words(node, before):
 def bound(node):
     """An end of a range as text: a number, "inf", or the expression that it is computed by."""
     text = ast.unparse(node)
-    if text in ("np.inf", "math.inf"):
-        return "inf"
+    if text.removeprefix("-") in ("np.inf", "math.inf"):
+        return text.replace("np.", "").replace("math.", "")
     return text if re.fullmatch(r"-?[\d.e-]+", text) else f"`{text}`"
 
 
-def interval(node):
-    """A range (low, high) in words."""
+def interval(node, ranges):
+    """A range (low, high) in words; ranges: {variable: the ranges that it may be}."""
+    if isinstance(node, ast.Name):
+        return " or ".join(dict.fromkeys(interval(each, ranges) for each in ranges[node.id]))
     low, high = map(bound, node.elts)
+    if low == "-inf":
+        return f"at most {high}"
     if low == high:
         return low
     if high == "inf":
@@ -75,15 +79,21 @@ def suspects(function):
     """(words, range, remedy) of each Suspect that a rule may return, in the order of its source."""
     found = []
     for tree in parsed(function):
-        before = {}
+        before, ranges = {}, {}
         for node in sorted(ast.walk(tree), key=lambda node: getattr(node, "lineno", 0)):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 before[node.targets[0].id] = words(node.value, before)
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+                for value in (
+                    [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
+                ):
+                    for name, part in zip(node.targets[0].elts, getattr(value, "elts", ()), strict=False):
+                        ranges.setdefault(getattr(name, "id", ""), []).append(part)
             elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
                 before[node.target.id] = before.get(node.target.id, "…") + words(node.value, before)
             elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Suspect":
                 _, expected, text, remedy, *_ = node.args
-                found.append((words(text, before), interval(expected), words(remedy, before)))
+                found.append((words(text, before), interval(expected, ranges), words(remedy, before)))
     return found
 
 
