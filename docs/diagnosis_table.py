@@ -61,10 +61,15 @@ def bound(node):
     return text if re.fullmatch(r"-?[\d.e-]+", text) else f"`{text}`"
 
 
+def either(node):
+    """What an expression may be: of `a if question else b` both."""
+    return [node.body, node.orelse] if isinstance(node, ast.IfExp) else [node]
+
+
 def interval(node, ranges):
     """A range (low, high) in words; ranges: {variable: the ranges that it may be}."""
     if isinstance(node, ast.Name):
-        return " or ".join(dict.fromkeys(interval(each, ranges) for each in ranges[node.id]))
+        return "<br>".join(dict.fromkeys(interval(each, ranges) for each in ranges[node.id]))
     low, high = map(bound, node.elts)
     if low == "-inf":
         return f"at most {high}"
@@ -83,6 +88,7 @@ def suspects(function):
         for node in sorted(ast.walk(tree), key=lambda node: getattr(node, "lineno", 0)):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 before[node.targets[0].id] = words(node.value, before)
+                ranges[node.targets[0].id] = [part for part in either(node.value) if isinstance(part, ast.Tuple)]
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
                 for value in (
                     [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]

@@ -37,14 +37,14 @@ def lr_high(c: Context) -> Suspect | None:
         change, code = cure.set_lr(new), f"opt.lr = {new:g}"
         return Suspect(ratio, (0, 0.4), text, f"Try lr {new:g}.", change, code, costs=ratio >= 1)
     limit = _limit(c)
-    most = 1.05 if len(c.pairs) == 1 else 1.5  # the curvature of a single layer stays; of several it moves
-    if not lr / limit > most:
+    usual = (0, 1.05) if len(c.pairs) == 1 else (0, 1.5)  # the curvature of a single layer stays; of several it moves
+    if not lr / limit > usual[1]:
         return None
     text = f"lr {lr:g} is {lr / limit:.3g} times the limit 2 (1 + momentum) / lambda_1 = {limit:.3g} here."
     new = cure.rounded(0.5 * limit)
     costs = lr / limit > 5 and not c.normalised
     change, code = cure.set_lr(new), f"opt.lr = {new:g}"
-    return Suspect(lr / limit, (0, most), text, f"Try lr {new:g}, half the limit.", change, code, costs=costs)
+    return Suspect(lr / limit, usual, text, f"Try lr {new:g}, half the limit.", change, code, costs=costs)
 
 
 @rule("one_sample", "A step goes where its largest sample pulls: for that one lr is limited by 2 / |a|^2 (theorem C7).")
@@ -108,8 +108,8 @@ def weight_decay(c: Context) -> Suspect | None:
         return None
     text = f"Weight decay {opt.weight_decay:g} pulls at the weights {ratio:.2g} times as hard as the loss does."
     change, code = cure.set_options(weight_decay=1e-4), "opt.weight_decay = 1e-4"
-    costs, most = decay >= 0.05, 0.1 if isinstance(opt, AdamW) else 0.01
-    return Suspect(opt.weight_decay, (0, most), text, "Take 1e-4 or 0.", change, code, costs=costs)
+    costs, usual = decay >= 0.05, (0, 0.1) if isinstance(opt, AdamW) else (0, 0.01)
+    return Suspect(opt.weight_decay, usual, text, "Take 1e-4 or 0.", change, code, costs=costs)
 
 
 @rule("lr_low", "A step of SGD lowers the loss by lr |g|^2 at most; Adam moves each weight by about lr.")
