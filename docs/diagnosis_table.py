@@ -90,11 +90,9 @@ def suspects(function):
                 before[node.targets[0].id] = words(node.value, before)
                 ranges[node.targets[0].id] = [part for part in either(node.value) if isinstance(part, ast.Tuple)]
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
-                for value in (
-                    [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
-                ):
+                for value in either(node.value):
                     for name, part in zip(node.targets[0].elts, getattr(value, "elts", ()), strict=False):
-                        ranges.setdefault(getattr(name, "id", ""), []).append(part)
+                        ranges.setdefault(getattr(name, "id", ""), []).extend(either(part))
             elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
                 before[node.target.id] = before.get(node.target.id, "…") + words(node.value, before)
             elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Suspect":
