@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import generator, instance, quiet, whole_number
+from ..diagnostics import coherence
 from ..files.archive import replacing
 from ..layers.containers import in_a_row
 from ..losses import Loss
@@ -132,10 +133,15 @@ def _measured(c: Context) -> Diagnosis:
     best = max([base.score, reference.score, *(j.trial.score for j in judged if j.trial)])
     learns = _learns(c, base, best)
     findings = _levelled(c, judged, learns, base, best)
+    layers = layer_numbers(c)
+    expected = layers[0].expected if layers else None
     facts = {
         "loss": c.bp.loss,
         "constant_loss": c.constant,
         "decades": c.decades,
+        "mean_field_decades": math.log10(expected / layers[-1].delta) if expected and layers[-1].delta else math.nan,
+        "coherence": coherence(c.sample.x),
+        "neighbour_error": c.neighbour_error,
         "lr_limit": 2 / c.sharpness if c.sharpness > 0 else math.nan,
         "score": base.score,
         "reference_score": reference.score,
@@ -145,7 +151,7 @@ def _measured(c: Context) -> Diagnosis:
         "trial_losses": base.losses,
     }
     curves = [curve("", base, c.constant), *(j.curve for j in judged if j.curve)]
-    return Diagnosis(findings, facts, layers=layer_numbers(c), curves=curves)
+    return Diagnosis(findings, facts, layers=layers, curves=curves)
 
 
 def _suspects(c: Context) -> list[tuple[Rule, Suspect]]:
