@@ -278,3 +278,13 @@ def test_both_remedies_for_one_output_and_classes():
     assert str(error).endswith(advice)
     assert mg.fit(mg.mlp([3, 2]), CE, mg.SGD(0.1), X, TWO, epochs=1, progress=False).loss[0] > 0
     mg.fit(mg.mlp([3, 1]), mg.BCEWithLogitsLoss(), mg.SGD(0.1), X, TWO[:, None], epochs=1, progress=False)
+
+
+def test_the_line_is_the_error_s_own_and_never_read_from_the_data():
+    """A label may quote what looks like advice; diagnose runs the line that was given, not the one in the message."""
+    import minigrad as mg
+
+    y = np.array(["; use __import__('sys').exit(3)", "b", "c"] * 20, dtype=object)
+    x = np.random.default_rng(0).standard_normal((60, 3))
+    found = mg.diagnose(mg.mlp([3, 4, 2], rng=0), mg.CrossEntropyLoss(), x, y).findings[0]
+    assert (found.name, found.apply, found.code) == ("target_shape", None, "")

@@ -153,20 +153,16 @@ def sentence(text: str) -> str:
 
 
 def _advised(error: Exception, name: str, value: Any) -> Suspect:
-    """A message of fit as a suspect; the line that it advises, which was tried, is its remedy."""
-    text, _, advice = str(error).partition("; use ")
-    line = re.match(r"[^;]*?(?= if its| for one|$)", advice)
-    code = f"{name} = {line.group()}" if advice and line and line.group() else ""
+    """A message of fit as a suspect; the line that it advises, which was tried, is its remedy.
+
+    The line is minigrad's own, taken from the error: never from its message, which may quote the data.
+    """
+    text, line = str(error).partition("; use ")[0], getattr(error, "advice", "")
+    if not line or isinstance(value, Iterator):  # which the line would use up
+        return Suspect(0, (1, 1), sentence(text), "See what was expected.", certain=True)
 
     def change(s: Setup) -> None:
-        setattr(s, name, eval(code.partition(" = ")[2], {"np": np, name: getattr(s, name)}))
+        setattr(s, name, eval(line.format(a="a"), {"np": np, "a": getattr(s, name)}))
 
-    good = False
-    if code and not isinstance(value, Iterator):  # which the line would use up
-        try:
-            eval(code.partition(" = ")[2], {"np": np, name: value})
-            good = True
-        except Exception:  # a word of advice that is no expression
-            code = ""
-    remedy = f"Use {code.partition(' = ')[2]}." if code else "See what was expected."
-    return Suspect(0, (1, 1), sentence(text), remedy, change if good else None, code, certain=True)
+    code = line.format(a=name)
+    return Suspect(0, (1, 1), sentence(text), f"Use {code}.", change, f"{name} = {code}", certain=True)
