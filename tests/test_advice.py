@@ -284,7 +284,8 @@ def test_the_line_is_the_error_s_own_and_never_read_from_the_data():
     """A label may quote what looks like advice; diagnose runs the line that was given, not the one in the message."""
     import minigrad as mg
 
-    y = np.array(["; use __import__('sys').exit(3)", "b", "c"] * 20, dtype=object)
-    x = np.random.default_rng(0).standard_normal((60, 3))
-    found = mg.diagnose(mg.mlp([3, 4, 2], rng=0), mg.CrossEntropyLoss(), x, y).findings[0]
-    assert (found.name, found.apply, found.code) == ("target_shape", None, "")
+    x = np.random.default_rng(0).standard_normal((60, 3)).astype(object)
+    x[0, 1] = "; use __import__('sys').exit(3) if its"
+    found = mg.diagnose(mg.mlp([3, 4, 2], rng=0), mg.CrossEntropyLoss(), x, np.arange(60) % 2).findings[0]
+    assert "exit(3)" in str(refusal(X_CALLS["net(x)"], x[:, :3]))  # it is quoted
+    assert (found.name, found.apply, found.code) == ("input_shape", None, "")
