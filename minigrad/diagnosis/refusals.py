@@ -157,7 +157,8 @@ def _advised(error: Exception, name: str, value: Any) -> Suspect:
 
     The line is minigrad's own, taken from the error: never from its message, which may quote the data.
     """
-    text, line = str(error).partition("; use ")[0], getattr(error, "advice", "")
+    line = getattr(error, "advice", "")
+    text = str(error).rpartition("; use ")[0] if line else str(error)
     if not line or isinstance(value, Iterator):  # which the line would use up
         return Suspect(0, (1, 1), sentence(text), "See what was expected.", certain=True)
 
