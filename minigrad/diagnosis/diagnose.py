@@ -7,7 +7,7 @@ import json
 import math
 import os
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,12 @@ from . import data, output, start, steps, structure  # noqa: F401  whose rules b
 from .context import Context
 from .curves import Curve, constant_after, curve
 from .finding import Finding
-from .gains import Gain, measured_gains
-from .layers import LayerNumbers, layer_numbers
+from .gains import measured_gains
+from .layers import layer_numbers
 from .page import page, part
 from .refusals import refusal
 from .remedies import Remedy, applied, in_turn, redraw_weights, set_lr, standardise_inputs, usual_rate
+from .result import Result
 from .rules import RULES, Rule, Suspect
 from .setup import Setup, Trial, run_trial
 from .text import as_text, entries
@@ -34,29 +35,8 @@ MOST = 8  # remedies that are tried before the levels are set
 GAIN = 0.2  # of the score, 0 to 1, that counts as one
 
 
-@dataclass(eq=False)
-class Diagnosis:
-    """What diagnose found.
-
-    findings  ranked: what keeps the net from learning first
-    facts     {name: number}: the loss, that of the best constant, the limit of lr, what trials reached, ...
-    gains     with try_remedies: what each remedy was worth, alone and one after the other; else empty
-    layers    what was measured of each layer with a weight, in forward order
-    curves    the losses of the trials: of the net as it is, then with each remedy
-
-    facts, layers and curves are empty where fit would refuse to train at all.
-    """
-
-    findings: list[Finding]
-    facts: dict[str, Any]
-    gains: list[Gain] = field(default_factory=list)
-    layers: list[LayerNumbers] = field(default_factory=list)
-    curves: list[Curve] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """No finding is a fault."""
-        return not any(finding.level == "fault" for finding in self.findings)
+class Diagnosis(Result):
+    """What diagnose found, to be read: print it, show it in a notebook, save it as a page, or take it as JSON."""
 
     def __str__(self) -> str:
         return as_text(self)

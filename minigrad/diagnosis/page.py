@@ -6,16 +6,13 @@ import math
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .._pictures import tag
 from .charts import Series, bars, curves, element, number_picture, swatch
 from .finding import Finding
 from .layers import LayerNumbers
+from .result import Result
 from .text import SCORE, code_lines, expected_text, gain_name, is_flag, score_text, spread_text, trial_text, verdict
-
-if TYPE_CHECKING:
-    from .diagnose import Diagnosis
 
 TITLE = "Does this net learn, and if not, why?"
 CURVES = 5  # drawn at most: more cannot be told apart
@@ -32,7 +29,7 @@ FACTS = {
 }
 
 
-def page(d: Diagnosis) -> str:
+def page(d: Result) -> str:
     """The whole page."""
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     head += tag("title", TITLE) + _style()
@@ -40,7 +37,7 @@ def page(d: Diagnosis) -> str:
     return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n{body}\n</html>\n'
 
 
-def part(d: Diagnosis) -> str:
+def part(d: Result) -> str:
     """The same as a part of another page."""
     return element("div", "minigrad-diagnosis", _style() + _content(d))
 
@@ -49,7 +46,7 @@ def _style() -> str:
     return tag("style", (Path(__file__).parent / "page.css").read_text(encoding="utf-8"))
 
 
-def _content(d: Diagnosis) -> str:
+def _content(d: Result) -> str:
     level = "fault" if not d.ok else "slow" if any(f.level == "slow" for f in d.findings) else "well"
     parts = [
         tag("h1", TITLE),
@@ -100,7 +97,7 @@ def _finding(finding: Finding) -> str:
     return tag("section", "".join(parts))
 
 
-def _gains(d: Diagnosis) -> str:
+def _gains(d: Result) -> str:
     if not d.gains:
         return ""
     seeds = len(d.gains[0].scores)
@@ -113,7 +110,7 @@ def _gains(d: Diagnosis) -> str:
     )
 
 
-def _trials(d: Diagnosis) -> str:
+def _trials(d: Result) -> str:
     """The curves of the trials: the net as it is, and the remedies in the order of the findings."""
     order = {finding.name: i for i, finding in enumerate(d.findings)}
     shown = sorted(d.curves, key=lambda one: order.get(one.name, -1))[:CURVES]
@@ -166,7 +163,7 @@ def _layers(layers: list[LayerNumbers]) -> str:
     return _section("Layer by layer, at the start", element("div", "charts", figures), _table(names, rows))
 
 
-def _facts(d: Diagnosis) -> str:
+def _facts(d: Result) -> str:
     rows = [
         (FACTS.get(name, name), ("yes" if value else "no") if isinstance(value, bool) else _number(value))
         for name, value in d.facts.items()

@@ -131,6 +131,8 @@ def _stuck(run: Run) -> str:
     steps = len(history) * -(-len(run.x) // run.batch_size)
     if type(loss) not in KNOWN or steps < FEWEST_STEPS:
         return ""
+    if len(history) > 1 and history[-1] < LEARNED * history[(len(history) - 1) // 2]:
+        return ""  # it is on its way
     constant = constant_loss(loss, run.y, ())
     size = 1.0 if run.y.dtype.kind == "i" else float(np.square(run.y, dtype=np.float64).mean())
     if not history[-1] > LEARNED * constant > 1e-9 * size:  # targets that never vary leave a variance of rounding
