@@ -235,7 +235,7 @@ def test_samples_that_are_sorted_and_stay_so_are_said_once(engine, y, loss):
     [
         (ORDERED, {"shuffle": True}),
         (ORDERED, {"batch_size": 90}),  # each batch is everything
-        (ORDERED[:29], {}),  # too few to tell
+        (ORDERED[::3], {}),  # too few to tell
         (np.random.default_rng(0).permutation(ORDERED), {}),
         (np.arange(90) % 3, {}),
         (np.zeros(90, int), {}),

@@ -149,7 +149,8 @@ def _stuck(run: Run) -> str:
 def warn_if_sorted(loss: Loss, y: np.ndarray) -> None:
     """One RuntimeWarning where samples that stay in their order are sorted by class: each batch then holds one alone.
 
-    Sorted: from one sample to the next the class changes less than a twentieth as often as by chance.
+    Sorted: from one sample to the next the class changes less than a twentieth as often as by chance. Of fewer than
+    some forty samples that cannot be told, and is not said.
     """
     if y.dtype.kind == "i":
         classes = y
@@ -157,7 +158,7 @@ def warn_if_sorted(loss: Loss, y: np.ndarray) -> None:
         classes = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(np.int64)
     else:
         return
-    if classes.ndim != 1 or len(classes) < 40:
+    if classes.ndim != 1:
         return
     chance = 1 - np.square(np.bincount(classes) / len(classes)).sum()
     changes = (classes[1:] != classes[:-1]).mean()
