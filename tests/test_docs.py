@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import minigrad as mg
+from minigrad.diagnosis.finding import NAMES
 
 ROOT = Path(__file__).parents[1]
 # A page may leave out how the path of a source file begins.
@@ -49,3 +53,51 @@ def files_named(page):
 def test_every_file_that_a_page_names_exists(page):
     named = files_named(page) - NOT_OURS
     assert {name for name in named if not any(list((ROOT / folder).glob(name)) for folder in FOLDERS)} == set()
+
+
+# ---- the page on diagnose --------------------------------------------------------------------------------
+
+DIAGNOSIS = ROOT / "docs" / "diagnosis.md"
+
+
+@pytest.mark.parametrize("mark", ["rules", "output"])
+def test_the_page_on_diagnose_is_as_its_command_writes_it(mark, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import diagnosis_table
+
+    written = f"<!-- {mark} -->\n{diagnosis_table.PARTS[mark]()}<!-- end of {mark} -->"
+    assert written in DIAGNOSIS.read_text(encoding="utf-8"), (
+        "python docs/diagnosis_table.py --write brings it up to date"
+    )
+
+
+def test_the_page_on_diagnose_has_every_name():
+    in_tables = re.findall(r"^\| `(\w+)` \|", DIAGNOSIS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(in_tables) == len(set(in_tables))
+    assert {*in_tables, "diverges", "stuck"} == {name for names in NAMES.values() for name in names}
+
+
+def broken_nets():
+    """Nets with something that a rule speaks of, and the name of the rule."""
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    y = x.sum(axis=1, keepdims=True)
+    yield "unscaled_input", mg.diagnose(mg.mlp([4, 8, 1], rng=0), mg.MSELoss(), 100 * x, y)
+    net = mg.Sequential(*mg.mlp([4, 8, 1], rng=0), mg.ReLU())
+    yield "target_range", mg.diagnose(net, mg.MSELoss(), x, y)
+    net = mg.mlp([4, 20, 20, 20, 20, 1], activation="sigmoid", rng=0)
+    yield "vanishing", mg.diagnose(net, mg.MSELoss(), x, y, mg.SGD(0.01))
+    yield "lr_high", mg.diagnose(mg.mlp([4, 8, 1], rng=0), mg.MSELoss(), x, y, mg.SGD(10.0))
+
+
+def test_a_line_of_the_tables_says_what_the_finding_says():
+    for name, found in broken_nets():
+        finding = next(finding for finding in found.findings if finding.name == name)
+        line = re.search(rf"^\| `{name}` \|(.*)\|$", DIAGNOSIS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+        text, expected, why, remedy = (cell.strip() for cell in re.split(r"(?<!\\)\|", line))
+        low, high = finding.expected
+        ranges = f"{low:g} to {high:g}", f"at most {high:g}" if low == 0 else f"at least {low:g}"
+        assert any(said in ranges for said in expected.split("<br>")), name
+        for cell, words in ((text, finding.text), (remedy, finding.remedy)):
+            patterns = [re.escape(part).replace("…", ".+").replace("\\ %", "%") for part in cell.split("<br>")]
+            assert any(re.fullmatch(pattern, words) for pattern in patterns), (name, words)
+        assert re.sub(r"\[(\w+)\]\([^)]*\)", r"\1", why).replace("\\|", "|") == finding.theorem

@@ -28,6 +28,9 @@ PRINTS = {
     "digits.py": r"total +2,410\nright: .* 9\d\.\d% after the last",
     "own_layer.py": r"derivative: \de-\d\d\nplain sigmoid: loss \d\.\d+, .*\nsteep sigmoid: loss 0\.\d+, (9\d|100).*\n"
     r"the same after load: True",
+    "why_not_learning.py": r"a line: lr_high(.*\n)+a line: score nan, and (1\.00|0\.9\d) (.*\n)+"
+    r"deep sigmoids: vanishing(.*\n)+deep sigmoids: score 0\.\d\d, and 0\.9\d (.*\n)+"
+    r"percentages: target_range(.*\n)+percentages: score -\d+\.\d+, and 0\.9\d ",
 }
 
 

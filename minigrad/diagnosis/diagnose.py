@@ -7,12 +7,12 @@ import json
 import math
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .._checks import generator, instance, whole_number
+from .._checks import generator, instance, quiet, whole_number
 from ..files.archive import replacing
 from ..layers.containers import in_a_row
 from ..losses import Loss
@@ -23,10 +23,10 @@ from .curves import Curve, constant_after, curve
 from .finding import Finding
 from .gains import measured_gains
 from .layers import layer_numbers
+from .measured import Measured
 from .page import page, part
 from .refusals import refusal
 from .remedies import Remedy, applied, in_turn, redraw_weights, set_lr, standardise_inputs, usual_rate
-from .result import Result
 from .rules import RULES, Rule, Suspect
 from .setup import Setup, Trial, run_trial
 from .text import as_text, entries
@@ -35,8 +35,8 @@ MOST = 8  # remedies that are tried before the levels are set
 GAIN = 0.2  # of the score, 0 to 1, that counts as one
 
 
-class Diagnosis(Result):
-    """What diagnose found, to be read: print it, show it in a notebook, save it as a page, or take it as JSON."""
+class Diagnosis(Measured):
+    """What diagnose found, and how to show it: as text, in a notebook, as a page, as JSON."""
 
     def __str__(self) -> str:
         return as_text(self)
@@ -86,12 +86,11 @@ def diagnose(
     epochs = None if epochs is None else whole_number(epochs, "epochs", 1)
     seed = int(generator(copy.deepcopy(rng)).integers(2**31))
     setup = Setup(net, loss, opt, x, y, batch_size, epochs).copy()
-    before = setup.copy()
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if (refused := refusal(setup)) is not None:
             name, theorem, suspect = refused
-            return Diagnosis([_finding(name, theorem, suspect, before, "fault")], {})
+            return Diagnosis([_finding(name, theorem, suspect, setup, "fault")], {})
         c = Context(setup, trial, seed)
         found = _measured(c)
         if try_remedies:
@@ -100,11 +99,18 @@ def diagnose(
 
 
 def _finding(name: str, theorem: str, suspect: Suspect, setup: Setup, level: str) -> Finding:
-    change = suspect.change
+    change, (low, high) = suspect.change, suspect.expected
     return Finding(
-        name, level, suspect.layer, suspect.measured, suspect.expected, suspect.text, suspect.remedy, theorem,
-        suspect.code, None if change is None else lambda: applied(setup, change), suspect.unit, change,
+        name, level, suspect.layer, float(suspect.measured), (float(low), float(high)), suspect.text, suspect.remedy,
+        theorem, suspect.code, None if change is None else lambda: _made(setup, change), suspect.unit, change,
     )  # fmt: skip
+
+
+@quiet
+def _made(setup: Setup, change: Remedy) -> Setup:
+    """A copy with a remedy made; x and y are its own too."""
+    new = applied(setup, change)
+    return replace(new, x=copy.deepcopy(new.x), y=copy.deepcopy(new.y))
 
 
 @dataclass
@@ -199,7 +205,8 @@ def _levelled(c: Context, judged: list[_Judged], learns: bool, base: Trial, best
         )
         level = "note"
         if not learns and (j.suspect.certain or helps):
-            level, blamed = ("slow" if blamed else "fault"), True
+            level = "slow" if blamed or j.suspect.symptom else "fault"
+            blamed = True
         elif j.suspect.certain or j.suspect.costs or _saves(base, j):
             level = "slow"
         found.append(_finding(j.rule.name, j.rule.theorem, j.suspect, c.setup, level))
@@ -225,7 +232,7 @@ def _unexplained(c: Context, base: Trial, best: float) -> Finding:
     if c.setup.opt is not None:
         changes.append(set_lr(usual_rate(c.setup.opt)))
     name = "diverges" if base.diverged else "stuck"
-    ratio = base.worst / base.losses[0] if base.losses[0] > 0 else math.inf
+    ratio = base.worst / base.losses[0] if 0 < base.losses[0] < math.inf else math.inf
     if base.diverged:
         text = f"In {base.steps} steps the loss grew {ratio:.3g} times, and no rule says why."
     else:

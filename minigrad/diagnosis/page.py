@@ -11,7 +11,7 @@ from .._pictures import tag
 from .charts import Series, bars, curves, element, number_picture, swatch
 from .finding import Finding
 from .layers import LayerNumbers
-from .result import Result
+from .measured import Measured
 from .text import SCORE, code_lines, expected_text, gain_name, is_flag, score_text, spread_text, trial_text, verdict
 
 TITLE = "Does this net learn, and if not, why?"
@@ -29,7 +29,7 @@ FACTS = {
 }
 
 
-def page(d: Result) -> str:
+def page(d: Measured) -> str:
     """The whole page."""
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     head += tag("title", TITLE) + _style()
@@ -37,7 +37,7 @@ def page(d: Result) -> str:
     return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n{body}\n</html>\n'
 
 
-def part(d: Result) -> str:
+def part(d: Measured) -> str:
     """The same as a part of another page."""
     return element("div", "minigrad-diagnosis", _style() + _content(d))
 
@@ -46,7 +46,7 @@ def _style() -> str:
     return tag("style", (Path(__file__).parent / "page.css").read_text(encoding="utf-8"))
 
 
-def _content(d: Result) -> str:
+def _content(d: Measured) -> str:
     level = "fault" if not d.ok else "slow" if any(f.level == "slow" for f in d.findings) else "well"
     parts = [
         tag("h1", TITLE),
@@ -97,7 +97,7 @@ def _finding(finding: Finding) -> str:
     return tag("section", "".join(parts))
 
 
-def _gains(d: Result) -> str:
+def _gains(d: Measured) -> str:
     if not d.gains:
         return ""
     seeds = len(d.gains[0].scores)
@@ -110,7 +110,7 @@ def _gains(d: Result) -> str:
     )
 
 
-def _trials(d: Result) -> str:
+def _trials(d: Measured) -> str:
     """The curves of the trials: the net as it is, and the remedies in the order of the findings."""
     order = {finding.name: i for i, finding in enumerate(d.findings)}
     shown = sorted(d.curves, key=lambda one: order.get(one.name, -1))[:CURVES]
@@ -163,7 +163,7 @@ def _layers(layers: list[LayerNumbers]) -> str:
     return _section("Layer by layer, at the start", element("div", "charts", figures), _table(names, rows))
 
 
-def _facts(d: Result) -> str:
+def _facts(d: Measured) -> str:
     rows = [
         (FACTS.get(name, name), ("yes" if value else "no") if isinstance(value, bool) else _number(value))
         for name, value in d.facts.items()

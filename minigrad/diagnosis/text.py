@@ -11,8 +11,8 @@ import numpy as np
 
 from .finding import Finding
 from .gains import Gain
+from .measured import Measured
 from .number_line import number_line
-from .result import Result
 
 WIDTH = 79
 BAR = 60  # columns of a line of numbers
@@ -24,7 +24,7 @@ SCORE = "1 is perfect, 0 as good as the best constant output"
 # ---- words ---------------------------------------------------------------------------------------------------
 
 
-def verdict(d: Result) -> str:
+def verdict(d: Measured) -> str:
     """What was found, in a line."""
     names = {level: [f.name for f in d.findings if f.level == level] for level in ("fault", "slow", "note")}
     if not d.facts:
@@ -38,7 +38,7 @@ def verdict(d: Result) -> str:
     return f"The net learns. Worth knowing: {', '.join(names['note'])}." if names["note"] else "The net learns."
 
 
-def trial_text(d: Result) -> str:
+def trial_text(d: Measured) -> str:
     """What the trial reached, in a sentence or two; "" where there was none."""
     if not d.facts:
         return ""
@@ -76,7 +76,7 @@ def is_flag(finding: Finding) -> bool:
 # ---- the terminal view -----------------------------------------------------------------------------------------
 
 
-def as_text(d: Result, colour: bool = False) -> str:
+def as_text(d: Measured, colour: bool = False) -> str:
     """The verdict in a line, what the trial reached, each finding, and what the remedies gained."""
     lines = [verdict(d), *_wrapped(trial_text(d), "")]
     if not all(is_flag(finding) for finding in d.findings):
@@ -182,7 +182,7 @@ def gain_name(gain: Gain) -> str:
 # ---- JSON ------------------------------------------------------------------------------------------------------
 
 
-def entries(d: Result) -> dict[str, Any]:
+def entries(d: Measured) -> dict[str, Any]:
     """Everything as JSON-ready values."""
     gains = [{"names": gain.names, "scores": gain.scores, "median": gain.median} for gain in d.gains]
     return {

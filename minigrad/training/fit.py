@@ -19,7 +19,7 @@ from ..layers.norm import BatchNorm
 from ..layers.parameters import settle
 from ..losses import Loss
 from .divergence import HINT, DivergenceError, overflow, warn_if_failed, warn_if_sorted
-from .fused import obstacle, train_epoch
+from .fused import compiled_epochs, obstacle
 from .history import History, early_stopping, monitor_of
 from .optimizers import Optimizer
 from .progress import progress as progress_bar
@@ -100,7 +100,7 @@ def _epoch_of(engine: str, net: Sequential, loss: Loss, opt: Optimizer) -> RunEp
     problem = obstacle(net, loss, opt) if engine != "python" else ""
     if engine == "fused" and problem:
         raise ValueError(f"engine 'fused' cannot train this: {problem}")
-    return train_epoch if problem is None else _python_epoch
+    return compiled_epochs() if problem is None else _python_epoch
 
 
 def _train(

@@ -1,4 +1,4 @@
-"""All that a diagnosis found, as values; text, page and JSON are made of it."""
+"""What a diagnosis holds; text.py, page.py and diagnose.py show it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .layers import LayerNumbers
 
 
 @dataclass(eq=False)
-class Result:
-    """What was found.
+class Measured:
+    """What diagnose found.
 
     findings  ranked: what keeps the net from learning first
     facts     {name: number}: the loss, that of the best constant, the limit of lr, what trials reached, ...
