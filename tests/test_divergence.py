@@ -40,6 +40,7 @@ def test_a_loss_that_rose_is_said_once_with_lr_output_and_layer(engine, epochs):
     ):
         assert part in said
     assert history.loss[-1] > 1e4
+    assert said.endswith("; mg.diagnose(net, loss, x, y, opt) says why")
 
 
 def test_the_first_layer_that_grew_is_named_and_not_the_last(engine):
@@ -136,6 +137,119 @@ def test_no_constant_output_is_better_than_the_best_one(name, K, N, seed):
         assert loss(np.tile(other, (N, 1)), y) >= best - 1e-9
 
 
+# ---- a loss that does not fall -----------------------------------------------------------------------------
+
+
+def plateau(rng, N=320):
+    """A deep sigmoid net, whose delta is too small in all layers but the last."""
+    x = rng.standard_normal((N, 4))
+    return mg.mlp([4, *[8] * 5, 2], rng=0), mg.CrossEntropyLoss(), mg.SGD(0.1), x, np.arange(N) % 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_net_that_learns_nothing_is_said_once_with_lr_and_loss(engine, seed):
+    net, loss, opt, x, y = plateau(np.random.default_rng(seed))
+    with pytest.warns(RuntimeWarning) as caught:
+        history = train(net, loss, opt, x, y, epochs=10, engine=engine)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    said = str(caught[0].message)
+    assert said.startswith(f"nothing was learned: after 100 steps with lr 0.1 the loss is {history.loss[-1]:.4g}, and ")
+    assert f"has {np.log(2):.4g}; mg.diagnose(net, loss, x, y, opt) says why" in said
+
+
+def test_a_resumed_run_counts_the_steps_before(tmp_path):
+    path, (net, loss, opt, x, y) = tmp_path / "run", plateau(np.random.default_rng(0))
+    train(net, loss, opt, x, y, epochs=9, checkpoint=path)  # 90 steps: too early to say
+    net, loss, opt, x, y = plateau(np.random.default_rng(0))
+    with pytest.warns(RuntimeWarning, match="nothing was learned: after 100 steps"):
+        train(net, loss, opt, x, y, epochs=10, checkpoint=path)
+
+
+def noisy_labels(rng):
+    x, y = learnable(rng, 640)
+    return x, np.where(rng.random(640) < 0.4, rng.integers(0, 2, 640), (x[:, 0] > 0).astype(int))
+
+
+NOT_STUCK = {
+    "learns": lambda rng: (mg.mlp([4, 16, 2], "tanh", rng=0), mg.CrossEntropyLoss(), mg.SGD(0.5), *learnable(rng, 640)),
+    "two labels of ten are wrong": lambda rng: (
+        mg.mlp([4, 16, 2], "relu", rng=0), mg.CrossEntropyLoss(), mg.Adam(0.01), *noisy_labels(rng)
+    ),
+    "R^2 of .2": lambda rng: (
+        mg.mlp([4, 1], rng=0), mg.MSELoss(), mg.SGD(0.05),
+        x := rng.standard_normal((640, 4)), x[:, :1] + 2 * rng.standard_normal((640, 1)),
+    ),
+    "on its way": lambda rng: (
+        mg.mlp([4, 1], rng=0), mg.MSELoss(), mg.SGD(0.003), rng.standard_normal((640, 4)) + 3,
+        rng.standard_normal((640, 1)) / 100,
+    ),
+    "targets that never vary": lambda rng: (
+        mg.mlp([4, 8, 1], "tanh", rng=0), mg.MSELoss(), mg.SGD(0.01), rng.standard_normal((640, 4)),
+        np.full((640, 1), 0.1),
+    ),
+    "much Dropout": lambda rng: (
+        mg.Sequential(mg.Linear(4, 8, rng=0), mg.Dropout(0.8, rng=0), mg.Linear(8, 2, rng=1)),
+        mg.CrossEntropyLoss(), mg.Adam(0.01), *noisy_labels(rng),
+    ),
+    "a loss of one's own": lambda rng: (
+        mg.mlp([1, 1], "identity", rng=0), Absolute(), mg.SGD(1e-9), np.linspace(0, 1, 640)[:, None],
+        np.zeros((640, 1)) + 3,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", NOT_STUCK)
+def test_nothing_is_said_of_a_run_that_learns_or_of_which_nobody_knows(name, seed):
+    net, loss, opt, x, y = NOT_STUCK[name](np.random.default_rng(seed))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(net, loss, opt, x, y, epochs=10)
+
+
+# ---- samples in an order that misleads -----------------------------------------------------------------------
+
+ORDERED = np.repeat([0, 1, 2], 30)
+
+
+@pytest.mark.parametrize(
+    ("y", "loss"),
+    [
+        (ORDERED, mg.CrossEntropyLoss()),
+        (np.eye(3)[ORDERED], mg.CrossEntropyLoss()),
+        ((ORDERED[:, None] > 0).astype(float), mg.BCEWithLogitsLoss()),
+    ],
+)
+def test_samples_that_are_sorted_and_stay_so_are_said_once(engine, y, loss):
+    x = np.random.default_rng(0).standard_normal((90, 2))
+    net = mg.mlp([2, 4, 1 if y.shape[-1] == 1 else 3], rng=0)
+    with pytest.warns(RuntimeWarning, match="sorted by class and shuffle=False keeps them so.*shuffle=True$") as caught:
+        train(net, loss, mg.SGD(0.01), x, y, shuffle=False, epochs=2, batch_size=10, engine=engine)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("y", "rest"),
+    [
+        (ORDERED, {"shuffle": True}),
+        (ORDERED, {"batch_size": 90}),  # each batch is everything
+        (ORDERED[::3], {}),  # too few to tell
+        (np.random.default_rng(0).permutation(ORDERED), {}),
+        (np.arange(90) % 3, {}),
+        (np.zeros(90, int), {}),
+        (np.linspace(0, 1, 90)[:, None] * [1, 1, 1], {"loss": mg.MSELoss()}),
+    ],
+)
+def test_nothing_is_said_of_samples_that_are_mixed_or_do_no_harm(y, rest):
+    settings = {"shuffle": False, "batch_size": 10, "epochs": 2, "loss": mg.CrossEntropyLoss()} | rest
+    x = np.random.default_rng(0).standard_normal((len(y), 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(mg.mlp([2, 4, 3], rng=0), settings.pop("loss"), mg.SGD(0.01), x, y, **settings)
+
+
 # ---- what overflows --------------------------------------------------------------------------------------
 
 
@@ -151,7 +265,7 @@ def test_an_overflow_of_the_squared_error_tells_the_output_and_what_the_kept_wei
     assert "every output is finite, the largest is 1.57e+154, and MSELoss() of it overflows" in said
     assert "weights of the last finite epoch (15), whose loss on the samples of that step is 4.994e+296" in said
     assert "risen from 3.183e+20 in the first" in said
-    assert "try a smaller lr than 0.001" in said
+    assert said.endswith("; try a smaller lr than 0.001, or scale x and y; mg.diagnose(net, loss, x, y, opt) says why")
     assert np.isfinite(mg.MSELoss()(net(LINE), 2 * LINE))
 
 

@@ -56,8 +56,13 @@ def momentum(activation):
 
 
 def train(net, opt, x, y, epochs, seed, *callbacks):
-    """Train a net as the studies usually do: cross-entropy, batches of BATCH, no progress bar."""
-    mg.fit(net, LOSS, opt, x, y, epochs=epochs, batch_size=BATCH, rng=seed, callbacks=callbacks, progress=False)
+    """Train a net as the studies usually do: cross-entropy, batches of BATCH, no progress bar.
+
+    No warning where it learns nothing: some studies ask for just that.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "nothing was learned", RuntimeWarning)
+        mg.fit(net, LOSS, opt, x, y, epochs=epochs, batch_size=BATCH, rng=seed, callbacks=callbacks, progress=False)
 
 
 # ---- many runs -------------------------------------------------------------------------------------------
@@ -75,7 +80,7 @@ def by_case(config, job, cases, seeds, label):
 def try_rate(net, loss, opt, x, y, **settings):
     """The History of a run whose learning rate may be too high, without a warning; None where it left the floats."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training diverged", RuntimeWarning)
+        warnings.filterwarnings("ignore", "training diverged|nothing was learned", RuntimeWarning)
         try:
             return mg.fit(net, loss, opt, x, y, batch_size=BATCH, progress=False, **settings)
         except DivergenceError:

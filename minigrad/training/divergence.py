@@ -131,6 +131,8 @@ def _stuck(run: Run) -> str:
     steps = len(history) * -(-len(run.x) // run.batch_size)
     if type(loss) not in KNOWN or steps < FEWEST_STEPS:
         return ""
+    if len(history) > 1 and history[-1] < LEARNED * history[(len(history) - 1) // 2]:
+        return ""  # it is on its way
     constant = constant_loss(loss, run.y, ())
     size = 1.0 if run.y.dtype.kind == "i" else float(np.square(run.y, dtype=np.float64).mean())
     if not history[-1] > LEARNED * constant > 1e-9 * size:  # targets that never vary leave a variance of rounding
@@ -147,7 +149,8 @@ def _stuck(run: Run) -> str:
 def warn_if_sorted(loss: Loss, y: np.ndarray) -> None:
     """One RuntimeWarning where samples that stay in their order are sorted by class: each batch then holds one alone.
 
-    Sorted: from one sample to the next the class changes less than a twentieth as often as by chance.
+    Sorted: from one sample to the next the class changes less than a twentieth as often as by chance. Of fewer than
+    some forty samples that cannot be told, and is not said.
     """
     if y.dtype.kind == "i":
         classes = y
@@ -155,7 +158,7 @@ def warn_if_sorted(loss: Loss, y: np.ndarray) -> None:
         classes = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(np.int64)
     else:
         return
-    if classes.ndim != 1 or len(classes) < 40:
+    if classes.ndim != 1:
         return
     chance = 1 - np.square(np.bincount(classes) / len(classes)).sum()
     changes = (classes[1:] != classes[:-1]).mean()
