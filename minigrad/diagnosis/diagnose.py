@@ -26,7 +26,7 @@ from .gains import measured_gains
 from .layers import layer_numbers
 from .measured import Measured
 from .page import page, part
-from .refusals import refusal
+from .refusals import refusal, sentence
 from .remedies import Remedy, applied, in_turn, redraw_weights, set_lr, standardise_inputs, usual_rate
 from .rules import RULES, Rule, Suspect
 from .setup import Setup, Trial, run_trial
@@ -239,7 +239,9 @@ def _unexplained(c: Context, base: Trial, best: float) -> Finding:
         changes.append(set_lr(usual_rate(c.setup.opt)))
     name = "diverges" if base.diverged else "stuck"
     ratio = base.worst / base.losses[0] if 0 < base.losses[0] < math.inf else math.inf
-    if base.diverged:
+    if base.refused:
+        text = sentence(f"Training ended with an error: {base.refused}")
+    elif base.diverged:
         text = f"In {base.steps} steps the loss grew {ratio:.3g} times, and no rule says why."
     else:
         text = f"In {base.steps} steps the score went to {base.score:.2f}; a plain net reached {best:.2f}."
