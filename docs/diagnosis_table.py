@@ -53,17 +53,20 @@ def words(node, before):
     return "…"
 
 
-def bound(node):
-    """An end of a range as text: a number, "inf", or the expression that it is computed by."""
+def bound(node, given):
+    """An end of a range as text, in `code` where the rule computes it. given: {variable: the node it was set to}."""
+    node = given.get(node.id, node) if isinstance(node, ast.Name) else node
+    if isinstance(node, ast.IfExp):
+        return f"{bound(node.body, given)} or {bound(node.orelse, given)}"
     text = ast.unparse(node)
     if text in ("np.inf", "math.inf"):
         return "inf"
     return text if re.fullmatch(r"-?[\d.e-]+", text) else f"`{text}`"
 
 
-def interval(node):
+def interval(node, given):
     """A range (low, high) in words."""
-    low, high = map(bound, node.elts)
+    low, high = (bound(end, given) for end in node.elts)
     if low == high:
         return low
     if high == "inf":
@@ -75,15 +78,16 @@ def suspects(function):
     """(words, range, remedy) of each Suspect that a rule may return, in the order of its source."""
     found = []
     for tree in parsed(function):
-        before = {}
+        before, given = {}, {}
         for node in sorted(ast.walk(tree), key=lambda node: getattr(node, "lineno", 0)):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                given[node.targets[0].id] = node.value
                 before[node.targets[0].id] = words(node.value, before)
             elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
                 before[node.target.id] = before.get(node.target.id, "…") + words(node.value, before)
             elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Suspect":
                 _, expected, text, remedy, *_ = node.args
-                found.append((words(text, before), interval(expected), words(remedy, before)))
+                found.append((words(text, before), interval(expected, given), words(remedy, before)))
     return found
 
 
