@@ -1,4 +1,7 @@
-"""What the pages name exists: links lead to a file, and in it to a heading or an anchor; files in code are there."""
+"""What the pages name exists: links lead to a file, and in it to a heading or an anchor; files in code are there.
+
+docs/diagnosis.md says what the rules say.
+"""
 
 import re
 from pathlib import Path
@@ -11,9 +14,9 @@ from minigrad.diagnosis.finding import NAMES
 
 ROOT = Path(__file__).parents[1]
 # A page may leave out how the path of a source file begins.
-FOLDERS = (".", "minigrad", "minigrad/kernels", "minigrad/layers", "tests/theory")
+FOLDERS = (".", "minigrad", "minigrad/kernels", "minigrad/layers", "tests", "tests/theory")
 NOT_OURS = {"script.py", "network2.py"}  # one that stands for any, and one of Nielsen's
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [page for folder in ("", "docs/", "minigrad/**/", "tests/*/") for page in sorted(ROOT.glob(f"{folder}*.md"))]
 
 
 def prose(page):
@@ -30,7 +33,7 @@ def anchors(page):
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page):
     links = re.findall(r"\]\(([^)\s]+)\)", prose(page))
     for link in links:
@@ -49,10 +52,10 @@ def files_named(page):
     return {name for code in re.findall(r"`([^`\n]+)`", text) for name in re.findall(path, code)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_that_a_page_names_exists(page):
-    named = files_named(page) - NOT_OURS
-    assert {name for name in named if not any(list((ROOT / folder).glob(name)) for folder in FOLDERS)} == set()
+    named, folders = files_named(page) - NOT_OURS, [page.parent, *(ROOT / folder for folder in FOLDERS)]
+    assert {name for name in named if not any(list(folder.glob(name)) for folder in folders)} == set()
 
 
 # ---- the page on diagnose --------------------------------------------------------------------------------
