@@ -1,4 +1,4 @@
-"""The command line: minigrad train, minigrad evaluate, minigrad report."""
+"""The command line: minigrad train, evaluate, diagnose and report."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import sys
 import minigrad as mg
 
 from ..training.progress import say
-from . import evaluate, report, train
+from . import diagnose, evaluate, report, train
 
-COMMANDS = {"train": train, "evaluate": evaluate, "report": report}
+COMMANDS = {"train": train, "evaluate": evaluate, "diagnose": diagnose, "report": report}
 
 EXAMPLES = """\
 examples:
   minigrad train --data digits --hidden 32 --save net.npz    learn to read handwritten digits
   minigrad evaluate net.npz --data digits                    how good is the saved net?
+  minigrad diagnose --data digits --lr 500                   why does it not learn?
   minigrad report                                            is sigmoid to blame? measured and drawn
 
 `minigrad COMMAND --help` tells more about each."""
 
 
 def main(argv=None):
-    """Run one command. Returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run one command. Returns the exit code: 0 done, 1 failed or a fault found, 2 wrong usage, 130 interrupted."""
     parser = build_parser()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file need not be text

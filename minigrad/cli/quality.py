@@ -43,11 +43,18 @@ def loss_for(net, K):
     return CrossEntropyLoss() if K > 1 else BCEWithLogitsLoss()
 
 
+def targets_for(loss, K, y):
+    """Class numbers as the targets of K outputs: as they are, as yes or no, or as a yes for one of K."""
+    if isinstance(loss, CrossEntropyLoss):
+        return y
+    return y[:, None].astype(np.float64) if K == 1 else np.eye(K)[y]
+
+
 def print_quality(net, loss, train_data, test_data):
     """Loss and accuracy on both halves of the data."""
     for name, (x, y) in (("train", train_data), ("test", test_data)):
         output = net(x)
         K = output.shape[1]
-        targets = y if isinstance(loss, CrossEntropyLoss) else y[:, None] if K == 1 else np.eye(K)[y]
+        targets = targets_for(loss, K, y)
         right = accuracy(output, targets, loss.threshold or 0.0)
         print(f"{name:<6}loss {loss(output, targets):<8.4g} accuracy {right:.4f}")

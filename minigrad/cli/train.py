@@ -10,15 +10,12 @@ import numpy as np
 
 import minigrad as mg
 
-from ..datasets import SCALES, scaling
+from ..diagnosis.text import verdict
 from ..diagnostics import single_signed_rows, single_signed_share, zero_rows
 from ..files.archive import check_target
-from ..layers.activations import ACTIVATIONS
-from ..layers.initializers import INITIALIZERS
-from ..training.optimizers import OPTIMIZERS
 from ..training.progress import say
-from .options import add_choice, add_data, add_number, at_least, positive, share, widths
-from .quality import load_data, print_quality
+from .quality import print_quality
+from .setup import add_training, check_training, new_net, optimizer, scaled_data
 
 SUMMARY = "Train a net, and see delta and a in each of its layers"
 EXAMPLES = """\
@@ -31,45 +28,11 @@ EXAMPLES = """\
 # ---- the options -----------------------------------------------------------------------------------------
 
 
-def usual_rate(name):
-    """The learning rate of an optimizer where none is given: good for digits."""
-    return 0.5 if name == "sgd" else 0.01
-
-
 def add_options(parser):
     """The options of the command."""
-    add_data(parser)
-    parser.add_argument(
-        "--hidden",
-        type=widths,
-        action="extend",
-        metavar="N",
-        help="neurons of the hidden layers: 32, or 64,32 for two layers, 0 for none (default: 32)",
-    )
-    add_choice(parser, "--activation", ACTIVATIONS, "sigmoid", "of the hidden neurons: {}")
-    add_choice(
-        parser,
-        "--init",
-        (*INITIALIZERS, "tanh_equivalent"),
-        "glorot_uniform",
-        "first weights: {}; the last starts a sigmoid net where a tanh net would start",
-    )
-    add_choice(parser, "--optimizer", OPTIMIZERS, "sgd", "how weights follow the gradient: {}")
-    text = "learning rate, the length of a step (default: 0.5 for sgd, 0.01 for the others)"
-    parser.add_argument("--lr", type=positive, metavar="X", help=text)
-    text = "momentum of sgd, 0 to below 1, often 0.9 (default: 0)"
-    parser.add_argument("--momentum", type=share, metavar="X", help=text)
-    add_number(parser, "--epochs", at_least(0), 30, "times through the data")
-    add_number(parser, "--batch-size", at_least(1), 32, "samples whose gradients are averaged for one step")
-    add_number(parser, "--seed", at_least(0), 0, "start of the random numbers; the same seed gives the same net")
-    add_choice(
-        parser,
-        "--scale",
-        SCALES,
-        "unit",
-        "of the data: {}; unit moves all values into 0 to 1, standard each feature to mean 0 and spread 1. A saved net "
-        "does it by itself",
-    )
+    add_training(parser)
+    text = "first say whether the net will learn, and if not, why; `minigrad diagnose` says more"
+    parser.add_argument("--diagnose", action="store_true", help=text)
     add_files(parser)
 
 
@@ -96,15 +59,14 @@ def add_files(parser):
 def run(args):
     """Train a net, say how good it is, and show delta and a in each layer."""
     check_options(args)
-    x, y, x_test, y_test = load_data(args.data)
-    shift, spread = scaling(x, args.scale)
-    x, x_test = (x - shift) / spread, (x_test - shift) / spread
-    hidden = [32] if args.hidden is None else args.hidden
-    sizes = [x.shape[1], *hidden, int(max(y.max(), y_test.max())) + 1]
-    net = mg.mlp(sizes, activation=args.activation, init=args.init, rng=args.seed)
+    x, y, x_test, y_test, shift, spread = scaled_data(args.data, args.scale)
+    net = new_net(args, x, y, y_test)
     loss, opt = mg.CrossEntropyLoss(), optimizer(args)
     print(f"{args.data}: {len(x)} samples to train on, {len(x_test)} to test on, {x.shape[1]} numbers each")
     print(f"net: {net!r}\nloss: {loss!r}, optimizer: {opt!r}")
+    if args.diagnose and args.epochs > 0:
+        found = mg.diagnose(net, loss, x, y, opt, batch_size=args.batch_size, epochs=args.epochs, rng=args.seed)
+        print(f"diagnosis: {verdict(found)}")
     train(args, net, loss, opt, x, y)
     print_quality(net, loss, (x, y), (x_test, y_test))
     print_layers(net, loss, x, y, args.batch_size)
@@ -118,8 +80,7 @@ def run(args):
 
 def check_options(args):
     """An error, before any work, where two options contradict each other or a file cannot be what it should be."""
-    if args.momentum is not None and args.optimizer != "sgd":
-        args.usage_error("--momentum goes with --optimizer sgd only")
+    check_training(args)
     if args.resume is not None:
         if bool(args.resume) == bool(args.checkpoint) and args.resume != args.checkpoint:
             args.usage_error("--resume needs one FILE, its own or that of --checkpoint")
@@ -132,13 +93,6 @@ def check_options(args):
     for path in (args.save, args.checkpoint):
         if path is not None:
             check_target(path)
-
-
-def optimizer(args):
-    """The optimizer that the options describe."""
-    lr = usual_rate(args.optimizer) if args.lr is None else args.lr
-    rest = {} if args.momentum is None else {"momentum": args.momentum}
-    return OPTIMIZERS[args.optimizer](lr=lr, **rest)
 
 
 def train(args, net, loss, opt, x, y):

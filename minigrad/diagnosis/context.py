@@ -101,17 +101,23 @@ class Context:
     @cached_property
     @quiet
     def pairs_after(self) -> dict[str, WeightGradient]:
-        """The pairs of the net after the trial."""
-        return backprop(self.trial.net, self.setup.loss, self.sample.x, self.sample.y).gradients
+        """The pairs of the net after the trial; none where its loss refuses the output there."""
+        try:
+            return backprop(self.trial.net, self.setup.loss, self.sample.x, self.sample.y).gradients
+        except (ValueError, TypeError):
+            return {}
 
     # ---- layers ------------------------------------------------------------------------------------------
 
     def weight_of(self, path: str) -> np.ndarray:
-        """The weight (K, J) of a pair."""
-        return self.net.parameters()[f"{path}.weight"]
+        """The weight (K, J) of a pair; one that its layer does not call weight has its own name in the path."""
+        arrays = self.net.parameters()
+        return arrays[path] if path in arrays else arrays[f"{path}.weight"]
 
     def layer_at(self, path: str) -> Any:
-        return dict(tree(self.net))[path]
+        """The layer whose pair it is."""
+        layers = dict(tree(self.net))
+        return layers[path] if path in layers else layers[path.rpartition(".")[0]]
 
     @cached_property
     @quiet
@@ -242,7 +248,10 @@ class Context:
             for sign in (h, -h):
                 for name, array in arrays.items():
                     array[...] = start[name] + sign * v[name]
-                sides.append(backprop(net, self.setup.loss, x, y).parameter_gradients())
+                try:
+                    sides.append(backprop(net, self.setup.loss, x, y).parameter_gradients())
+                except (ValueError, TypeError):  # a layer that is of one float type, a loss that refuses an output
+                    return math.nan
             v = {name: (sides[0][name] - sides[1][name]) / (2e-5) for name in arrays}
         return math.sqrt(sum(float(np.square(part).sum()) for part in v.values())) if value else math.nan
 

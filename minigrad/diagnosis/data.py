@@ -55,7 +55,10 @@ def imbalance(c: Context) -> Suspect | None:
         rows = np.repeat(np.arange(len(s.x)), times[classes])
         s.x, s.y = s.x[rows], s.y[rows]
 
-    code = "rows = np.repeat(np.arange(len(x)), times[classes]); x, y = x[rows], y[rows]  # times: how often each class"
+    y = c.setup.y
+    labels = "y" if y.dtype.kind == "i" else "y.argmax(axis=-1)" if c.answers == "classes" else "(y[:, 0] > 0.5) * 1"
+    rows = f"np.repeat(np.arange(len(x)), np.array({times.tolist()})[{labels}])"
+    code = f"rows = {rows}; x, y = x[rows], y[rows]"
     return Suspect(share, (0, 0.85), text, remedy, repeat, code, costs=share > 0.94)
 
 
@@ -84,7 +87,9 @@ def unscaled_input(c: Context) -> Suspect | None:
     text = f"The inputs are of size {size:.3g} (root mean square; typical spread {typical:.3g}), not about 1."
     remedy = "Standardise x: each feature to mean 0 and spread 1."
     costs = not 0.005 <= size <= 100
-    return Suspect(size, (0.05, 8), text, remedy, cure.standardise_inputs, cure.STANDARDISE, costs=costs)
+    return Suspect(
+        size, (0.05, 8), text, remedy, cure.standardise_inputs, cure.standardise_code("x", c.setup.x), costs=costs
+    )
 
 
 @rule("uneven_features", "The condition number is at least the ratio of the features' second moments (theorem C4).")
@@ -95,11 +100,11 @@ def uneven_features(c: Context) -> Suspect | None:
         return None
     ratio = float(spread.max() / np.median(spread))
     ratio = max(ratio, float(np.median(spread) / np.quantile(spread, 0.1)) if len(spread) < 30 else 0)
-    if ratio <= 20:
+    if not ratio > 20:
         return None
     text = f"The spread of one feature is {ratio:.3g} times that of another: it alone decides how fast is too fast."
     remedy = "Standardise x: each feature to mean 0 and spread 1."
-    return Suspect(ratio, (1, 20), text, remedy, cure.standardise_inputs, cure.STANDARDISE)
+    return Suspect(ratio, (1, 20), text, remedy, cure.standardise_inputs, cure.standardise_code("x", c.setup.x))
 
 
 @rule("mean_input", "One eigenvalue of the inputs' second moment is their squared mean (theorems C4 and C12).")
@@ -109,13 +114,17 @@ def mean_input(c: Context) -> Suspect | None:
         return None
     one = np.column_stack([x, np.ones(len(x))])
     centred = np.column_stack([x - x.mean(axis=0), np.ones(len(x))])
-    largest = [float(np.linalg.eigvalsh(rows.T @ rows / len(rows))[-1]) for rows in (one, centred)]
+    moments = [rows.T @ rows / len(rows) for rows in (one, centred)]
+    if not np.isfinite(moments).all():  # squares beyond all floats
+        return None
+    largest = [float(np.linalg.eigvalsh(moment)[-1]) for moment in moments]
     factor = largest[0] / largest[1]
     ratio = float(np.square(x.mean(axis=0)).sum() / max(x.var(axis=0).sum(), 1e-300))
     if ratio <= 4 and factor <= 50:
         return None
     text = f"The mean of the inputs is large beside their spread: its square is {ratio:.3g} times their variance."
-    return Suspect(ratio, (0, 4), text, "Centre x: x - x.mean(axis=0).", cure.centre_inputs, "x = x - x.mean(axis=0)")
+    code = f"x = x - x.mean(axis={tuple(range(c.setup.x.ndim - 1))})"
+    return Suspect(ratio, (0, 4), text, "Centre x: take its mean off each feature.", cure.centre_inputs, code)
 
 
 @rule("unscaled_target", "The error signal is as large as the targets, and so is each step.")
@@ -127,7 +136,7 @@ def unscaled_target(c: Context) -> Suspect | None:
     if 0.02 <= size <= 8 or size == 0:
         return None
     text = f"The targets are of size {size:.3g} (root mean square), where a net at its start puts out about 1."
-    code = "y = (y - y.mean(axis=0)) / y.std(axis=0)"
+    code = cure.standardise_code("y", c.setup.y)
     remedy = "Standardise y, and undo it on the outputs."
     return Suspect(size, (0.02, 8), text, remedy, cure.standardise_targets, code)
 
@@ -152,7 +161,7 @@ def labels(c: Context) -> Suspect | None:
         rows = y.reshape(len(y), -1).astype(np.float64)
         error, chance = np.square(rows - rows[nearest]).mean(), 2 * rows.var(axis=0).mean()
     ratio = float(error / chance) if chance > 0 else 0.0
-    if ratio < 0.9:
+    if not ratio >= 0.9:
         return None
     text = f"The nearest neighbour's target is no better a guess than chance (error {ratio:.2f} of chance)."
     remedy = "Look whether x and y belong together: were both shuffled, sorted or cut in the same way?"

@@ -3,51 +3,56 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
+import os
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .._checks import generator, instance, whole_number
+from .._checks import generator, instance, quiet, whole_number
+from ..files.archive import replacing
 from ..layers.containers import in_a_row
 from ..losses import Loss
 from ..training.optimizers import Optimizer
 from . import data, output, start, steps, structure  # noqa: F401  whose rules become known by being defined
 from .context import Context
+from .curves import Curve, constant_after, curve
 from .finding import Finding
-from .gains import Gain, measured_gains
+from .gains import measured_gains
+from .layers import layer_numbers
+from .measured import Measured
+from .page import page, part
 from .refusals import refusal
 from .remedies import Remedy, applied, in_turn, redraw_weights, set_lr, standardise_inputs, usual_rate
 from .rules import RULES, Rule, Suspect
 from .setup import Setup, Trial, run_trial
-from .text import as_text
+from .text import as_text, entries
 
 MOST = 8  # remedies that are tried before the levels are set
 GAIN = 0.2  # of the score, 0 to 1, that counts as one
 
 
-@dataclass(eq=False)
-class Diagnosis:
-    """What diagnose found.
-
-    findings  ranked: what keeps the net from learning first
-    facts     {name: number}: the loss, that of the best constant, the limit of lr, what trials reached, ...
-    gains     with try_remedies: what each remedy was worth, alone and one after the other; else empty
-    """
-
-    findings: list[Finding]
-    facts: dict[str, Any]
-    gains: list[Gain] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """No finding is a fault."""
-        return not any(finding.level == "fault" for finding in self.findings)
+class Diagnosis(Measured):
+    """What diagnose found, and how to show it: as text, in a notebook, as a page, as JSON."""
 
     def __str__(self) -> str:
-        return as_text(self.findings, self.facts)
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the page's parts."""
+        return part(self)
+
+    def save_html(self, path: str | os.PathLike[str]) -> None:
+        """Write one page that needs nothing else, whole or not at all. OSError where no file can be written there."""
+        with replacing(path) as file:
+            file.write(page(self).encode(errors="backslashreplace"))
+
+    def to_json(self) -> str:
+        """All of it as strict JSON. What JSON has no number for is text: "inf", "-inf", "nan"."""
+        return json.dumps(entries(self), indent=1, allow_nan=False)
 
 
 def diagnose(
@@ -81,12 +86,11 @@ def diagnose(
     epochs = None if epochs is None else whole_number(epochs, "epochs", 1)
     seed = int(generator(copy.deepcopy(rng)).integers(2**31))
     setup = Setup(net, loss, opt, x, y, batch_size, epochs).copy()
-    before = setup.copy()
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if (refused := refusal(setup)) is not None:
             name, theorem, suspect = refused
-            return Diagnosis([_finding(name, theorem, suspect, before, "fault")], {})
+            return Diagnosis([_finding(name, theorem, suspect, setup, "fault")], {})
         c = Context(setup, trial, seed)
         found = _measured(c)
         if try_remedies:
@@ -95,11 +99,18 @@ def diagnose(
 
 
 def _finding(name: str, theorem: str, suspect: Suspect, setup: Setup, level: str) -> Finding:
-    change = suspect.change
+    change, (low, high) = suspect.change, suspect.expected
     return Finding(
-        name, level, suspect.layer, suspect.measured, suspect.expected, suspect.text, suspect.remedy, theorem,
-        suspect.code, None if change is None else lambda: applied(setup, change), suspect.unit, change,
+        name, level, suspect.layer, float(suspect.measured), (float(low), float(high)), suspect.text, suspect.remedy,
+        theorem, suspect.code, None if change is None else lambda: _made(setup, change), suspect.unit, change,
     )  # fmt: skip
+
+
+@quiet
+def _made(setup: Setup, change: Remedy) -> Setup:
+    """A copy with a remedy made; x and y are its own too."""
+    new = applied(setup, change)
+    return replace(new, x=copy.deepcopy(new.x), y=copy.deepcopy(new.y))
 
 
 @dataclass
@@ -110,6 +121,7 @@ class _Judged:
     suspect: Suspect
     trial: Trial | None
     gain: float
+    curve: Curve | None = None
 
 
 def _measured(c: Context) -> Diagnosis:
@@ -129,9 +141,11 @@ def _measured(c: Context) -> Diagnosis:
         "reference_score": reference.score,
         "best_score": best,
         "learns": learns,
+        "trial_steps": base.steps,
         "trial_losses": base.losses,
     }
-    return Diagnosis(findings, facts)
+    curves = [curve("", base, c.constant), *(j.curve for j in judged if j.curve)]
+    return Diagnosis(findings, facts, layers=layer_numbers(c), curves=curves)
 
 
 def _suspects(c: Context) -> list[tuple[Rule, Suspect]]:
@@ -162,7 +176,8 @@ def _judge(c: Context, base: Trial, rule: Rule, suspect: Suspect) -> _Judged:
         tried = _trial_of(c, new)
     except (ValueError, TypeError, ArithmeticError):  # a remedy that does not fit here
         return _Judged(rule, suspect, None, 0.0)
-    return _Judged(rule, suspect, tried, tried.score - base.score)
+    constant = constant_after(new, c.setup, c.constant)
+    return _Judged(rule, suspect, tried, tried.score - base.score, curve(rule.name, tried, constant))
 
 
 def _learns(c: Context, base: Trial, best: float) -> bool:
@@ -217,7 +232,7 @@ def _unexplained(c: Context, base: Trial, best: float) -> Finding:
     if c.setup.opt is not None:
         changes.append(set_lr(usual_rate(c.setup.opt)))
     name = "diverges" if base.diverged else "stuck"
-    ratio = base.worst / base.losses[0] if base.losses[0] > 0 else math.inf
+    ratio = base.worst / base.losses[0] if 0 < base.losses[0] < math.inf else math.inf
     if base.diverged:
         text = f"In {base.steps} steps the loss grew {ratio:.3g} times, and no rule says why."
     else:

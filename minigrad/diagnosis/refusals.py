@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .._checks import as_batch, rectangular
+from ..backprop import backprop
+from ..layers.base import is_ours
 from ..layers.containers import Sequential, output_shape, walk
 from ..layers.norm import BatchNorm
-from ..losses import BCEWithLogitsLoss, CrossEntropyLoss, Loss
+from ..layers.parameters import tree
+from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss
 from . import remedies as cure
 from .output import refused_output
 from .rules import Suspect
-from .setup import Setup
+from .setup import Setup, predicted
 
 
 def refusal(s: Setup) -> tuple[str, str, Suspect] | None:
@@ -27,26 +31,30 @@ def refusal(s: Setup) -> tuple[str, str, Suspect] | None:
         s.x = as_batch(s.x, "x", s.net.dtype, s.net.in_features)
     except (ValueError, TypeError) as error:
         return "input_shape", "One row for each sample, features last.", _advised(error, "x", s.x)
-    bad = ~np.isfinite(s.x).reshape(len(s.x), -1).all(axis=1)
+    if len(s.x) == 0:
+        nothing = Suspect(0, (1, np.inf), "x holds no samples.", "Look at how x was made.")
+        return "input_shape", "The mean of no samples is not defined.", nothing
     weights = [name for name, array in s.net.state().items() if not np.isfinite(array).all()]
     if weights:
         text = f"{', '.join(weights)} hold NaN or infinity, and so does everything that is computed from them."
         found = Suspect(len(weights), (0, 0), text, "Draw the weights anew.", cure.redraw_weights, certain=True)
         return "nan_weights", "What is not a number stays none.", found
-    if len(s.x) == 0:
-        nothing = Suspect(0, (1, np.inf), "There are no samples.", "Look at how x was made.")
-        return "input_shape", "The mean of no samples is not defined.", nothing
-    bad |= _bad_targets(s)
+    bad_in = {"x": ~np.isfinite(s.x).reshape(len(s.x), -1).all(axis=1), "y": _bad_targets(s)}
+    bad = bad_in["x"] | bad_in["y"]
     if bad.any():
         rows = ", ".join(map(str, np.flatnonzero(bad)[:5]))
         more = ", ..." if bad.sum() > 5 else ""
-        text = f"{int(bad.sum())} of {len(bad)} samples hold NaN or infinity (rows {rows}{more})."
-        code = "good = np.isfinite(x).all(axis=1); x, y = x[good], y[good]"
+        places = " and ".join(name for name, found in bad_in.items() if found.any())
+        text = f"{int(bad.sum())} of {len(bad)} samples hold NaN or infinity ({places}, rows {rows}{more})."
+        finite = " & ".join(
+            f"np.isfinite({n}).reshape(len({n}), -1).all(axis=1)" for n in ("x", "y") if bad_in[n].any()
+        )
+        code = f"good = {finite}; x, y = x[good], y[good]"
         change = None if bad.all() else cure.keep_rows(~bad)
         remedy = "Leave these samples out, or fill them in."
         found = Suspect(int(bad.sum()), (0, 0), text, remedy, change, code, certain=True)
         return "nan_data", "What is not a number stays none.", found
-    return _targets(s) or _batches(s)
+    return _targets(s) or _batches(s) or _output(s.net, s.loss, s) or _backward(s)
 
 
 def _bad_targets(s: Setup) -> np.ndarray:
@@ -65,7 +73,7 @@ def _targets(s: Setup) -> tuple[str, str, Suspect] | None:
     try:
         shape = output_shape(copy.deepcopy(s.net), s.x)
     except (ValueError, TypeError) as error:
-        return "input_shape", "Each layer takes what the one before puts out.", Suspect(0, (1, 1), f"{error}", "")
+        return "input_shape", "Each layer takes what the one before puts out.", _said(error)
     try:
         s.y = s.loss.targets(s.y, shape, s.x.dtype)
     except (ValueError, TypeError) as error:
@@ -87,34 +95,61 @@ def _one_output(s: Setup, shape: tuple[int, ...], error: Exception) -> Suspect:
 
     fits = y.size == np.prod(shape) and y.dtype.kind in "biuf" and y.size and 0 <= y.min() and y.max() <= 1
     code = "loss = mg.BCEWithLogitsLoss(); y = y.reshape(-1, 1)"
-    return Suspect(1, (2, np.inf), f"{error}.", "Take BCEWithLogitsLoss.", change if fits else None, code, certain=True)
+    return Suspect(
+        1, (2, np.inf), sentence(f"{error}"), "Take BCEWithLogitsLoss.", change if fits else None, code, certain=True
+    )
 
 
 def _batches(s: Setup) -> tuple[str, str, Suspect] | None:
-    """A last batch of one sample, which BatchNorm cannot normalise; or outputs that the loss does not take."""
+    """A last batch of one sample, which BatchNorm cannot normalise."""
     N, batch = len(s.x), min(s.batch_size, len(s.x))
     one = batch == 1 or N % batch == 1
     if one and s.x[0].size == s.x.shape[-1] and any(isinstance(layer, BatchNorm) for _, layer in walk(s.net)):
-        size = next((b for b in range(batch + 1, 4 * batch + 8) if N % b != 1), max(2, N))
+        size = min(N, next((b for b in range(batch + 1, 4 * batch + 8) if N % b != 1), N))
         text = f"batch_size {s.batch_size} leaves a batch of one of the {N} samples, which BatchNorm cannot normalise."
-        change, remedy = cure.set_batch_size(size), f"Take batches of {size}."
-        found = Suspect(1, (2, np.inf), text, remedy, change, f"batch_size = {size}", certain=True)
+        found = Suspect(1, (2, np.inf), text, "It needs two samples at least.", certain=True)
+        if N > 1:
+            change, code = cure.set_batch_size(size), f"batch_size = {size}"
+            found = Suspect(1, (2, np.inf), text, f"Take batches of {size}.", change, code, certain=True)
         return "batchnorm_statistics", "One sample has no spread.", found
-    return _output(s.net, s.loss, s)
+    return None
 
 
 def _output(net: Sequential, loss: Loss, s: Setup) -> tuple[str, str, Suspect] | None:
-    few = slice(0, 64)
-    with np.errstate(all="ignore"):
-        output = copy.deepcopy(net).eval().forward(s.x[few])[0]
+    """Outputs that the loss does not take."""
+    if is_ours(type(loss)) and not isinstance(loss, BCELoss):
+        return None
+    output = predicted(net, s.x)
     try:
-        loss(output, s.y[few])
+        loss(output, s.y)
     except (ValueError, TypeError) as error:
         found = refused_output(loss, net, float(np.min(output)), float(np.max(output)))
         if found is not None:
             return "bce_without_sigmoid", "A probability lies between 0 and 1.", found
-        return "target_shape", "The loss compares each output with its target.", Suspect(0, (1, 1), f"{error}", "")
+        return "target_shape", "The loss compares each output with its target.", _said(error)
     return None
+
+
+def _backward(s: Setup) -> tuple[str, str, Suspect] | None:
+    """Layers that do not pass on each other's error signal, because their float types differ, for example."""
+    net, few = copy.deepcopy(s.net), slice(0, 4)
+    for _, layer in tree(net):
+        layer.training = layer.training and not isinstance(layer, BatchNorm)
+    try:
+        backprop(net, s.loss, s.x[few], s.y[few]).parameter_gradients()
+    except (ValueError, TypeError) as error:
+        return "input_shape", "Each layer takes what its neighbours give it.", _said(error)
+    return None
+
+
+def _said(error: Exception) -> Suspect:
+    """An error that advises no line, as a suspect."""
+    return Suspect(0, (1, 1), sentence(f"{error}"), "See what was expected.", certain=True)
+
+
+def sentence(text: str) -> str:
+    """With a full stop at its end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _advised(error: Exception, name: str, value: Any) -> Suspect:
@@ -127,11 +162,11 @@ def _advised(error: Exception, name: str, value: Any) -> Suspect:
         setattr(s, name, eval(code.partition(" = ")[2], {"np": np, name: getattr(s, name)}))
 
     good = False
-    if code:
+    if code and not isinstance(value, Iterator):  # which the line would use up
         try:
             eval(code.partition(" = ")[2], {"np": np, name: value})
             good = True
         except Exception:  # a word of advice that is no expression
             code = ""
     remedy = f"Use {code.partition(' = ')[2]}." if code else "See what was expected."
-    return Suspect(0, (1, 1), f"{text}.", remedy, change if good else None, code, certain=True)
+    return Suspect(0, (1, 1), sentence(text), remedy, change if good else None, code, certain=True)

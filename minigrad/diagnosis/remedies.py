@@ -36,7 +36,10 @@ def standardise_inputs(s: Setup) -> None:
     s.x = ((s.x - s.x.mean(axis=axes, dtype=np.float64)) / spread).astype(s.x.dtype)
 
 
-STANDARDISE = "x = (x - x.mean(axis=0)) / (x.std(axis=0) + (x.std(axis=0) == 0))"
+def standardise_code(name: str, array: np.ndarray) -> str:
+    """What the two do, as Python, for an x or a y with so many axes."""
+    axis = f"axis={0 if array.ndim == 2 else tuple(range(array.ndim - 1))}"
+    return f"{name} = ({name} - {name}.mean({axis})) / ({name}.std({axis}) + ({name}.std({axis}) == 0))"
 
 
 def centre_inputs(s: Setup) -> None:
@@ -57,7 +60,7 @@ def keep_rows(good: np.ndarray) -> Remedy:
     """Only the samples that are marked."""
 
     def change(s: Setup) -> None:
-        s.x, s.y = s.x[good], s.y[good]
+        s.x, s.y = np.asarray(s.x)[good], np.asarray(s.y)[good]
 
     return change
 
@@ -183,11 +186,16 @@ def centre_sigmoids(s: Setup) -> None:
             before = layer
 
 
+def last_linear(net: Any) -> tuple[str, Any]:
+    """(path, layer) of the last Linear layer; ("", None) where there is none."""
+    return next(((path, layer) for path, layer in reversed(leaves(net)) if isinstance(layer, Linear)), ("", None))
+
+
 def scale_last(factor: float) -> Remedy:
     """The last weights times a factor, their biases too."""
 
     def change(s: Setup) -> None:
-        last = [layer for _, layer in leaves(s.net) if isinstance(layer, Linear)][-1]
+        _, last = last_linear(s.net)
         last.weight = last.weight * last.weight.dtype.type(factor)
         if last.bias is not None:
             last.bias = last.bias * last.bias.dtype.type(factor)

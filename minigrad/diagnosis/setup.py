@@ -89,8 +89,9 @@ def run_trial(setup: Setup, steps: int, seed: int, looked_at: np.ndarray) -> Tri
                     setup.net, setup.loss, opt, setup.x[samples], setup.y[samples],
                     epochs=1, batch_size=batch, shuffle=False, progress=False,
                 )  # fmt: skip
-            except DivergenceError:
+            except (DivergenceError, ValueError, TypeError):  # it overflowed, or a loss of one's own refused an output
                 diverged = True
+                losses.append(float("inf"))
                 break
             losses.append(loss_of(judged))
             if not losses[-1] < 1e6 * (1 + abs(losses[0])):
@@ -103,9 +104,10 @@ def run_trial(setup: Setup, steps: int, seed: int, looked_at: np.ndarray) -> Tri
 def loss_of(setup: Setup) -> float:
     """The loss on all samples of a setup, as training sees them but for Dropout; infinite where there is none."""
     try:
-        return float(setup.loss(predicted(setup.net, setup.x), setup.y))
-    except (ValueError, ArithmeticError):
+        value = float(setup.loss(predicted(setup.net, setup.x), setup.y))
+    except (ValueError, TypeError, ArithmeticError):
         return float("inf")
+    return float("inf") if np.isnan(value) else value
 
 
 def predicted(net: Sequential, x: np.ndarray) -> np.ndarray:

@@ -59,8 +59,9 @@ def saturation(c: Context) -> Suspect | None:
         return None
     text = f"{found[worst]:.0%} of the entries of layer {worst} are where its slope is nearly 0."
     remedy = "Standardise x, and draw the weights smaller, with biases of 0."
-    change = cure.scale_last(0.01) if worst == last and len(found) > 1 else cure.redraw_weights
-    return Suspect(found[worst], (0, 0.8), text, remedy, change, REDRAW, worst)
+    if worst == last and len(found) > 1 and cure.last_linear(c.net)[0]:
+        return Suspect(found[worst], (0, 0.8), text, remedy, cure.scale_last(0.01), _scaled(c, 0.01), worst)
+    return Suspect(found[worst], (0, 0.8), text, remedy, cure.redraw_weights, REDRAW, worst)
 
 
 @rule("vanishing", "Each layer multiplies |delta| by sqrt(chi) (mean field, theorem D3).")
@@ -117,9 +118,17 @@ def blind_units(c: Context) -> Suspect | None:
 @rule("loud_start", "A net that begins far from the targets first learns to be silent.")
 def loud_start(c: Context) -> Suspect | None:
     ratio = c.bp.loss / c.constant if c.constant > 0 else 1.0
-    if ratio < 3:
+    if not ratio >= 3:
         return None
     text = f"At the start the loss is {ratio:.3g} times that of the best constant output."
     remedy = "Start with small last weights and biases of 0."
-    code = "net[-1].weight *= 0.1; net[-1].bias *= 0.1"
-    return Suspect(ratio, (0, 3), text, remedy, cure.scale_last(0.1), code, symptom=True)
+    if not cure.last_linear(c.net)[0]:
+        return Suspect(ratio, (0, 3), text, remedy, symptom=True)
+    return Suspect(ratio, (0, 3), text, remedy, cure.scale_last(0.1), _scaled(c, 0.1), symptom=True)
+
+
+def _scaled(c: Context, factor: float) -> str:
+    """The code for the last Linear layer times a factor."""
+    path, last = cure.last_linear(c.net)
+    place = "net" + "".join(f"[{i}]" for i in path.split("."))
+    return f"{place}.weight *= {factor}" + ("" if last.bias is None else f"; {place}.bias *= {factor}")

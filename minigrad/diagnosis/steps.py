@@ -37,14 +37,14 @@ def lr_high(c: Context) -> Suspect | None:
         change, code = cure.set_lr(new), f"opt.lr = {new:g}"
         return Suspect(ratio, (0, 0.4), text, f"Try lr {new:g}.", change, code, costs=ratio >= 1)
     limit = _limit(c)
-    most = 1.05 if len(c.pairs) == 1 else 1.5  # the curvature of a single layer stays; of several it moves
-    if not lr / limit > most:
+    usual = (0, 1.05) if len(c.pairs) == 1 else (0, 1.5)  # the curvature of a single layer stays; of several it moves
+    if not lr / limit > usual[1]:
         return None
     text = f"lr {lr:g} is {lr / limit:.3g} times the limit 2 (1 + momentum) / lambda_1 = {limit:.3g} here."
     new = cure.rounded(0.5 * limit)
     costs = lr / limit > 5 and not c.normalised
     change, code = cure.set_lr(new), f"opt.lr = {new:g}"
-    return Suspect(lr / limit, (0, most), text, f"Try lr {new:g}, half the limit.", change, code, costs=costs)
+    return Suspect(lr / limit, usual, text, f"Try lr {new:g}, half the limit.", change, code, costs=costs)
 
 
 @rule("one_sample", "A step goes where its largest sample pulls: for that one lr is limited by 2 / |a|^2 (theorem C7).")
@@ -59,7 +59,8 @@ def one_sample(c: Context) -> Suspect | None:
         if c.N >= 20 and 0 < far.sum() <= max(1, 0.02 * c.N):
             ratio = float(size.max() / max(usual, 1e-12))
             text = f"{int(far.sum())} of the samples ({name}, row {int(size.argmax())}) are {ratio:.3g} times the rest."
-            code = f"good = abs({name}).max(axis=1) < {30 * usual:.3g}; x, y = x[good], y[good]"
+            limit = 30 * max(usual, 1e-12)
+            code = f"good = abs({name}).reshape(len({name}), -1).max(axis=1) <= {limit!r}; x, y = x[good], y[good]"
             remedy = "Leave them out, or look whether they are mistakes."
             return Suspect(ratio, (0, 30), text, remedy, cure.keep_rows(~far), code, certain=True)
     return _single_samples(c)
@@ -71,13 +72,16 @@ def _single_samples(c: Context) -> Suspect | None:
     if not isinstance(opt, SGD) or c.setup.batch_size > 2 or c.N < 8:
         return None
     a = next(iter(c.pairs.values())).rows()[1].astype(np.float64)
-    largest = float(np.square(a).sum(axis=1).max()) + 1
-    mean = float(np.linalg.eigvalsh(a.T @ a / len(a))[-1]) + 1
+    largest, moments = float(np.square(a).sum(axis=1).max()) + 1, a.T @ a / len(a)
+    if not np.isfinite(moments).all():  # squares beyond all floats
+        return None
+    mean = float(np.linalg.eigvalsh(moments)[-1]) + 1
     ratio = _lr(c) / (1 - opt.momentum) / _limit(c) * largest / mean
     if not ratio > 1.5:
         return None
     text = f"With batches of {c.setup.batch_size}, lr acts as {ratio:.3g} times its limit on the largest sample."
-    return Suspect(ratio, (0, 1.5), text, "Take batches of 32.", cure.set_batch_size(32), "batch_size = 32")
+    size = min(32, c.N)
+    return Suspect(ratio, (0, 1.5), text, f"Take batches of {size}.", cure.set_batch_size(size), f"batch_size = {size}")
 
 
 @rule("momentum", "lr acts as lr / (1 - momentum).")
@@ -88,7 +92,8 @@ def momentum(c: Context) -> Suspect | None:
         return None
     text = f"Momentum {value:g} remembers {1 / (1 - value):.3g} steps and multiplies lr by as much."
     change = cure.set_options(momentum=0.9) if isinstance(opt, SGD) else cure.set_options(betas=(0.9, 0.999))
-    return Suspect(value, (0, 0.98), text, "Take 0.9.", change, "momentum=0.9", costs=True)
+    code = "opt.momentum = 0.9" if isinstance(opt, SGD) else "opt.betas = (0.9, 0.999)"
+    return Suspect(value, (0, 0.98), text, "Take 0.9.", change, code, costs=True)
 
 
 @rule("weight_decay", "Decay pulls every weight to 0 at the rate wd, whatever the loss says.")
@@ -102,10 +107,9 @@ def weight_decay(c: Context) -> Suspect | None:
     if decay < 0.01:
         return None
     text = f"Weight decay {opt.weight_decay:g} pulls at the weights {ratio:.2g} times as hard as the loss does."
-    change = cure.set_options(weight_decay=1e-4)
-    return Suspect(
-        opt.weight_decay, (0, 0.01), text, "Take 1e-4 or 0.", change, "weight_decay=1e-4", costs=decay >= 0.05
-    )
+    change, code = cure.set_options(weight_decay=1e-4), "opt.weight_decay = 1e-4"
+    costs, usual = decay >= 0.05, (0, 0.1) if isinstance(opt, AdamW) else (0, 0.01)
+    return Suspect(opt.weight_decay, usual, text, "Take 1e-4 or 0.", change, code, costs=costs)
 
 
 @rule("lr_low", "A step of SGD lowers the loss by lr |g|^2 at most; Adam moves each weight by about lr.")
@@ -128,7 +132,8 @@ def lr_low(c: Context) -> Suspect | None:
         return None
     new = cure.rounded(min(0.3 * limit * (1 - getattr(opt, "momentum", 0)), 1.0))
     text = f"{steps} steps with lr {lr:g} lower the loss by {share:.2g} of it at most; the limit of lr is {limit:.3g}."
-    return Suspect(share, (0.5, math.inf), text, f"Try lr {new:g}.", cure.set_lr(new), f"opt.lr = {new:g}")
+    measured, usual = (share, (0.5, math.inf)) if share < 0.5 else (lr / limit, (0.005, 1.5))
+    return Suspect(measured, usual, text, f"Try lr {new:g}.", cure.set_lr(new), f"opt.lr = {new:g}")
 
 
 @rule("few_steps", "A net moves one step at a time.")

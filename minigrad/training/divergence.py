@@ -1,4 +1,4 @@
-"""Training that went wrong: what overflowed and how large it was, and losses that rose without overflowing."""
+"""Training that went wrong: what overflowed, losses that rose or never fell, and data in an order that misleads."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .run import Run
 
 ROWS = 1024  # samples that are looked at, at most
+HINT = "mg.diagnose(net, loss, x, y, opt) says why"
+FEWEST_STEPS = 100  # after which a loss that has not fallen is worth a word
+LEARNED = 0.98  # of the best constant output's loss: below it something was learned
 KNOWN = (CrossEntropyLoss, BCELoss, BCEWithLogitsLoss, MSELoss)  # losses whose best constant output has a formula
 
 
@@ -77,14 +80,14 @@ def _entropy(p: np.ndarray) -> np.ndarray:
     return -p * np.log(np.where(p > 0, p, 1))
 
 
-def warn_if_risen(run: Run, resumed: bool) -> None:
-    """One RuntimeWarning where the loss ended above where it began by more than the best constant output explains.
+def warn_if_failed(run: Run, resumed: bool) -> None:
+    """One RuntimeWarning where the loss rose, or after 100 steps and more is no better than a constant output's.
 
-    Said of a rise that is larger than that loss and than the loss at the beginning. resumed: did the run begin before
-    this call of fit?
+    A rise is said where it is larger than the best constant output explains: than that loss, and than the loss at the
+    beginning. resumed: did the run begin before this call of fit?
     """
     try:
-        text = _rise(run, resumed)
+        text = _rise(run, resumed) or _stuck(run)
     except Exception:  # a net or a loss of one's own that cannot do what only this question asks of it
         return
     if text:
@@ -117,8 +120,52 @@ def _rise(run: Run, resumed: bool) -> str:
         f"training diverged: the loss rose from {begin:.4g} to {end:.4g} after the last step, where the best constant "
         "output has "
         f"{constant:.4g}. The largest output is {np.abs(last[-1]).max():.3g}{where}. "
-        f"Try a smaller lr than {run.opt.lr:g}"
+        f"Try a smaller lr than {run.opt.lr:g}; {HINT}"
     )
+
+
+@quiet
+def _stuck(run: Run) -> str:
+    """What is to be said of a net that learned nothing; "" where it did, or where nobody can know."""
+    loss, history, rows = run.loss, run.history.loss, slice(None, None, -(-len(run.x) // ROWS))
+    steps = len(history) * -(-len(run.x) // run.batch_size)
+    if type(loss) not in KNOWN or steps < FEWEST_STEPS:
+        return ""
+    constant = constant_loss(loss, run.y, ())
+    size = 1.0 if run.y.dtype.kind == "i" else float(np.square(run.y, dtype=np.float64).mean())
+    if not history[-1] > LEARNED * constant > 1e-9 * size:  # targets that never vary leave a variance of rounding
+        return ""
+    end = loss(_outputs(run.net, run.x[rows])[-1], run.y[rows])  # without Dropout's noise
+    if not end > LEARNED * constant_loss(loss, run.y[rows], ()):
+        return ""
+    return (
+        f"nothing was learned: after {steps} steps with lr {run.opt.lr:g} the loss is {history[-1]:.4g}, and the best "
+        f"output that is the same everywhere has {constant:.4g}; {HINT}"
+    )
+
+
+def warn_if_sorted(loss: Loss, y: np.ndarray) -> None:
+    """One RuntimeWarning where samples that stay in their order are sorted by class: each batch then holds one alone.
+
+    Sorted: from one sample to the next the class changes less than a twentieth as often as by chance.
+    """
+    if y.dtype.kind == "i":
+        classes = y
+    elif loss.of_classes and y.ndim == 2:
+        classes = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(np.int64)
+    else:
+        return
+    if classes.ndim != 1 or len(classes) < 40:
+        return
+    chance = 1 - np.square(np.bincount(classes) / len(classes)).sum()
+    changes = (classes[1:] != classes[:-1]).mean()
+    if changes < 0.05 * chance:
+        warnings.warn(
+            "the samples are sorted by class and shuffle=False keeps them so: each batch teaches one class alone; use "
+            "shuffle=True",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _size(a: np.ndarray) -> float:

@@ -18,8 +18,8 @@ from ..layers.containers import Sequential, in_a_row, modes, output_shape, walk
 from ..layers.norm import BatchNorm
 from ..layers.parameters import settle
 from ..losses import Loss
-from .divergence import DivergenceError, overflow, warn_if_risen
-from .fused import obstacle, train_epoch
+from .divergence import HINT, DivergenceError, overflow, warn_if_failed, warn_if_sorted
+from .fused import compiled_epochs, obstacle
 from .history import History, early_stopping, monitor_of
 from .optimizers import Optimizer
 from .progress import progress as progress_bar
@@ -63,8 +63,10 @@ def fit(
     not those of the run. A run that a callback ended is over as long as a callback says so when it is asked again.
 
     Raises ValueError or TypeError, before anything changes, where the arguments do not fit, and DivergenceError, with
-    the weights of the last finite epoch restored, where the loss stops being finite. A loss that ends far above where
-    it began is a RuntimeWarning. Ctrl-C leaves the net, and the checkpoint, as after the last whole epoch.
+    the weights of the last finite epoch restored, where the loss stops being finite. A RuntimeWarning says of a loss
+    that it ends far above where it began, or after 100 steps no better than a constant output's; and with
+    shuffle=False, of samples that they are sorted by class. Ctrl-C leaves the net, and the checkpoint, as after the
+    last whole epoch.
     """
     in_a_row(net, "net")
     instance(loss, Loss, "loss")
@@ -84,6 +86,8 @@ def fit(
             raise ValueError(f"validation is a {type(validation).__name__}, expected a pair (x, y)")
         validation = _data(net, loss, validation[0], validation[1], "validation ")
     _check_batches(net, x, batch_size)
+    if not shuffle and batch_size < len(x):
+        warn_if_sorted(loss, y)
     run = Run(net, loss, opt, generator(rng), x, y, validation, batch_size, bool(shuffle))
     changing = any(monitor_of(callback) is None for callback in callbacks)
     save = _nothing if checkpoint is None else _resumed(run, checkpoint, epochs, changing)
@@ -96,7 +100,7 @@ def _epoch_of(engine: str, net: Sequential, loss: Loss, opt: Optimizer) -> RunEp
     problem = obstacle(net, loss, opt) if engine != "python" else ""
     if engine == "fused" and problem:
         raise ValueError(f"engine 'fused' cannot train this: {problem}")
-    return train_epoch if problem is None else _python_epoch
+    return compiled_epochs() if problem is None else _python_epoch
 
 
 def _train(
@@ -142,7 +146,7 @@ def _train(
         for layer, mode in before if not history.loss else ():
             layer.training = mode
     if done > first:
-        warn_if_risen(run, resumed=first > 0)
+        warn_if_failed(run, resumed=first > 0)
 
 
 def _ask(run: Run, callbacks: list[Callback]) -> None:
@@ -203,7 +207,7 @@ def _diverged(run: Run, batch: np.ndarray, what: str, remedy: str) -> NoReturn:
     risen = f", risen from {history[0]:.4g} in the first" if history and kept > 2 * history[0] else ""
     raise DivergenceError(
         f"{what}. The net keeps the weights of the last finite epoch ({len(history) or 'none: those it began with'}), "
-        f"whose loss on the samples of that step is {kept:.4g}{risen}; {remedy}"
+        f"whose loss on the samples of that step is {kept:.4g}{risen}; {remedy}; {HINT}"
     )
 
 

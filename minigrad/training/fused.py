@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -68,16 +69,27 @@ def lower(net: Sequential, slots: dict[str, Slots], path: str = "", ops: list[An
     return ops
 
 
-def train_epoch(
-    net: Sequential, loss: Any, opt: Optimizer, x: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int
-) -> tuple[float, int, int, bool]:
-    """One epoch in the compiled core -> (sum of the batch losses, right answers, steps taken, all finite?).
+def compiled_epochs() -> Callable[..., tuple[float, int, int, bool]]:
+    """A function that runs an epoch in the compiled core; it compiles the net at its first call.
 
-    opt must have adopted net, so that it keeps arrays for every parameter.
+    It is for one run, in which no array of the net or of the optimizer is replaced by another.
     """
-    kind = loss.soft_kind if type(loss) is CrossEntropyLoss and y.dtype.kind == "f" else loss.kind
-    ops = lower(net, opt.state)
-    program = core.Program(ops, kind, loss.alpha, loss.threshold or 0.0, opt.kind, x, batch_size)
-    total, right, steps, finite = program.run(x, y, np.ascontiguousarray(order), opt.rates, opt.steps)
-    opt.steps += steps
-    return total, right, steps, finite
+    program: Any = None
+
+    def train_epoch(
+        net: Sequential, loss: Any, opt: Optimizer, x: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int
+    ) -> tuple[float, int, int, bool]:
+        """One epoch -> (sum of the batch losses, right answers, steps taken, all finite?).
+
+        opt must have adopted net, so that it keeps arrays for every parameter.
+        """
+        nonlocal program
+        if program is None:
+            kind = loss.soft_kind if type(loss) is CrossEntropyLoss and y.dtype.kind == "f" else loss.kind
+            ops, threshold = lower(net, opt.state), loss.threshold or 0.0
+            program = core.Program(ops, kind, loss.alpha, threshold, opt.kind, x, batch_size)
+        total, right, steps, finite = program.run(x, y, np.ascontiguousarray(order), opt.rates, opt.steps)
+        opt.steps += steps
+        return total, right, steps, finite
+
+    return train_epoch
