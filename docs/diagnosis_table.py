@@ -1,6 +1,6 @@
-"""Writes what docs/diagnosis.md shows: each rule of mg.diagnose as its source says it, and what the example prints.
+"""Writes what docs/diagnosis.md shows of the source: every rule of mg.diagnose, one in full, what the example prints.
 
-python docs/diagnosis_table.py             prints both
+python docs/diagnosis_table.py             prints these parts
 python docs/diagnosis_table.py --write     puts them into the page, between their marks
 
 Nothing is copied by hand: name and reason are what the rule is registered with, range, words and remedy what its
@@ -137,7 +137,13 @@ def printed():
     return f"```text\n{out.getvalue().rstrip()}\n```\n"
 
 
-PARTS = {"rules": tables, "output": printed}  # mark -> what stands behind it
+def example():
+    """The source of a rule."""
+    function = next(rule.function for rule in RULES if rule.name == "dropout")
+    return f"```python\n{inspect.getsource(inspect.unwrap(function))}```\n"
+
+
+PARTS = {"rules": tables, "output": printed, "example": example}  # mark -> what stands behind it
 
 
 def main():

@@ -63,7 +63,7 @@ def test_every_file_that_a_page_names_exists(page):
 DIAGNOSIS = ROOT / "docs" / "diagnosis.md"
 
 
-@pytest.mark.parametrize("mark", ["rules", "output"])
+@pytest.mark.parametrize("mark", ["rules", "output", "example"])
 def test_the_page_on_diagnose_is_as_its_command_writes_it(mark, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs")
     import diagnosis_table
