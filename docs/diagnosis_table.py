@@ -53,51 +53,57 @@ def words(node, before):
     return "…"
 
 
-def bound(node):
-    """An end of a range as text: a number, "inf", or the expression that it is computed by."""
-    text = ast.unparse(node)
-    if text.removeprefix("-") in ("np.inf", "math.inf"):
-        return text.replace("np.", "").replace("math.", "")
-    return text if re.fullmatch(r"-?[\d.e-]+", text) else f"`{text}`"
+def either(node, given):
+    """What an expression may be: of `a if question else b` both, of a variable what it was set to."""
+    if isinstance(node, ast.Name) and node.id in given:
+        return given[node.id]
+    return [*either(node.body, given), *either(node.orelse, given)] if isinstance(node, ast.IfExp) else [node]
 
 
-def either(node):
-    """What an expression may be: of `a if question else b` both."""
-    return [node.body, node.orelse] if isinstance(node, ast.IfExp) else [node]
+def bound(node, given):
+    """An end of a range as text, in `code` where the rule computes it."""
+    texts = dict.fromkeys(re.sub(r"\b(np|math)\.inf", "inf", ast.unparse(each)) for each in either(node, given))
+    return " or ".join(text if re.fullmatch(r"-?([\d.e-]+|inf)", text) else f"`{text}`" for text in texts)
 
 
-def interval(node, ranges):
-    """A range (low, high) in words; ranges: {variable: the ranges that it may be}."""
-    if isinstance(node, ast.Name):
-        return "<br>".join(dict.fromkeys(interval(each, ranges) for each in ranges[node.id]))
-    low, high = map(bound, node.elts)
-    if low == "-inf":
-        return f"at most {high}"
+def interval(node, given):
+    """A range (low, high) in words."""
+    if not isinstance(node, ast.Tuple):
+        return "<br>".join(dict.fromkeys(interval(each, given) for each in either(node, given)))
+    low, high = (bound(end, given) for end in node.elts)
     if low == high:
         return low
     if high == "inf":
         return f"at least {low}"
-    return f"at most {high}" if low == "0" else f"{low} to {high}"
+    return f"at most {high}" if low in ("0", "0.0", "-inf") else f"{low} to {high}"
+
+
+def set_in(node, given):
+    """{variable: what an assignment may set it to}."""
+    target = node.targets[0]
+    if isinstance(target, ast.Name):
+        return {target.id: either(node.value, given)}
+    parts = [value.elts for value in either(node.value, given) if isinstance(value, ast.Tuple)]
+    names = [getattr(name, "id", "") for name in getattr(target, "elts", ())]
+    return {name: [part[i] for part in parts] for i, name in enumerate(names) if parts}
 
 
 def suspects(function):
     """(words, range, remedy) of each Suspect that a rule may return, in the order of its source."""
     found = []
     for tree in parsed(function):
-        before, ranges = {}, {}
+        before, given = {}, {}
         for node in sorted(ast.walk(tree), key=lambda node: getattr(node, "lineno", 0)):
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                before[node.targets[0].id] = words(node.value, before)
-                ranges[node.targets[0].id] = [part for part in either(node.value) if isinstance(part, ast.Tuple)]
-            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
-                for value in either(node.value):
-                    for name, part in zip(node.targets[0].elts, getattr(value, "elts", ()), strict=False):
-                        ranges.setdefault(getattr(name, "id", ""), []).extend(either(part))
+            if isinstance(node, ast.Assign):
+                for name, nodes in set_in(node, given).items():
+                    given[name] = [*given.get(name, ()), *nodes]
+                if isinstance(node.targets[0], ast.Name):
+                    before[node.targets[0].id] = words(node.value, before)
             elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
                 before[node.target.id] = before.get(node.target.id, "…") + words(node.value, before)
             elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Suspect":
                 _, expected, text, remedy, *_ = node.args
-                found.append((words(text, before), interval(expected, ranges), words(remedy, before)))
+                found.append((words(text, before), interval(expected, given), words(remedy, before)))
     return found
 
 

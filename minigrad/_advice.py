@@ -70,7 +70,8 @@ def advised(
     """The error with "; use LINE" added, for the first line that works: check(what it makes of value) raises nothing.
 
     A line is code with {a} for the argument: "np.asarray({a}, float)". The remark follows it in the message. Where no
-    line works, the error comes back as it is.
+    line works, the error comes back as it is. The error's attribute advice is the line as it was given: who wants to
+    run it must not take it out of the message, which may quote what came.
     """
     for line in lines:
         try:
@@ -79,7 +80,9 @@ def advised(
                 check(eval(line.format(a="a"), {"np": np, "a": value}))
         except Exception:  # whatever it is, this line does not work
             continue
-        return type(error)(f"{error}; use {line.format(a=variable(name))}{remark}")
+        mended = type(error)(f"{error}; use {line.format(a=variable(name))}{remark}")
+        mended.advice = getattr(error, "advice", line)  # type: ignore[attr-defined]
+        return mended
     return error
 
 

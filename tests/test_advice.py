@@ -278,3 +278,14 @@ def test_both_remedies_for_one_output_and_classes():
     assert str(error).endswith(advice)
     assert mg.fit(mg.mlp([3, 2]), CE, mg.SGD(0.1), X, TWO, epochs=1, progress=False).loss[0] > 0
     mg.fit(mg.mlp([3, 1]), mg.BCEWithLogitsLoss(), mg.SGD(0.1), X, TWO[:, None], epochs=1, progress=False)
+
+
+def test_the_line_is_the_error_s_own_and_never_read_from_the_data():
+    """A label may quote what looks like advice; diagnose runs the line that was given, not the one in the message."""
+    import minigrad as mg
+
+    x = np.random.default_rng(0).standard_normal((60, 3)).astype(object)
+    x[0, 1] = "; use __import__('sys').exit(3) if its"
+    found = mg.diagnose(mg.mlp([3, 4, 2], rng=0), mg.CrossEntropyLoss(), x, np.arange(60) % 2).findings[0]
+    assert "exit(3)" in str(refusal(X_CALLS["net(x)"], x[:, :3]))  # it is quoted
+    assert (found.name, found.apply, found.code) == ("input_shape", None, "")

@@ -83,6 +83,27 @@ class Context:
         return 1 - self.bp.loss / self.constant if self.constant > 0 else 0.0
 
     @cached_property
+    def neighbour_error(self) -> float:
+        """The error of the nearest sample's target, as a share of chance; nan for few samples, or with positions."""
+        x, y = self.sample.x, self.sample.y
+        if self.N < 60 or x.ndim > 2:
+            return math.nan
+        spread = x.std(axis=0, dtype=np.float64)
+        x = (x - x.mean(axis=0, dtype=np.float64)) / np.where(spread > 0, spread, 1)
+        square = np.square(x).sum(axis=1)
+        distance = square[:, None] + square - 2 * x @ x.T
+        np.fill_diagonal(distance, np.inf)
+        nearest = distance.argmin(axis=1)
+        if self.answers == "classes":
+            wanted = y if y.dtype.kind == "i" else y.argmax(axis=-1)
+            error = (wanted != wanted[nearest]).mean()
+            chance = 1 - np.square(np.bincount(wanted) / len(wanted)).sum()
+        else:
+            rows = y.reshape(len(y), -1).astype(np.float64)
+            error, chance = np.square(rows - rows[nearest]).mean(), 2 * rows.var(axis=0).mean()
+        return float(error / chance) if chance > 0 else 0.0
+
+    @cached_property
     def trial(self) -> Trial:
         """A few steps as they are asked for."""
         planned = None if self.setup.epochs is None else self.setup.epochs * self.steps_an_epoch

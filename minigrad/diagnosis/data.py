@@ -143,24 +143,7 @@ def unscaled_target(c: Context) -> Suspect | None:
 
 @rule("labels", "The error of the nearest neighbour is at most twice the least possible (Cover and Hart 1967).")
 def labels(c: Context) -> Suspect | None:
-    if c.N < 60 or c.setup.x.ndim > 2:
-        return None
-    x = c.sample.x.astype(np.float64)
-    x = (x - x.mean(axis=0)) / np.where(x.std(axis=0) > 0, x.std(axis=0), 1)
-    square = np.square(x).sum(axis=1)
-    distance = square[:, None] + square - 2 * x @ x.T
-    np.fill_diagonal(distance, np.inf)
-    nearest = distance.argmin(axis=1)
-    y = c.sample.y
-    if c.answers == "classes":
-        wanted = y if y.dtype.kind == "i" else y.argmax(axis=-1)
-        error = (wanted != wanted[nearest]).mean()
-        shares = np.bincount(wanted) / len(wanted)
-        chance = 1 - np.square(shares).sum()
-    else:
-        rows = y.reshape(len(y), -1).astype(np.float64)
-        error, chance = np.square(rows - rows[nearest]).mean(), 2 * rows.var(axis=0).mean()
-    ratio = float(error / chance) if chance > 0 else 0.0
+    ratio = c.neighbour_error
     if not ratio >= 0.9:
         return None
     text = f"The nearest neighbour's target is no better a guess than chance (error {ratio:.2f} of chance)."

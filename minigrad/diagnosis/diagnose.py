@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import generator, instance, quiet, whole_number
+from ..diagnostics import coherence
 from ..files.archive import replacing
 from ..layers.containers import in_a_row
 from ..losses import Loss
@@ -25,7 +26,7 @@ from .gains import measured_gains
 from .layers import layer_numbers
 from .measured import Measured
 from .page import page, part
-from .refusals import refusal
+from .refusals import refusal, sentence
 from .remedies import Remedy, applied, in_turn, redraw_weights, set_lr, standardise_inputs, usual_rate
 from .rules import RULES, Rule, Suspect
 from .setup import Setup, Trial, run_trial
@@ -132,10 +133,15 @@ def _measured(c: Context) -> Diagnosis:
     best = max([base.score, reference.score, *(j.trial.score for j in judged if j.trial)])
     learns = _learns(c, base, best)
     findings = _levelled(c, judged, learns, base, best)
+    layers = layer_numbers(c)
+    expected = layers[0].expected if layers else None
     facts = {
         "loss": c.bp.loss,
         "constant_loss": c.constant,
         "decades": c.decades,
+        "mean_field_decades": math.log10(expected / layers[-1].delta) if expected and layers[-1].delta else math.nan,
+        "coherence": coherence(c.sample.x),
+        "neighbour_error": c.neighbour_error,
         "lr_limit": 2 / c.sharpness if c.sharpness > 0 else math.nan,
         "score": base.score,
         "reference_score": reference.score,
@@ -145,7 +151,7 @@ def _measured(c: Context) -> Diagnosis:
         "trial_losses": base.losses,
     }
     curves = [curve("", base, c.constant), *(j.curve for j in judged if j.curve)]
-    return Diagnosis(findings, facts, layers=layer_numbers(c), curves=curves)
+    return Diagnosis(findings, facts, layers=layers, curves=curves)
 
 
 def _suspects(c: Context) -> list[tuple[Rule, Suspect]]:
@@ -233,7 +239,9 @@ def _unexplained(c: Context, base: Trial, best: float) -> Finding:
         changes.append(set_lr(usual_rate(c.setup.opt)))
     name = "diverges" if base.diverged else "stuck"
     ratio = base.worst / base.losses[0] if 0 < base.losses[0] < math.inf else math.inf
-    if base.diverged:
+    if base.refused:
+        text = sentence(f"Training ended with an error: {base.refused}")
+    elif base.diverged:
         text = f"In {base.steps} steps the loss grew {ratio:.3g} times, and no rule says why."
     else:
         text = f"In {base.steps} steps the score went to {base.score:.2f}; a plain net reached {best:.2f}."

@@ -27,6 +27,7 @@ def refusal(s: Setup) -> tuple[str, str, Suspect] | None:
 
     What it does not refuse has x and y as arrays that fit net and loss.
     """
+    given = s.x
     try:
         s.x = as_batch(s.x, "x", s.net.dtype, s.net.in_features)
     except (ValueError, TypeError) as error:
@@ -39,33 +40,40 @@ def refusal(s: Setup) -> tuple[str, str, Suspect] | None:
         text = f"{', '.join(weights)} hold NaN or infinity, and so does everything that is computed from them."
         found = Suspect(len(weights), (0, 0), text, "Draw the weights anew.", cure.redraw_weights, certain=True)
         return "nan_weights", "What is not a number stays none.", found
-    bad_in = {"x": ~np.isfinite(s.x).reshape(len(s.x), -1).all(axis=1), "y": _bad_targets(s)}
-    bad = bad_in["x"] | bad_in["y"]
-    if bad.any():
-        rows = ", ".join(map(str, np.flatnonzero(bad)[:5]))
-        more = ", ..." if bad.sum() > 5 else ""
-        places = " and ".join(name for name, found in bad_in.items() if found.any())
-        text = f"{int(bad.sum())} of {len(bad)} samples hold NaN or infinity ({places}, rows {rows}{more})."
-        finite = " & ".join(
-            f"np.isfinite({n}).reshape(len({n}), -1).all(axis=1)" for n in ("x", "y") if bad_in[n].any()
-        )
-        code = f"good = {finite}; x, y = x[good], y[good]"
-        change = None if bad.all() else cure.keep_rows(~bad)
-        remedy = "Leave these samples out, or fill them in."
-        found = Suspect(int(bad.sum()), (0, 0), text, remedy, change, code, certain=True)
-        return "nan_data", "What is not a number stays none.", found
-    return _targets(s) or _batches(s) or _output(s.net, s.loss, s) or _backward(s)
+    return _not_finite(s, given) or _targets(s) or _batches(s) or _output(s.net, s.loss, s) or _backward(s)
 
 
-def _bad_targets(s: Setup) -> np.ndarray:
-    """Which samples have a target that is not finite."""
+def _not_finite(s: Setup, given: Any) -> tuple[str, str, Suspect] | None:
+    """Samples that hold NaN or infinity, in x or in y; or do once they are of the net's float type."""
+    bad = {"x": _bad_rows(s.x, s, s.x.dtype), "y": _bad_rows(s.y, s, s.x.dtype)}
+    either = bad["x"] | bad["y"]
+    if not either.any():
+        return None
+    names = [name for name, rows in bad.items() if rows.any()]
+    numbers = ", ".join(map(str, np.flatnonzero(either)[:5])) + (", ..." if either.sum() > 5 else "")
+    where, count = f"({' and '.join(names)}, rows {numbers})", int(either.sum())
+    theorem = "What is not a number stays none."
+    if not any(_bad_rows(array, s, np.dtype(np.float64)).any() for array in (given, s.y)):
+        text = f"{count} of {len(either)} samples are too large for {s.x.dtype}, the type of the net {where}."
+        code = "; ".join(cure.standardise_code(name, s.x if name == "x" else np.asarray(s.y)) for name in names)
+        found = Suspect(count, (0, 0), text, "Scale them to mean 0 and spread 1.", None, code, certain=True)
+        return "nan_data", theorem, found
+    text = f"{count} of {len(either)} samples hold NaN or infinity {where}."
+    finite = " & ".join(f"np.isfinite({name}).reshape(len({name}), -1).all(axis=1)" for name in names)
+    code = f"good = {finite}; x, y = x[good], y[good]"
+    change, remedy = None if either.all() else cure.keep_rows(~either), "Leave these samples out, or fill them in."
+    return "nan_data", theorem, Suspect(count, (0, 0), text, remedy, change, code, certain=True)
+
+
+def _bad_rows(array: Any, s: Setup, dtype: np.dtype) -> np.ndarray:
+    """Which samples are not finite once they are of that float type; none where they are no floats, one a sample."""
     try:
-        y = np.asarray(rectangular(s.y, "y"))
-        if y.dtype.kind == "f" and y.ndim and len(y) == len(s.x):
-            return ~np.isfinite(y).reshape(len(y), -1).all(axis=1)
+        array = np.asarray(rectangular(array, "it"))
     except (ValueError, TypeError):
-        pass
-    return np.zeros(len(s.x), bool)
+        return np.zeros(len(s.x), bool)
+    if array.dtype.kind != "f" or not array.ndim or len(array) != len(s.x):
+        return np.zeros(len(s.x), bool)
+    return ~np.isfinite(array.astype(dtype)).reshape(len(array), -1).all(axis=1)
 
 
 def _targets(s: Setup) -> tuple[str, str, Suspect] | None:
@@ -153,20 +161,17 @@ def sentence(text: str) -> str:
 
 
 def _advised(error: Exception, name: str, value: Any) -> Suspect:
-    """A message of fit as a suspect; the line that it advises, which was tried, is its remedy."""
-    text, _, advice = str(error).partition("; use ")
-    line = re.match(r"[^;]*?(?= if its| for one|$)", advice)
-    code = f"{name} = {line.group()}" if advice and line and line.group() else ""
+    """A message of fit as a suspect; the line that it advises, which was tried, is its remedy.
+
+    The line is minigrad's own, taken from the error: never from its message, which may quote the data.
+    """
+    line = getattr(error, "advice", "")
+    text = str(error).rpartition("; use ")[0] if line else str(error)
+    if not line or isinstance(value, Iterator):  # which the line would use up
+        return Suspect(0, (1, 1), sentence(text), "See what was expected.", certain=True)
 
     def change(s: Setup) -> None:
-        setattr(s, name, eval(code.partition(" = ")[2], {"np": np, name: getattr(s, name)}))
+        setattr(s, name, eval(line.format(a="a"), {"np": np, "a": getattr(s, name)}))
 
-    good = False
-    if code and not isinstance(value, Iterator):  # which the line would use up
-        try:
-            eval(code.partition(" = ")[2], {"np": np, name: value})
-            good = True
-        except Exception:  # a word of advice that is no expression
-            code = ""
-    remedy = f"Use {code.partition(' = ')[2]}." if code else "See what was expected."
-    return Suspect(0, (1, 1), sentence(text), remedy, change if good else None, code, certain=True)
+    code = line.format(a=name)
+    return Suspect(0, (1, 1), sentence(text), f"Use {code}.", change, f"{name} = {code}", certain=True)

@@ -62,6 +62,7 @@ class Trial:
     steps: int
     diverged: bool
     net: Sequential
+    refused: str = ""  # what the loss said of an output that it did not take
 
     @property
     def worst(self) -> float:
@@ -77,7 +78,7 @@ def run_trial(setup: Setup, steps: int, seed: int, looked_at: np.ndarray) -> Tri
     needed = steps * batch
     order = np.concatenate([rng.permutation(N) for _ in range(-(-needed // N))])[:needed]
     judged = setup.rows(looked_at)
-    losses, diverged = [loss_of(judged)], False
+    losses, diverged, refused = [loss_of(judged)], False, ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for part in np.array_split(order.reshape(steps, batch), PARTS):
@@ -89,15 +90,15 @@ def run_trial(setup: Setup, steps: int, seed: int, looked_at: np.ndarray) -> Tri
                     setup.net, setup.loss, opt, setup.x[samples], setup.y[samples],
                     epochs=1, batch_size=batch, shuffle=False, progress=False,
                 )  # fmt: skip
-            except (DivergenceError, ValueError, TypeError):  # it overflowed, or a loss of one's own refused an output
-                diverged = True
+            except (DivergenceError, ValueError, TypeError) as error:
+                diverged, refused = True, "" if isinstance(error, DivergenceError) else str(error)
                 losses.append(float("inf"))
                 break
             losses.append(loss_of(judged))
             if not losses[-1] < 1e6 * (1 + abs(losses[0])):
                 diverged = True
                 break
-    return Trial(losses, -1.0 if diverged else score_of(judged), steps, diverged, setup.net)
+    return Trial(losses, -1.0 if diverged else score_of(judged), steps, diverged, setup.net, refused)
 
 
 @quiet

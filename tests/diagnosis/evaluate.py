@@ -4,19 +4,23 @@
     python tests/diagnosis/evaluate.py --remedies       what the remedies are worth: slow
     python tests/diagnosis/evaluate.py --published      the same tables for two published sets of rules
     python tests/diagnosis/evaluate.py --no-trial       diagnose without its trial
+    python tests/diagnosis/evaluate.py --write          all of it, into docs/diagnosis.md: ten minutes
 
 An alarm is a finding of level "fault" or "slow". A name is right where it is one of the case's names and there was an
 alarm. Exit status 2 where there is no mg.diagnose.
 """
 
 import argparse
+import contextlib
 import copy
 import inspect
+import io
 import sys
 import time
 import traceback
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -218,13 +222,41 @@ def options():
     parser.add_argument("--seed", type=int, default=0, help="of the data and weights")
     parser.add_argument("--remedies", action="store_true", help="apply them, and train")
     parser.add_argument("--published", action="store_true", help="two published sets of rules, on the same nets")
-    parser.add_argument("--no-trial", action="store_true", help="diagnose with trial=0")
+    parser.add_argument("--no-trial", action="store_true", help="diagnose with trials of a single step")
+    parser.add_argument("--write", action="store_true", help="all of it, into docs/diagnosis.md (ten minutes)")
     parser.add_argument("--verbose", action="store_true", help="a line for each net that is judged wrongly")
     return parser.parse_args()
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "diagnosis.md"
+BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
+
+
+def write_figures(seed: int) -> None:
+    """The tables of all nets, between the marks of docs/diagnosis.md."""
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        everything = [case for case in cases() if case.make(seed).shuffle and case.kind in GROUPS]
+        halves = {half: [case for case in everything if case.half == half] for half in ("seen", "hidden")}
+        for half, chosen in halves.items():
+            print(f"\nmg.diagnose, the half of the nets that was {half} while the rules were tuned: {len(chosen)} nets")
+            results = [judged(case, by_diagnose(), seed) for case in chosen]
+            print_groups(results)
+            print_times(results)
+        for title, judge in {"without its trials": by_diagnose(trial=1), **JUDGES}.items():
+            print(f"\n{title}, all {len(everything)} nets")
+            print_groups([judged(case, judge, seed) for case in everything])
+        print_remedies(everything, seed, verbose=False)
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}```text{shown.getvalue()}```\n{END}{after}", encoding="utf-8")
+
+
 def main() -> int:
     chosen_options = options()
+    if chosen_options.write:
+        write_figures(chosen_options.seed)
+        return 0
     seed, verbose = chosen_options.seed, chosen_options.verbose
     kinds = chosen_options.only.replace("programs,", "programs_a,programs_b,").split(",")
     kinds += ["programs_a", "programs_b"] if "programs" in kinds else []
@@ -247,7 +279,7 @@ def main() -> int:
         ordered = [case.name for case in chosen if not case.make(seed).shuffle]
         chosen = [case for case in chosen if case.name not in ordered]
         print(f"left out, since diagnose takes no shuffle: {', '.join(ordered) or 'none'}")
-    rules = {"trial": 0} if chosen_options.no_trial else {}
+    rules = {"trial": 1} if chosen_options.no_trial else {}
     print_tables("diagnose", [judged(case, by_diagnose(**rules), seed) for case in chosen], verbose)
     if chosen_options.remedies:
         print_remedies(chosen, seed, verbose)

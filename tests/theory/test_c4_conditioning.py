@@ -6,7 +6,8 @@ moves). Gradient descent converges for lr < 2 / lambda_1 and diverges above; in 
 by max_i |1 - lr lambda_i| a step, which is least, (kappa - 1) / (kappa + 1), at lr = 2 / (lambda_1 +
 lambda_J): about (kappa / 2) ln(1 / tolerance) steps. For J >= 2 iid units of mean mu and spread s: lambda_1 =
 s^2 + J mu^2, all others s^2, kappa = 1 + J r^2 with r = mu / s. With P samples the bulk fills s^2 (1 +-
-sqrt(J / P))^2 (Marchenko, Pastur 1967). Sigmoid of z ~ N(0, 1), J = 100: kappa 577, 1994 steps to 1e-3.
+sqrt(J / P))^2 (Marchenko, Pastur 1967). With momentum the limit is 2 (1 + momentum) / lambda_1, with Nesterov's
+2 (1 + momentum) / ((1 + 2 momentum) lambda_1). Sigmoid of z ~ N(0, 1), J = 100: kappa 577, 1994 steps to 1e-3.
 
 Floats. Ordinary rounding: figures to 1e-9, the number of steps exactly on the cases tried.
 
@@ -80,6 +81,22 @@ def test_curvature_of_the_framework_s_loss(case):
         sizes.append(np.linalg.norm(net[0].weight))
     assert sizes[0] < 0.2 * math.sqrt(K)
     assert sizes[1] > 5 * math.sqrt(K)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_the_limit_with_momentum_above_which_the_error_grows(momentum, nesterov):
+    """One weight, C = w^2: the curvature is 2."""
+    limit = 2 * (1 + momentum) / (1 + 2 * momentum if nesterov else 1) / 2
+    one, sizes = np.ones((1, 1)), []
+    for share in (0.98, 1.02):
+        net = mg.Sequential(mg.Linear(1, 1, bias=False, init=lambda rng, K, J: np.ones((K, J))))
+        opt = mg.SGD(share * limit, momentum=momentum, nesterov=nesterov and momentum > 0)
+        for _ in range(1500):
+            opt.step(net, mg.backprop(net, mg.MSELoss(), one, 0 * one))
+        sizes.append(abs(net[0].weight[0, 0]))
+    assert sizes[0] < 1e-3
+    assert sizes[1] > 1e3
 
 
 @pytest.mark.slow

@@ -205,6 +205,14 @@ def test_a_mean_of_large_losses_does_not_overflow_in_float32(core, dtype):
     assert MSE(np.full((4, 2), np.sqrt(size), dtype), np.zeros((4, 2))) == pytest.approx(float(size), rel=1e-6)
 
 
+@types
+def test_huber_of_the_largest_error_is_finite_where_mse_is_not(core, dtype):
+    far, zero = np.full((1, 1), np.finfo(dtype).max, dtype), np.zeros((1, 1), dtype)
+    c, d = mg.HuberLoss().value_and_delta(far, zero)
+    assert [c, d[0, 0]] == [far[0, 0], 1]
+    assert MSE(far, zero) == np.inf
+
+
 # ---- BatchNorm -----------------------------------------------------------------------------------------------
 
 

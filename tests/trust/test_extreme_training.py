@@ -124,6 +124,7 @@ BROKEN[0].weight[1, 1] = np.nan
 G = mg.backprop(BROKEN, CE, X, Y)
 NET, NORM = mg.mlp([3, 4, 2], rng=0), mg.Sequential(mg.BatchNorm(3), mg.Linear(3, 2, rng=0))
 EMPTY = mg.WeightGradient(np.zeros((0, 2)), np.zeros((0, 3)))
+NONE = np.zeros((2, 0, 3))  # samples without positions
 Z, BIG = np.zeros((2, 2)), np.array([0, 2**64 - 1], np.uint64)
 REFUSED = {  # call, error, words of its message
     "NaN weight, fit": (lambda: fit(BROKEN), mg.DivergenceError, "epoch 1, step 1, beginning in layer 0, Linear"),
@@ -145,6 +146,10 @@ REFUSED = {  # call, error, words of its message
     "N = 0, saturation": (lambda: dg.saturation(NET, X[:0]), ValueError, "no samples to look at"),
     "N = 0, BatchNorm": (lambda: NORM(X[:0]), ValueError, "at least 2 samples in a batch, got 0"),
     "N = 0, split": (lambda: dg.mean_fluctuation_split(EMPTY), ValueError, "g has no samples"),
+    "no positions, loss": (lambda: MSE(NONE[..., :2], NONE[..., :2]), ValueError, "there are no outputs"),
+    "no positions, backprop": (lambda: mg.backprop(NET, MSE, NONE, NONE[..., :2]), ValueError, "there are no outputs"),
+    "no positions, saturation": (lambda: dg.saturation(NET, NONE), ValueError, "no positions to look at"),
+    "no positions, fit": (lambda: fit(NET, MSE, x=NONE, y=NONE[..., :2]), ValueError, r"shape \(2, 0, [23]\)"),
     "N = 0, spectrum": (lambda: dg.spectrum(X[:0]), ValueError, "nothing to measure"),
     "N = 1, BatchNorm": (lambda: mg.backprop(NORM, CE, X[:1], Y[:1]), ValueError, "needs at least 2 samples.*, got 1"),
     "N = 1, fit": (lambda: fit(NORM, x=X[:5], y=Y[:5]), ValueError, "batch of one of the 5 samples, which layer 0"),
@@ -186,6 +191,8 @@ ANSWERED = {  # call, answer
     "bool classes": (lambda: CE(Z, [True, False]), np.log(2)),
     "bool labels in accuracy": (lambda: mg.accuracy([[0.9], [0.1]], [True, False]), 1),
     "N = 0": (lambda: NET(X[:0]), np.zeros((0, 2))),
+    "no positions": (lambda: NET(NONE), np.zeros((2, 0, 2))),
+    "LayerNorm of equal features": (lambda: mg.LayerNorm(3)(np.array([[0.1] * 3, [1e200] * 3])), np.zeros((2, 3))),
     "N = 1": (lambda: fit(NET, x=X[:1], y=Y[:1], epochs=0).loss, []),
     "K = 1, softmax": (lambda: mg.softmax([[5.0], [-1e308]]), [[1], [1]]),
     "J = 1": (lambda: dg.condition_number(X[:, :1]), 1),
