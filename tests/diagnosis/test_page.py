@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_pictures import contrast
 from test_text import broken, diagnosis, finding
 
 import minigrad as mg
@@ -238,3 +239,13 @@ def test_nothing_is_drawn_of_what_fit_would_refuse():
     assert "It cannot be trained as it is: target_shape." in told
     assert html.escape(d.findings[0].text, quote=False) in page(d)
     assert "svg" not in Whole(page(d)).tags
+
+
+def test_all_colours_can_be_read_on_their_paper():
+    css = (Path(mg.__file__).parent / "diagnosis" / "page.css").read_text()
+    modes = [dict(re.findall(r"--(\w+): (#\w+);", half)) for half in css.split("@media (prefers-color-scheme: dark)")]
+    assert modes[0].keys() == modes[1].keys()
+    for mode in modes:
+        colours = {name: "#" + "".join(c * 2 for c in v[1:]) if len(v) == 4 else v for name, v in mode.items()}
+        for name in ("ink", "soft", "good", "slow", "bad", "other", "last"):
+            assert contrast(colours[name], colours["paper"]) >= 4.5, name  # WCAG 2, for text
