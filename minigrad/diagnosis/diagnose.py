@@ -32,7 +32,6 @@ from .rules import RULES, Rule, Suspect
 from .setup import Setup, Trial, run_trial
 from .text import as_text, entries
 
-MOST = 8  # remedies that are tried before the levels are set
 GAIN = 0.2  # of the score, 0 to 1, that counts as one
 
 
@@ -139,10 +138,10 @@ def _measured(c: Context) -> Diagnosis:
         "loss": c.bp.loss,
         "constant_loss": c.constant,
         "decades": c.decades,
-        "mean_field_decades": math.log10(expected / layers[-1].delta) if expected and layers[-1].delta else math.nan,
+        "mean_field_decades": math.log10(expected / layers[-1].delta) if expected and layers[-1].delta else None,
         "coherence": coherence(c.sample.x),
-        "neighbour_error": c.neighbour_error,
-        "lr_limit": 2 / c.sharpness if c.sharpness > 0 else math.nan,
+        "neighbour_error": None if math.isnan(c.neighbour_error) else c.neighbour_error,
+        "lr_limit": 2 / c.sharpness if c.sharpness > 0 else None,
         "score": base.score,
         "reference_score": reference.score,
         "best_score": best,

@@ -19,7 +19,7 @@ class Measured:
     facts     {name: number}: loss, constant_loss (of the best constant output), decades of delta lost on the way down
               and the mean_field_decades expected, coherence of x, neighbour_error (of the nearest sample's target,
               as a share of chance), lr_limit, and what trials reached: score, reference_score, best_score, learns,
-              trial_losses
+              trial_losses; None where there is nothing to measure
     gains     with try_remedies: what each remedy was worth, alone and one after the other; else empty
     layers    what was measured of each layer with a weight, in forward order
     curves    the losses of the trials: of the net as it is, then with each remedy

@@ -167,11 +167,13 @@ def _advised(error: Exception, name: str, value: Any) -> Suspect:
     """
     line = getattr(error, "advice", "")
     text = str(error).rpartition("; use ")[0] if line else str(error)
-    if not line or isinstance(value, Iterator):  # which the line would use up
+    if not line:
         return Suspect(0, (1, 1), sentence(text), "See what was expected.", certain=True)
 
     def change(s: Setup) -> None:
         setattr(s, name, eval(line.format(a="a"), {"np": np, "a": getattr(s, name)}))
 
     code = line.format(a=name)
-    return Suspect(0, (1, 1), sentence(text), f"Use {code}.", change, f"{name} = {code}", certain=True)
+    once = isinstance(value, Iterator)  # which the line would use up
+    remedy = f"Use {code}."
+    return Suspect(0, (1, 1), sentence(text), remedy, None if once else change, f"{name} = {code}", certain=True)

@@ -14,8 +14,10 @@ from .rules import Suspect, rule
 
 def _limit(c: Context) -> float:
     """The largest lr of SGD at which the loss does not grow along its steepest direction; nan where not known."""
-    momentum = c.setup.opt.momentum if isinstance(c.setup.opt, SGD) else 0.0
-    return 2 * (1 + momentum) / c.sharpness if c.sharpness > 0 else math.nan
+    opt = c.setup.opt
+    momentum = opt.momentum if isinstance(opt, SGD) else 0.0
+    ahead = 1 + 2 * momentum if isinstance(opt, SGD) and opt.nesterov else 1  # Nesterov's step looks beyond its own
+    return 2 * (1 + momentum) / ahead / c.sharpness if c.sharpness > 0 else math.nan
 
 
 def _lr(c: Context) -> float:
@@ -23,7 +25,7 @@ def _lr(c: Context) -> float:
     return float(opt.lr) if opt is not None and opt.lr else math.nan
 
 
-@rule("lr_high", "Beyond 2 (1 + momentum) / lambda_1 the error grows (theorem C4); Adam moves each weight by about lr.")
+@rule("lr_high", "Beyond 2 (1 + momentum) / lambda_1, with Nesterov over 1 + 2 momentum, the error grows (theorem C4).")
 def lr_high(c: Context) -> Suspect | None:
     opt, lr = c.setup.opt, _lr(c)
     if opt is None:
@@ -40,7 +42,7 @@ def lr_high(c: Context) -> Suspect | None:
     usual = (0, 1.05) if len(c.pairs) == 1 else (0, 1.5)  # the curvature of a single layer stays; of several it moves
     if not lr / limit > usual[1]:
         return None
-    text = f"lr {lr:g} is {lr / limit:.3g} times the limit 2 (1 + momentum) / lambda_1 = {limit:.3g} here."
+    text = f"lr {lr:g} is {lr / limit:.3g} times its limit at these weights, {limit:.3g}."
     new = cure.rounded(0.5 * limit)
     costs = lr / limit > 5 and not c.normalised
     change, code = cure.set_lr(new), f"opt.lr = {new:g}"
