@@ -67,7 +67,7 @@ def _ends(finite: list[float], low: float, high: float, logarithmic: bool) -> tu
     bounds = [value for value in (low, high) if math.isfinite(value)]
     if bounds and (width := max(bounds) - min(bounds)) > 0:  # so that the range can still be seen
         finite = [min(max(value, min(bounds) - 20 * width), max(bounds) + 20 * width) for value in finite]
-    room = 0.15 * (max(finite) - min(finite)) or 0.15 * (abs(finite[0]) or 1)
+    room = 0.15 * (max(finite) - min(finite)) or 0.15 * abs(finite[0]) or 1.0
     return min(finite) - (0 if min(finite) == low == 0 else room), max(finite) + room
 
 

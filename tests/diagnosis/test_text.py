@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import minigrad as mg
@@ -118,6 +118,7 @@ ranges = st.tuples(bounds, bounds).map(sorted).map(tuple).filter(lambda r: r != 
 
 
 @given(st.floats(-1e15, 1e15) | st.sampled_from([math.inf, -math.inf]), ranges.filter(lambda r: r[1] > -math.inf))
+@example(math.inf, (5e-324, 5e-324))
 def test_places_are_in_the_order_of_the_numbers(measured, expected):
     line = number_line(measured, expected)
     assert 0 <= line.low <= line.high <= 1
