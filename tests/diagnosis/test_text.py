@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import minigrad as mg
 from minigrad import diagnostics as dg
 from minigrad.diagnosis import Diagnosis, Finding
+from minigrad.diagnosis.charts import number_picture
 from minigrad.diagnosis.gains import Gain
 from minigrad.diagnosis.number_line import number_line
 from minigrad.diagnosis.text import BAR, as_text, bar, code_lines, expected_text, verdict, wants_colour
@@ -130,6 +131,16 @@ def test_places_are_in_the_order_of_the_numbers(measured, expected):
         assert line.measured >= line.high
     else:
         assert line.low <= line.measured <= line.high
+
+
+@given(st.floats(), st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_every_number_has_a_drawing(measured, first, second):
+    expected = (min(first, second), max(first, second))
+    line, labels = bar(finding(measured=measured, expected=expected))
+    assert re.fullmatch(r"[< ][-=\[\]|<>*?]+[> ]( log scale)?", line)
+    assert len(line.removesuffix(" log scale")) == BAR + 2
+    assert f"{measured:.4g}" in labels
+    assert "nan" not in number_picture(measured, expected, "").replace(">nan<", "")
 
 
 @pytest.mark.parametrize(
