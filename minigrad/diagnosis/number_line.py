@@ -32,7 +32,9 @@ def number_line(measured: float, expected: tuple[float, float]) -> NumberLine:
     Logarithmic where nothing is below 0 and the numbers span more than a decade and a half. A range from 0 begins at
     the left end of such a line.
     """
-    low, high = expected
+    low, high = (_bounded(value) for value in expected)
+    shown = dict.fromkeys(value for value in expected if math.isfinite(value))
+    text, measured = f"{measured:.4g}", _bounded(measured)
     finite = [value for value in (low, high, measured) if math.isfinite(value)]
     positive = [value for value in finite if value > 0]
     logarithmic = min(finite, default=0.0) >= 0 and bool(positive) and max(positive) / min(positive) > DECADES
@@ -45,15 +47,19 @@ def number_line(measured: float, expected: tuple[float, float]) -> NumberLine:
             value = math.log10(value) if value > 0 else -math.inf
         return min(max((value - start) / (end - start), 0.0), 1.0)
 
-    shown = [(place(value), f"{value:.4g}") for value in dict.fromkeys((low, high)) if math.isfinite(value)]
     return NumberLine(
         place(low),
         place(high),
         place(measured),
         _beyond(math.log10(measured) if logarithmic and measured > 0 else measured, start, end),
-        [*shown, (place(measured), f"{measured:.4g}")],
+        [*((place(value), f"{value:.4g}") for value in shown), (place(measured), text)],
         logarithmic,
     )
+
+
+def _bounded(value: float) -> float:
+    """A number whose distance from any other is no infinity, unless it is infinite itself."""
+    return min(max(value, -1e300), 1e300) if math.isfinite(value) else value
 
 
 def _ends(finite: list[float], low: float, high: float, logarithmic: bool) -> tuple[float, float]:
@@ -67,7 +73,7 @@ def _ends(finite: list[float], low: float, high: float, logarithmic: bool) -> tu
     bounds = [value for value in (low, high) if math.isfinite(value)]
     if bounds and (width := max(bounds) - min(bounds)) > 0:  # so that the range can still be seen
         finite = [min(max(value, min(bounds) - 20 * width), max(bounds) + 20 * width) for value in finite]
-    room = 0.15 * (max(finite) - min(finite)) or 0.15 * (abs(finite[0]) or 1)
+    room = 0.15 * (max(finite) - min(finite)) or 0.15 * abs(finite[0]) or 1.0
     return min(finite) - (0 if min(finite) == low == 0 else room), max(finite) + room
 
 

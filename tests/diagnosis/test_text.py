@@ -8,12 +8,13 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import diagnostics as dg
 from minigrad.diagnosis import Diagnosis, Finding
+from minigrad.diagnosis.charts import number_picture
 from minigrad.diagnosis.gains import Gain
 from minigrad.diagnosis.number_line import number_line
 from minigrad.diagnosis.text import BAR, as_text, bar, code_lines, expected_text, verdict, wants_colour
@@ -118,6 +119,7 @@ ranges = st.tuples(bounds, bounds).map(sorted).map(tuple).filter(lambda r: r != 
 
 
 @given(st.floats(-1e15, 1e15) | st.sampled_from([math.inf, -math.inf]), ranges.filter(lambda r: r[1] > -math.inf))
+@example(math.inf, (5e-324, 5e-324))
 def test_places_are_in_the_order_of_the_numbers(measured, expected):
     line = number_line(measured, expected)
     assert 0 <= line.low <= line.high <= 1
@@ -129,6 +131,16 @@ def test_places_are_in_the_order_of_the_numbers(measured, expected):
         assert line.measured >= line.high
     else:
         assert line.low <= line.measured <= line.high
+
+
+@given(st.floats(), st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_every_number_has_a_drawing(measured, first, second):
+    expected = (min(first, second), max(first, second))
+    line, labels = bar(finding(measured=measured, expected=expected))
+    assert re.fullmatch(r"[< ][-=\[\]|<>*?]+[> ]( log scale)?", line)
+    assert len(line.removesuffix(" log scale")) == BAR + 2
+    assert f"{measured:.4g}" in labels
+    assert "nan" not in number_picture(measured, expected, "").replace(">nan<", "")
 
 
 @pytest.mark.parametrize(
