@@ -209,6 +209,16 @@ def test_gains_are_of_each_remedy_alone_and_then_in_order():
     assert found.gains[1].median > found.gains[0].median  # standardising helps
 
 
+def test_two_remedies_together_gain_more_than_each_alone():
+    """Targets out of reach and nearly all units dropped: with one of the two left, less is learned."""
+    net = sequential(linear(4, 16), mg.Tanh(), mg.Dropout(0.95, rng=0), linear(16, 1, 1), mg.Sigmoid())
+    gains = regressor(y=3 * VALUE, net=net, epochs=40).diagnosed(try_remedies=True).gains
+    both = [gain for gain in gains if set(gain.names) == {"target_range", "dropout"}]
+    alone = [gain for gain in gains if gain.names in [("target_range",), ("dropout",)]]
+    assert (len(both), len(alone)) == (1, 2), [gain.names for gain in gains]
+    assert both[0].median > 0.2 + max(gain.median for gain in alone)
+
+
 def test_the_score_of_the_net_as_it_is_is_that_of_a_training():
     """Another training, with batches drawn by fit, comes to the same score but for the order of the samples."""
     p = classifier(epochs=30)
