@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from kinds_of_problems import KINDS, random_problem
 from oracles import snapshot
-from rule_cases import CLASS, X, classifier, linear, regressor, sequential
+from rule_cases import CLASS, VALUE, X, classifier, linear, regressor, sequential
 from test_rules import CASES
 
 import minigrad as mg
