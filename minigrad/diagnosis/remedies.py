@@ -5,6 +5,7 @@ A remedy is a function of a Setup, which it may change: its net, loss, opt, x, y
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -36,9 +37,14 @@ def standardise_inputs(s: Setup) -> None:
     s.x = ((s.x - s.x.mean(axis=axes, dtype=np.float64)) / spread).astype(s.x.dtype)
 
 
+def axis_of(array: np.ndarray) -> str:
+    """The axes of the samples and the positions, as an argument in Python."""
+    return f"axis={0 if array.ndim == 2 else tuple(range(array.ndim - 1))}"
+
+
 def standardise_code(name: str, array: np.ndarray) -> str:
     """What the two do, as Python, for an x or a y with so many axes."""
-    axis = f"axis={0 if array.ndim == 2 else tuple(range(array.ndim - 1))}"
+    axis = axis_of(array)
     return f"{name} = ({name} - {name}.mean({axis})) / ({name}.std({axis}) + ({name}.std({axis}) == 0))"
 
 
@@ -104,10 +110,10 @@ def use_cross_entropy(count: int) -> Remedy:
 
 
 def use_loss(loss: Loss) -> Remedy:
-    """Another loss."""
+    """Another loss, a new copy each time."""
 
     def change(s: Setup) -> None:
-        s.loss = loss
+        s.loss = copy.deepcopy(loss)
 
     return change
 
