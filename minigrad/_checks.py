@@ -76,11 +76,11 @@ def plain_array(array: Any, name: str) -> np.ndarray:
     if plain.dtype.names:
         raise TypeError(f"{name} has the fields {list(plain.dtype.names)}, expected numbers of one type")
     if plain.ndim == 0 and plain.dtype.kind in "OSU":
-        error = TypeError(f"{name} is {described(array)}, expected an array")
-        if isinstance(array, Iterator):  # to try the line would use it up
-            error = TypeError(f"{error}; use np.array(list({variable(name)}))")
-            error.advice = "np.array(list({a}))"  # type: ignore[attr-defined]
-        raise error
+        fix = f"; use np.array(list({variable(name)}))" if isinstance(array, Iterator) else ""
+        refused = TypeError(f"{name} is {described(array)}, expected an array{fix}")
+        if fix:  # a line that is not tried, for that would use the iterator up
+            refused.advice = "np.array(list({a}))"  # type: ignore[attr-defined]
+        raise refused
     return plain
 
 
