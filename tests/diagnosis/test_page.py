@@ -21,7 +21,7 @@ from minigrad.diagnosis.charts import Series, bars, curves, number_picture
 from minigrad.diagnosis.curves import Curve
 from minigrad.diagnosis.gains import Gain
 from minigrad.diagnosis.layers import LayerNumbers
-from minigrad.diagnosis.page import page, part
+from minigrad.diagnosis.page import FACTS, page, part
 from minigrad.diagnosis.text import expected_text, verdict
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
@@ -68,6 +68,12 @@ def test_the_page_and_the_part_hold_everything_that_was_found():
         for gain in d.gains:
             assert f"{gain.median:.2f}" in told
         assert f"{d.facts['constant_loss']:.4g}" in told
+
+
+def test_every_number_among_the_facts_is_told_in_words():
+    numbers = {name for name, value in broken().facts.items() if isinstance(value, bool | int | float)}
+    assert numbers
+    assert numbers - FACTS.keys() == set()
 
 
 def test_a_page_is_one_document_and_a_part_is_none():
