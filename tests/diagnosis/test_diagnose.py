@@ -38,7 +38,7 @@ def essence(diagnosis):
 # ---- what it leaves alone --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("try_remedies", [False, True])
+@pytest.mark.parametrize("try_remedies", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_nothing_that_is_given_changes(try_remedies):
     p, rng = noisy(), np.random.default_rng(3)
     before, arrays, state = snapshot(p.net, p.opt), (p.x.copy(), p.y.copy()), rng.bit_generator.state
@@ -69,7 +69,7 @@ def test_read_only_arrays_are_only_read():
     p = noisy()
     for array in (p.x, p.y, *p.net.parameters().values()):
         array.setflags(write=False)
-    p.diagnosed(try_remedies=True)
+    assert len(p.diagnosed().findings) > 2
 
 
 def test_the_findings_do_not_depend_on_the_modes_of_the_layers():
@@ -82,10 +82,15 @@ def test_the_findings_do_not_depend_on_the_modes_of_the_layers():
 @pytest.mark.parametrize("rng", [0, 5, np.random.default_rng(5)], ids=repr)
 def test_the_same_seed_finds_the_same(rng):
     p = noisy()
-    gains = rng == 0
-    first, again = (essence(p.diagnosed(rng=rng, try_remedies=gains)) for _ in range(2))
+    first, again = (essence(p.diagnosed(rng=rng)) for _ in range(2))
     assert first == again
-    assert essence(noisy().diagnosed(rng=copy.deepcopy(rng), try_remedies=gains)) == first
+    assert essence(noisy().diagnosed(rng=copy.deepcopy(rng))) == first
+
+
+def test_the_same_seed_gains_the_same():
+    first, again = (classifier(1000 * X, epochs=10).diagnosed(try_remedies=True).gains for _ in range(2))
+    assert first == again
+    assert len(first) > 1
 
 
 def test_another_seed_takes_other_batches():
@@ -158,7 +163,7 @@ def test_float32_and_float64_find_the_same():
         found = classifier(X.astype(dtype), net=net).diagnosed()
         names.append([(f.name, f.level) for f in found.findings])
     assert names[0] == names[1]
-    assert ("blind_units", "fault") in names[0] or len(names[0]) > 0
+    assert "blind_units" in dict(names[0])
 
 
 # ---- facts and gains -------------------------------------------------------------------------------------------
