@@ -5,6 +5,7 @@ A remedy is a function of a Setup, which it may change: its net, loss, opt, x, y
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -104,10 +105,10 @@ def use_cross_entropy(count: int) -> Remedy:
 
 
 def use_loss(loss: Loss) -> Remedy:
-    """Another loss."""
+    """Another loss, a new copy each time."""
 
     def change(s: Setup) -> None:
-        s.loss = loss
+        s.loss = copy.deepcopy(loss)
 
     return change
 
