@@ -123,7 +123,7 @@ def mean_input(c: Context) -> Suspect | None:
     if ratio <= 4 and factor <= 50:
         return None
     text = f"The mean of the inputs is large beside their spread: its square is {ratio:.3g} times their variance."
-    code = f"x = x - x.mean(axis={tuple(range(c.setup.x.ndim - 1))})"
+    code = f"x = x - x.mean({cure.axis_of(c.setup.x)})"
     return Suspect(ratio, (0, 4), text, "Centre x: take its mean off each feature.", cure.centre_inputs, code)
 
 

@@ -38,7 +38,10 @@ def refusal(s: Setup) -> tuple[str, str, Suspect] | None:
     weights = [name for name, array in s.net.state().items() if not np.isfinite(array).all()]
     if weights:
         text = f"{', '.join(weights)} hold NaN or infinity, and so does everything that is computed from them."
-        found = Suspect(len(weights), (0, 0), text, "Draw the weights anew.", cure.redraw_weights, certain=True)
+        redrawn = cure.applied(s, cure.redraw_weights).net.state()
+        change = cure.redraw_weights if all(np.isfinite(array).all() for array in redrawn.values()) else None
+        remedy = "Draw the weights anew." if change else "Make the net anew: not all are weights of a Linear layer."
+        found = Suspect(len(weights), (0, 0), text, remedy, change, certain=True)
         return "nan_weights", "What is not a number stays none.", found
     return _not_finite(s, given) or _targets(s) or _batches(s) or _output(s.net, s.loss, s) or _backward(s)
 

@@ -37,9 +37,14 @@ def standardise_inputs(s: Setup) -> None:
     s.x = ((s.x - s.x.mean(axis=axes, dtype=np.float64)) / spread).astype(s.x.dtype)
 
 
+def axis_of(array: np.ndarray) -> str:
+    """The axes of the samples and the positions, as an argument in Python."""
+    return f"axis={0 if array.ndim == 2 else tuple(range(array.ndim - 1))}"
+
+
 def standardise_code(name: str, array: np.ndarray) -> str:
     """What the two do, as Python, for an x or a y with so many axes."""
-    axis = f"axis={0 if array.ndim == 2 else tuple(range(array.ndim - 1))}"
+    axis = axis_of(array)
     return f"{name} = ({name} - {name}.mean({axis})) / ({name}.std({axis}) + ({name}.std({axis}) == 0))"
 
 

@@ -172,7 +172,7 @@ KINDS = {
     "own loss, no delta": lambda: regressor(loss=OwnSquare(0.0), opt=mg.SGD(0.1)),
     "own loss, a NumPy value": lambda: regressor(loss=Absolute()),
     "own loss refuses from the start": lambda: regressor(loss=Picky(1e-3)),
-    "own loss refuses after some steps": lambda: regressor(y=3 * VALUE, loss=Picky(1.5), opt=mg.SGD(0.3)),
+    "own loss refuses after some steps": lambda: regressor(y=3 * VALUE, loss=Picky(2.4), opt=mg.SGD(0.3)),
     "own loss refuses a plain net": lambda: regressor(y=VALUE, loss=Picky(0.7), net=times(1e-3).net),
     "own loss is NaN": lambda: regressor(loss=Logarithm()),
     "healthy Huber": lambda: regressor(loss=mg.HuberLoss()),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from kinds_of_problems import KINDS, random_problem
 from oracles import snapshot
-from rule_cases import CLASS, X, classifier, linear, regressor, sequential
+from rule_cases import CLASS, VALUE, X, classifier, linear, regressor, sequential
 from test_rules import CASES
 
 import minigrad as mg
@@ -207,6 +207,16 @@ def test_gains_are_of_each_remedy_alone_and_then_in_order():
         assert all(-1 <= score <= 1 for score in gain.scores)
         assert gain.median == np.median(gain.scores)
     assert found.gains[1].median > found.gains[0].median  # standardising helps
+
+
+def test_two_remedies_together_gain_more_than_each_alone():
+    """Targets out of reach and nearly all units dropped: with one of the two left, less is learned."""
+    net = sequential(linear(4, 16), mg.Tanh(), mg.Dropout(0.95, rng=0), linear(16, 1, 1), mg.Sigmoid())
+    gains = regressor(y=3 * VALUE, net=net, epochs=40).diagnosed(try_remedies=True).gains
+    both = [gain for gain in gains if set(gain.names) == {"target_range", "dropout"}]
+    alone = [gain for gain in gains if gain.names in [("target_range",), ("dropout",)]]
+    assert (len(both), len(alone)) == (1, 2), [gain.names for gain in gains]
+    assert both[0].median > 0.2 + max(gain.median for gain in alone)
 
 
 def test_the_score_of_the_net_as_it_is_is_that_of_a_training():

@@ -34,7 +34,7 @@ def refused(net, loss, x, y):
     assert [type(number) for number in (found.measured, *found.expected)] == [float] * 3
     assert found.text.strip()
     assert found.remedy.strip()
-    assert all(np.array_equal(a, b) for a, b in zip(before, net.parameters().values(), strict=True))
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, net.parameters().values(), strict=True))
     return found
 
 
@@ -244,3 +244,15 @@ def test_outputs_that_bce_does_not_take():
     for number in re.findall(r"-?\d+\.\d+", error)[:1]:
         assert f"{float(number):.3g}" in found.text
     assert LOGITS.targets(y, (6, 1), np.dtype(float)).shape == found.apply().y.shape
+
+
+def test_nan_that_no_new_weights_mend():
+    """Of running statistics: the remedy would leave the net as it is."""
+    net = mg.Sequential(mg.Linear(3, 4, rng=0), mg.BatchNorm(4), mg.Linear(4, 3, rng=1))
+    net[1].running_mean[2] = np.nan
+    found = refused(net, CE, X, Y)
+    assert (found.name, found.measured, found.apply) == ("nan_weights", 1, None)
+    assert "1.running_mean" in found.text
+    net[1].running_mean[2] = 0
+    net[2].weight[0, 1] = np.nan
+    assert np.isfinite(refused(net, CE, X, Y).apply().net[2].weight).all()
