@@ -225,6 +225,8 @@ def _unexplained(c: Context, base: Trial, best: float) -> Finding:
     ratio = base.worst / base.losses[0] if 0 < base.losses[0] < math.inf else math.inf
     if base.refused:
         text = sentence(f"Training ended with an error: {base.refused}")
+    elif not math.isfinite(base.losses[0]):
+        text = "Before the first step the loss is NaN or infinite already, and no rule says why."
     elif base.diverged:
         text = f"In {base.steps} steps the loss grew {ratio:.3g} times, and no rule says why."
     else:

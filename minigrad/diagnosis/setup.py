@@ -47,9 +47,10 @@ def fresh(opt: Optimizer | None) -> Any:
     if opt is None:
         return None
     new = copy.deepcopy(opt)
-    rate = opt.scheduled_lr(1) if opt.scheduled else opt.config()["lr"]
+    rate: Any = opt.scheduled_lr(1) if opt.scheduled else opt.lr
     new._first_lr = rate
     new.put_back(0, rate, {})
+    new.lr = rate  # which is good for every step: that of a function is only fit's to use
     return new
 
 

@@ -85,8 +85,8 @@ def few(N, between=()):
     return Problem(net, CE, X[:N], CLASS[:N], mg.SGD(0.1))
 
 
-def trained(opt):
-    p = _classifier(opt=opt)
+def trained(opt, *between):
+    p = classifier(*between, mg.ReLU(), opt=opt)
     mg.fit(p.net, p.loss, p.opt, X, CLASS, epochs=5, rng=0, progress=False)
     return p
 
@@ -189,6 +189,7 @@ KINDS = {
     "healthy Adam with lr of the epoch": lambda: _classifier(opt=mg.Adam(lambda epoch: 0.02 / epoch)),
     "healthy, a used optimizer": lambda: trained(mg.Adam(0.01)),
     "healthy, lr of the epoch, used": lambda: trained(mg.SGD(lambda epoch: 0.3 / epoch, momentum=0.5)),
+    "healthy, lr of the epoch, used, BatchNorm": lambda: trained(mg.SGD(lambda epoch: 0.3 / epoch), mg.BatchNorm(8)),
     "healthy, trained": lambda: fresh_optimizer(trained(mg.Adam(0.01))),
     "huge lr": lambda: _classifier(opt=mg.SGD(1e300)),
     "tiny lr": lambda: _classifier(opt=mg.SGD(1e-300)),

@@ -1,6 +1,7 @@
 """diagnose as a whole: it changes nothing, gives the same again, takes every kind of net, and is fast."""
 
 import copy
+import re
 import subprocess
 import sys
 import time
@@ -120,7 +121,7 @@ def check_said(diagnosis):
         for said in (f.text, f.remedy, f.theorem):
             assert said.strip(), f.name
             assert said[-1] in ".?", said
-        assert f.name == "nan_data" or "nan" not in f.text.lower().replace("(", " ").split(), f.text
+        assert f.name in ("nan_data", "diverges") or "nan" not in f.text.lower().replace("(", " ").split(), f.text
         compile(f.code, f.name, "exec")
         if f.apply is not None:
             f.apply()
@@ -144,6 +145,13 @@ def test_random_problems_have_an_answer(seed):
     with np.errstate(all="ignore"):
         problem = random_problem(seed)
     check_said(problem.diagnosed())
+
+
+def test_what_ends_a_training_is_said_in_its_own_words():
+    (found,) = KINDS["own loss is NaN"]().diagnosed().findings
+    assert found.text == "Before the first step the loss is NaN or infinite already, and no rule says why."
+    (found,) = KINDS["own loss refuses after some steps"]().diagnosed().findings
+    assert re.fullmatch(r"Training ended with an error: output reaches [\d.]+, expected at most 2.4\.", found.text)
 
 
 HEALTHY = [kind for kind in KINDS if kind.startswith("healthy")]

@@ -92,6 +92,10 @@ def test_no_samples():
 def test_layers_that_do_not_fit_one_another():
     net = mg.Sequential(mg.Linear(3, 4), mg.Linear(5, 3))
     check_same(refused(net, CE, X, Y), said_by_fit(net, CE, X, Y))
+
+
+def test_layers_of_two_float_types(compiled):
+    """The compiled core refuses them; NumPy computes."""
     net = mg.Sequential(mg.Linear(3, 4), mg.Linear(4, 3, dtype="float32"))
     check_same(refused(net, CE, X, Y), said_by_fit(net, CE, X, Y))
 

@@ -178,6 +178,14 @@ def test_the_code_in_other_forms(form):
     check_code(finding(name, problem), problem)
 
 
+def test_a_learning_rate_that_was_set_is_the_one_that_is_judged():
+    problem, found = case("lr_high")
+    mended = copy.deepcopy(problem)
+    exec(found.code, {"opt": mended.opt})
+    assert mended.opt.lr < problem.opt.lr
+    assert "lr_high" not in [f.name for f in mended.diagnosed().findings]
+
+
 REMAIN = {"diverges": "the loss of this case refuses what the net should learn, from every start"}
 
 
