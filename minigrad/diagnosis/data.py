@@ -33,7 +33,7 @@ def one_class(c: Context) -> Suspect | None:
         return None
     text = "All targets are the same, so there is nothing to learn."
     remedy = "Look at how y was made: it should hold more than one value."
-    return Suspect(different, (2, np.inf), text, remedy, certain=True)
+    return Suspect(different, (2, np.inf), text, remedy, certain=True, hopeless=True)
 
 
 @rule("imbalance", "The best constant is right as often as the most frequent class is.")

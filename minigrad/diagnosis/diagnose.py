@@ -130,7 +130,7 @@ def _measured(c: Context) -> Diagnosis:
     judged = [_judge(c, base, rule, suspect) for rule, suspect in suspects]
     reference = c.reference
     best = max([base.score, reference.score, *(j.trial.score for j in judged if j.trial)])
-    learns = _learns(c, base, best)
+    learns = _learns(c, base, best) and not any(suspect.hopeless for _, suspect in suspects)
     findings = _levelled(c, judged, learns, base, best)
     layers = layer_numbers(c)
     expected = layers[0].expected if layers else None

@@ -209,25 +209,6 @@ def scale_last(factor: float) -> Remedy:
     return change
 
 
-def replace_layers(net: Any, change: Callable[[Any], Any]) -> Any:
-    """net with each inner layer replaced by what change makes of it; containers are changed in place."""
-    for _, container in tree(net):
-        if isinstance(container, Sequential):
-            container.layers = [
-                change(layer) if not isinstance(layer, Sequential) else layer for layer in container.layers
-            ]
-    return net
-
-
-def use_tanh(s: Setup) -> None:
-    """tanh for every sigmoid between layers with weights, and Glorot's weights."""
-    found = leaves(s.net)
-    last_weight = max(i for i, (_, layer) in enumerate(found) if isinstance(layer, Linear))
-    between = {id(layer) for _, layer in found[:last_weight]}
-    replace_layers(s.net, lambda layer: Tanh() if isinstance(layer, Sigmoid) and id(layer) in between else layer)
-    redraw_weights(s)
-
-
 def insert_activations(s: Setup) -> None:
     """A tanh between two Linear layers that follow one another."""
     for _, container in tree(s.net):
@@ -360,7 +341,7 @@ def plain_setup(setup: Setup, answers: str, K: int) -> Setup:
         standardise_targets(s)
     dtype = s.net.dtype or np.dtype(np.float64)
     s.net = mlp([s.x.shape[-1], 32, K], "relu", "he_normal", dtype=dtype, rng=0)
-    s.opt, s.epochs = Adam(0.01), None
+    s.opt, s.epochs = Adam(1e-3 if setup.opt is None else 0.01), None  # without one, trials use Adam(1e-3) too
     return s
 
 

@@ -33,6 +33,7 @@ class Suspect:
     certain: bool = False
     symptom: bool = False
     costs: bool = False  # even where the net learns
+    hopeless: bool = False  # there is nothing to learn, so no trial can tell
     unit: str = ""
 
 

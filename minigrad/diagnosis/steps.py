@@ -60,7 +60,8 @@ def one_sample(c: Context) -> Suspect | None:
         far = size > 30 * max(usual, 1e-12)
         if c.N >= 20 and 0 < far.sum() <= max(1, 0.02 * c.N):
             ratio = float(size.max() / max(usual, 1e-12))
-            text = f"{int(far.sum())} of the samples ({name}, row {int(size.argmax())}) are {ratio:.3g} times the rest."
+            row = int(size.argmax())
+            text = f"A few samples ({int(far.sum())}; {name}, row {row}) are {ratio:.3g} times as large as the rest."
             limit = 30 * max(usual, 1e-12)
             code = f"good = abs({name}).reshape(len({name}), -1).max(axis=1) <= {limit!r}; x, y = x[good], y[good]"
             remedy = "Leave them out, or look whether they are mistakes."
@@ -119,8 +120,8 @@ def lr_low(c: Context) -> Suspect | None:
     opt, lr = c.setup.opt, _lr(c)
     if opt is None or not lr > 0:
         return None
-    epochs = c.setup.epochs or 10
-    steps = c.steps_an_epoch * epochs
+    planned = c.setup.epochs
+    steps = c.steps_an_epoch * planned if planned else max(1000, 10 * c.steps_an_epoch)
     new = cure.usual_rate(opt)
     if isinstance(opt, (Adam, RMSprop)):
         reach = lr * steps / max(c.weights_size, 1e-12)

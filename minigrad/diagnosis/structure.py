@@ -21,7 +21,7 @@ def no_activation(c: Context) -> Suspect | None:
     rows = sum(isinstance(a, Linear) and isinstance(b, Linear) for a, b in pairwise(found))
     if not rows:
         return None
-    text = f"{rows} times one Linear layer follows another with nothing between: together they are one Linear layer."
+    text = f"Linear layers follow one another with nothing between (in {rows} places): together they are one."
     remedy = "Put an activation between them."
     return Suspect(rows, (0, 0), text, remedy, cure.insert_activations, "net = mg.Sequential(..., mg.Tanh(), ...)")
 
@@ -56,7 +56,7 @@ def bottleneck(c: Context) -> Suspect | None:
     needed = max(2, min(J, 2 * K if c.answers == "classes" else K) // 2)
     if width >= needed and width > 1:
         return None
-    text = f"Layer {path} has {width} units between {J} inputs and {K} outputs: all must pass there."
+    text = f"The width of layer {path} is {width}, between {J} inputs and {K} outputs: all must pass there."
     plain = all(isinstance(layer, Linear) or not layer.parameters() for layer in c.net) and not any(
         layer.children() for layer in c.net
     )

@@ -255,3 +255,16 @@ def test_the_median_over_all_cases_is_under_a_second():
         problem.diagnosed()
         seconds.append(time.perf_counter() - start)
     assert np.median(seconds) < 1, np.round(seconds, 2)
+
+
+def test_targets_that_are_all_the_same_are_a_fault_though_nothing_can_be_gained():
+    x = np.random.default_rng(0).standard_normal((100, 4))
+    found = mg.diagnose(mg.mlp([4, 8, 3], rng=0), mg.CrossEntropyLoss(), x, np.ones(100, int), mg.SGD(0.1))
+    assert (found.ok, found.findings[0].name, found.findings[0].level) == (False, "one_class", "fault")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_without_an_optimizer_the_plain_net_is_as_slow_as_the_one_that_is_judged(seed):
+    rng = np.random.default_rng(seed)
+    x, net = rng.standard_normal((200, 4)), mg.mlp([4, 32, 3], "relu", rng=seed)
+    assert mg.diagnose(net, mg.CrossEntropyLoss(), x, (x @ rng.standard_normal((4, 3))).argmax(axis=1)).ok
