@@ -70,6 +70,9 @@ def apply(layer, weights, path, x):
 def jax_loss(loss, a, y):
     if isinstance(loss, mg.MSELoss):
         return ((a - y) ** 2).mean()
+    if isinstance(loss, mg.HuberLoss):
+        d = jnp.abs(a - y)
+        return jnp.where(d <= loss.alpha, d**2 / 2, loss.alpha * (d - loss.alpha / 2)).mean()
     if isinstance(loss, mg.BCELoss):
         return -(y * jnp.log(a) + (1 - y) * jnp.log1p(-a)).mean()
     if isinstance(loss, mg.BCEWithLogitsLoss):
