@@ -13,7 +13,7 @@ from minigrad.layers.base import LAYERS
 _COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("quick", max_examples=5, **_COMMON)  # what -m "not slow" takes
 settings.register_profile("dev", max_examples=50, **_COMMON)
-settings.register_profile("ci", max_examples=25, derandomize=True, **_COMMON)
+settings.register_profile("ci", max_examples=15, derandomize=True, **_COMMON)
 settings.register_profile("thorough", max_examples=1000, **_COMMON)
 # For `make mutants`: the same examples for every mutant, and no time spent on the smallest that fails.
 settings.register_profile(
