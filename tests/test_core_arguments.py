@@ -2,23 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 from memory_layouts import LAYOUTS as OTHERS
 
-RELATIVE = {np.float32: 1e-5, np.float64: 1e-11}  # for functions of one entry, or of one row
-ALPHAS = {"leaky_relu": 0.01, "elu": 1.3}
-FROM_OUTPUT = ("sigmoid", "tanh", "relu", "leaky_relu", "centered_sigmoid")  # backward takes a, not z
 LAYOUTS = {"C": np.ascontiguousarray} | OTHERS
-layouts = st.sampled_from(sorted(LAYOUTS))
-lengths = st.integers(0, 70)
-axes = st.lists(st.integers(0, 4), max_size=2)  # positions: none, along one axis or two
-
-
-def close(ours, theirs, rtol, atol):
-    assert ours.dtype == theirs.dtype
-    assert ours.shape == theirs.shape
-    np.testing.assert_array_less(np.abs(ours - theirs), rtol * np.abs(theirs) + atol + np.finfo(ours.dtype).tiny)
-
 
 # ---- bad arguments ---------------------------------------------------------------------------------------
 

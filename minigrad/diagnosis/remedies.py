@@ -31,10 +31,15 @@ Remedy = Callable[[Setup], None]
 
 def standardise_inputs(s: Setup) -> None:
     """Each feature to mean 0 and spread 1."""
-    axes = tuple(range(s.x.ndim - 1))
-    spread = s.x.std(axis=axes, dtype=np.float64)
+    s.x = standardised(s.x)
+
+
+def standardised(array: np.ndarray) -> np.ndarray:
+    """The array with mean 0 and spread 1 over samples and positions; what never changes becomes 0."""
+    axes = tuple(range(array.ndim - 1))
+    spread = array.std(axis=axes, dtype=np.float64)
     spread[spread == 0] = 1
-    s.x = ((s.x - s.x.mean(axis=axes, dtype=np.float64)) / spread).astype(s.x.dtype)
+    return ((array - array.mean(axis=axes, dtype=np.float64)) / spread).astype(array.dtype)
 
 
 def axis_of(array: np.ndarray) -> str:
@@ -56,10 +61,7 @@ def centre_inputs(s: Setup) -> None:
 
 def standardise_targets(s: Setup) -> None:
     """Each target to mean 0 and spread 1."""
-    axes = tuple(range(s.y.ndim - 1))
-    spread = s.y.std(axis=axes, dtype=np.float64)
-    spread[spread == 0] = 1
-    s.y = ((s.y - s.y.mean(axis=axes, dtype=np.float64)) / spread).astype(s.y.dtype)
+    s.y = standardised(s.y)
 
 
 def keep_rows(good: np.ndarray) -> Remedy:
