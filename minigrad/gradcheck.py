@@ -153,7 +153,7 @@ def _look_beside(
 
 def repeatable(net: Sequential) -> tuple[Sequential, Repeat]:
     """(copy of a Sequential in float64 and in the same mode, run): run(f) is f() with the same random numbers."""
-    net = _in_float64(instance(net, Sequential, "net"))
+    net = in_float64(instance(net, Sequential, "net"))
     states = [(rng, rng.bit_generator.state) for rng in generators(net)]
 
     def run(function: Callable[[], T]) -> T:
@@ -164,7 +164,7 @@ def repeatable(net: Sequential) -> tuple[Sequential, Repeat]:
     return net, run
 
 
-def _in_float64(net: Sequential) -> Sequential:
+def in_float64(net: Sequential) -> Sequential:
     """A copy whose parameters and buffers are float64, in the same mode."""
     net = copy.deepcopy(net)
     for _, layer in tree(net):

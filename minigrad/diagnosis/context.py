@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Generator
 from functools import cached_property
 from typing import Any
 
@@ -13,9 +12,10 @@ import numpy as np
 from .._checks import quiet
 from ..backprop import Backprop, backprop
 from ..diagnostics import attenuation
+from ..gradcheck import in_float64
 from ..gradient import WeightGradient
 from ..layers.base import Layer
-from ..layers.containers import Residual, Sequential
+from ..layers.containers import Sequential, visits
 from ..layers.dropout import Dropout
 from ..layers.parameters import tree
 from .constant import best_constant_loss
@@ -106,8 +106,11 @@ class Context:
     @cached_property
     def trial(self) -> Trial:
         """A few steps as they are asked for."""
-        planned = None if self.setup.epochs is None else self.setup.epochs * self.steps_an_epoch
-        return run_trial(self.setup, min(self.steps, planned or self.steps), self.seed, self.looked_at)
+        return self.trial_of(self.setup)
+
+    def trial_of(self, setup: Setup) -> Trial:
+        """As many steps with another setup, or all that it plans where they are fewer."""
+        return run_trial(setup, min(self.steps, setup.planned_steps or self.steps), self.seed, self.looked_at)
 
     @cached_property
     def reference(self) -> Trial:
@@ -144,7 +147,7 @@ class Context:
     @quiet
     def visits(self) -> list[tuple[str, Any, np.ndarray, np.ndarray, Any]]:
         """(path, layer, input, output, saved) of each layer without layers inside, in forward order."""
-        return list(_visit(copy.deepcopy(self.net), self.sample.x))
+        return list(visits(copy.deepcopy(self.net), self.sample.x))
 
     @cached_property
     @quiet
@@ -239,19 +242,11 @@ class Context:
     def gradient_norm(self) -> float:
         return math.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in self.gradient.values()))
 
-    @property
-    def steps_an_epoch(self) -> int:
-        return -(-self.N // min(self.setup.batch_size, self.N))
-
     @cached_property
     @quiet
     def sharpness(self) -> float:
         """|lambda_1| of the loss at these weights, by power iteration on differences of gradients; nan where none."""
-        net = copy.deepcopy(self.net)
-        for _, layer in tree(net):
-            for name in (*layer.parameter_names, *layer.buffer_names):
-                if getattr(layer, name) is not None:
-                    setattr(layer, name, getattr(layer, name).astype(np.float64))
+        net = in_float64(self.net)
         few = slice(0, 256)
         x = self.sample.x[few].astype(np.float64)
         y = self.sample.y[few] if self.sample.y.dtype.kind == "i" else self.sample.y[few].astype(np.float64)
@@ -275,15 +270,3 @@ class Context:
                     return math.nan
             v = {name: (sides[0][name] - sides[1][name]) / (2e-5) for name in arrays}
         return math.sqrt(sum(float(np.square(part).sum()) for part in v.values())) if value else math.nan
-
-
-def _visit(layer: Any, a: np.ndarray, path: str = "") -> Generator[Any, None, np.ndarray]:
-    """Runs a through layer; yields each layer without layers inside on the way, returns the output."""
-    if type(layer).forward in (Sequential.forward, Residual.forward):
-        out = a
-        for i, child in enumerate(layer):
-            out = yield from _visit(child, out, f"{path}.{i}" if path else str(i))
-        return a + out if isinstance(layer, Residual) else out
-    out, saved = layer.forward(a)
-    yield path, layer, a, out, saved
-    return out

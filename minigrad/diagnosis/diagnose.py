@@ -29,7 +29,7 @@ from .page import page, part
 from .refusals import refusal, sentence
 from .remedies import Remedy, applied, in_turn, redraw_weights, set_lr, standardise_inputs, usual_rate
 from .rules import RULES, Rule, Suspect
-from .setup import Setup, Trial, run_trial
+from .setup import Setup, Trial
 from .text import as_text, entries
 
 GAIN = 0.2  # of the score, 0 to 1, that counts as one
@@ -162,15 +162,6 @@ def _suspects(c: Context) -> list[tuple[Rule, Suspect]]:
     return found
 
 
-def _planned(c: Context, setup: Setup) -> int | None:
-    return None if setup.epochs is None else setup.epochs * -(-len(setup.x) // min(setup.batch_size, len(setup.x)))
-
-
-def _trial_of(c: Context, setup: Setup) -> Trial:
-    planned = _planned(c, setup)
-    return run_trial(setup, c.steps if planned is None else min(c.steps, planned), c.seed, c.looked_at)
-
-
 def _judge(c: Context, base: Trial, rule: Rule, suspect: Suspect) -> _Judged:
     if suspect.change is None:
         return _Judged(rule, suspect, None, 0.0)
@@ -178,7 +169,7 @@ def _judge(c: Context, base: Trial, rule: Rule, suspect: Suspect) -> _Judged:
     if len(new.x) != len(c.setup.x):
         return _Judged(rule, suspect, None, 0.0)
     try:
-        tried = _trial_of(c, new)
+        tried = c.trial_of(new)
     except (ValueError, TypeError, ArithmeticError):  # a remedy that does not fit here
         return _Judged(rule, suspect, None, 0.0)
     constant = constant_after(new, c.setup, c.constant)
@@ -191,7 +182,7 @@ def _learns(c: Context, base: Trial, best: float) -> bool:
         return False
     if base.score >= 0.85 or best - base.score < GAIN:
         return True
-    planned = _planned(c, c.setup) or 10 * c.steps_an_epoch
+    planned = c.setup.planned_steps or 10 * c.setup.steps_an_epoch
     share = max(0.5 * math.sqrt(min(1.0, c.steps / planned)), 0.1)
     return base.score >= share * best
 

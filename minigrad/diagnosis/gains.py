@@ -44,9 +44,8 @@ def measured_gains(c: Context, findings: list[Finding]) -> list[Gain]:
 
 def _scores(c: Context, setup: Setup) -> tuple[float, ...]:
     """Of a training as long as it is planned, for each seed; -1 where the remedies do not go together."""
-    steps = c.steps
-    if setup.epochs is not None:
-        steps = min(MOST, setup.epochs * -(-len(setup.x) // min(setup.batch_size, len(setup.x))))
+    planned = setup.planned_steps
+    steps = c.steps if planned is None else min(MOST, planned)
     looked_at = c.looked_at if len(setup.x) == c.N else c.looked_at[c.looked_at < len(setup.x)]
     try:
         return tuple(run_trial(setup, max(steps, 1), c.seed + i, looked_at).score for i in range(SEEDS))

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from .._checks import quiet
+from ..layers.base import is_ours
 from ..layers.containers import Sequential
-from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
+from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
 from . import remedies as cure
 from .context import Context
 from .rules import Suspect, rule
@@ -28,7 +29,8 @@ def softmax_of_one(c: Context) -> Suspect | None:
         return None
     text = "The output is 1 whatever comes in: the softmax of a single number."
     remedy = "Leave it out, and take mg.BCEWithLogitsLoss()."
-    change = cure.use_logits(len(c.tail)) if c.answers == "entries" else cure.drop_tail(len(c.tail))
+    tail = len(c.tail)
+    change = cure.use_logits(tail, BCEWithLogitsLoss()) if c.answers == "entries" else cure.drop_tail(tail)
     code = f"{_without_tail(c)}; loss = mg.BCEWithLogitsLoss()"
     return Suspect(0, (0.01, np.inf), text, remedy, change, code, certain=True)
 
@@ -105,13 +107,15 @@ def mse_on_probabilities(c: Context) -> Suspect | None:
         "signal passes it, least where the net is most wrong."
     )
     if c.is_distribution or (c.answers == "classes" and c.K > 1 and low >= -0.001):
-        change, new = cure.use_cross_entropy(len(c.tail)), "mg.CrossEntropyLoss()"
+        new: Loss = CrossEntropyLoss()
     elif low >= -0.001 and c.setup.y.min() >= 0:
-        change, new = cure.use_logits(len(c.tail)), "mg.BCEWithLogitsLoss()"
+        new = BCEWithLogitsLoss()
     else:
         return None
-    remedy = f"Leave the last activation out and take {new}, which cancels it."
-    return Suspect(ratio, (0.3, 1), text, remedy, change, f"{_without_tail(c)}; loss = {new}")
+    name = f"mg.{type(new).__name__}()"
+    remedy = f"Leave the last activation out and take {name}, which cancels it."
+    change = cure.use_logits(len(c.tail), new)
+    return Suspect(ratio, (0.3, 1), text, remedy, change, f"{_without_tail(c)}; loss = {name}")
 
 
 @rule("sum_loss", "C is the mean over the samples: of the same batch twice it is the same.")
@@ -123,7 +127,7 @@ def sum_loss(c: Context) -> Suspect | None:
     delta_too = along is not None and abs(along - 1) < 0.01
     text = f"The loss of a batch taken twice is {ratio:.3g} times that of the batch: it adds up over the samples."
     remedy = "Take the mean over the samples, so that a step does not grow with the batch."
-    change = cure.use_loss(cure.MeanOf(c.setup.loss, bool(delta_too)))
+    change = cure.use_loss(cure.mean_of(c.setup.loss, bool(delta_too)))
     code = "value = value / len(output)" + ("; delta = delta / len(output)" if delta_too else "")
     return Suspect(ratio, (0.99, 1.01), text, remedy, change, code, certain=True)
 
@@ -161,7 +165,7 @@ def _delta_ratio(c: Context, rows: slice) -> float | None:
 
 @rule("wrong_delta", "delta is the derivative of each sample's loss, without the 1/N: N dC/d output.")
 def wrong_delta(c: Context) -> Suspect | None:
-    if type(c.setup.loss).__module__.startswith("minigrad."):
+    if is_ours(type(c.setup.loss)):
         return None
     ratio, rows = _delta_ratio(c, slice(0, 16)), min(16, len(c.sample.x))
     if ratio is None or abs(ratio - 1) < 0.02:
@@ -170,7 +174,7 @@ def wrong_delta(c: Context) -> Suspect | None:
         return None
     text = f"delta of this loss is {ratio:.3g} times the derivative of its value, found by differences."
     remedy = "Let value_and_delta return the mean over the samples, and delta per sample, without the 1/N."
-    change = cure.use_loss(cure.Rescaled(c.setup.loss, 1 / ratio)) if ratio else None
+    change = cure.use_loss(cure.rescaled(c.setup.loss, 1 / ratio)) if ratio else None
     code = f"delta = delta * {1 / ratio:.4g}" if ratio else ""
     return Suspect(ratio, (0.98, 1.02), text, remedy, change, code, certain=True)
 

@@ -91,24 +91,9 @@ def drop_tail(count: int) -> Remedy:
     return change
 
 
-def use_logits(count: int) -> Remedy:
-    """BCEWithLogitsLoss on the net without its last layers."""
-
-    def change(s: Setup) -> None:
-        drop_tail(count)(s)
-        s.loss = BCEWithLogitsLoss()
-
-    return change
-
-
-def use_cross_entropy(count: int) -> Remedy:
-    """CrossEntropyLoss on the net without its last layers."""
-
-    def change(s: Setup) -> None:
-        drop_tail(count)(s)
-        s.loss = CrossEntropyLoss()
-
-    return change
+def use_logits(count: int, loss: Loss) -> Remedy:
+    """A loss that takes logits, on the net without its last layers."""
+    return in_turn(drop_tail(count), use_loss(loss))
 
 
 def use_loss(loss: Loss) -> Remedy:
@@ -120,16 +105,15 @@ def use_loss(loss: Loss) -> Remedy:
     return change
 
 
-class MeanOf(Loss):
-    """A loss that adds up over the samples, over their number."""
+class Mended(Loss):
+    """A loss whose value and delta are made right by a function of (value, delta, N)."""
 
-    def __init__(self, loss: Loss, delta_too: bool) -> None:
-        self.inner, self.delta_too = loss, delta_too
+    def __init__(self, loss: Loss, mend: Callable[[float, np.ndarray, int], tuple[float, np.ndarray]]) -> None:
+        self.inner, self.mend = loss, mend
         self.of_classes, self.threshold = loss.of_classes, loss.threshold
 
     def value_and_delta(self, output: Any, y: Any) -> tuple[float, np.ndarray]:
-        value, delta = self.inner.value_and_delta(output, y)
-        return value / len(output), delta / len(output) if self.delta_too else delta
+        return self.mend(*self.inner.value_and_delta(output, y), len(output))
 
     def targets(self, y: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         return self.inner.targets(y, shape, dtype)
@@ -138,22 +122,14 @@ class MeanOf(Loss):
         return self.inner.right(output, y)
 
 
-class Rescaled(Loss):
-    """A loss whose delta was off by a constant factor."""
+def mean_of(loss: Loss, delta_too: bool) -> Loss:
+    """Of a loss that adds up over the samples: over their number."""
+    return Mended(loss, lambda value, delta, N: (value / N, delta / N if delta_too else delta))
 
-    def __init__(self, loss: Loss, factor: float) -> None:
-        self.inner, self.factor = loss, factor
-        self.of_classes, self.threshold = loss.of_classes, loss.threshold
 
-    def value_and_delta(self, output: Any, y: Any) -> tuple[float, np.ndarray]:
-        value, delta = self.inner.value_and_delta(output, y)
-        return value, (delta * self.factor).astype(delta.dtype)
-
-    def targets(self, y: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        return self.inner.targets(y, shape, dtype)
-
-    def right(self, output: np.ndarray, y: np.ndarray) -> int:
-        return self.inner.right(output, y)
+def rescaled(loss: Loss, factor: float) -> Loss:
+    """Of a loss whose delta was off by a constant factor."""
+    return Mended(loss, lambda value, delta, N: (value, (delta * factor).astype(delta.dtype)))
 
 
 # ---- layers and weights ----------------------------------------------------------------------------------------
@@ -169,11 +145,11 @@ def gain_of(activation: Any) -> tuple[str, float]:
     return "glorot_normal", 1.0
 
 
-def redraw_weights(s: Setup, only: str | None = None) -> None:
-    """The weights of all Linear layers, or of one, drawn anew, as what follows them asks; biases at 0."""
+def redraw_weights(s: Setup) -> None:
+    """The weights of all Linear layers, drawn anew, as what follows them asks; biases at 0."""
     after = leaves(s.net)
-    for i, (path, layer) in enumerate(after):
-        if isinstance(layer, Linear) and only in (None, path):
+    for i, (_, layer) in enumerate(after):
+        if isinstance(layer, Linear):
             following = next((inner for _, inner in after[i + 1 :] if isinstance(inner, Activation)), None)
             last = not any(isinstance(inner, Linear) for _, inner in after[i + 1 :])
             name, factor = gain_of(None if last else following)
@@ -287,8 +263,6 @@ def set_options(**options: Any) -> Remedy:
     def change(s: Setup) -> None:
         for name, value in options.items():
             setattr(s.opt, name, value)
-            if name == "momentum" and not value:
-                s.opt.nesterov = False  # type: ignore[union-attr]
 
     return change
 

@@ -17,6 +17,7 @@ from ..losses import Loss
 from ..training.divergence import DivergenceError
 from ..training.fit import fit
 from ..training.optimizers import Adam, Optimizer
+from .constant import best_constant_loss
 
 PARTS = 10  # of a trial: the loss is looked at after each
 
@@ -36,6 +37,16 @@ class Setup:
     def copy(self) -> Setup:
         """The same with a net, a loss and an optimizer of its own; no step has been taken with the optimizer."""
         return replace(self, net=copy.deepcopy(self.net), loss=copy.deepcopy(self.loss), opt=fresh(self.opt))
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Batches of an epoch, the last of which may be smaller."""
+        return -(-len(self.x) // min(self.batch_size, len(self.x)))
+
+    @property
+    def planned_steps(self) -> int | None:
+        """Steps of all epochs; None where nobody said how many."""
+        return None if self.epochs is None else self.epochs * self.steps_an_epoch
 
     def rows(self, chosen: np.ndarray) -> Setup:
         """The same with some of the samples."""
@@ -173,8 +184,6 @@ def skill_of(setup: Setup) -> float:
 
 def constant_loss_of(setup: Setup) -> float:
     """The loss of the best output that is the same everywhere: from the targets, or found by search."""
-    from .constant import best_constant_loss
-
     return best_constant_loss(setup.loss, setup.y, (len(setup.x), *predicted(setup.net, setup.x[:1]).shape[1:]))
 
 

@@ -120,8 +120,7 @@ def lr_low(c: Context) -> Suspect | None:
     opt, lr = c.setup.opt, _lr(c)
     if opt is None or not lr > 0:
         return None
-    planned = c.setup.epochs
-    steps = c.steps_an_epoch * planned if planned else max(1000, 10 * c.steps_an_epoch)
+    steps = c.setup.planned_steps or max(1000, 10 * c.setup.steps_an_epoch)
     new = cure.usual_rate(opt)
     if isinstance(opt, (Adam, RMSprop)):
         reach = lr * steps / max(c.weights_size, 1e-12)
@@ -141,12 +140,10 @@ def lr_low(c: Context) -> Suspect | None:
 
 @rule("few_steps", "A net moves one step at a time.")
 def few_steps(c: Context) -> Suspect | None:
-    if c.setup.epochs is None:
+    steps = c.setup.planned_steps
+    if steps is None or steps >= 100:
         return None
-    steps = c.steps_an_epoch * c.setup.epochs
-    if steps >= 100:
-        return None
-    epochs = -(-300 // c.steps_an_epoch)
-    text = f"{c.setup.epochs} epochs of {c.steps_an_epoch} batches are {steps} steps."
+    epochs = -(-300 // c.setup.steps_an_epoch)
+    text = f"{c.setup.epochs} epochs of {c.setup.steps_an_epoch} batches are {steps} steps."
     change, code = cure.set_epochs(epochs), f"epochs = {epochs}"
     return Suspect(steps, (100, math.inf), text, f"Train for {epochs} epochs.", change, code)

@@ -4,7 +4,7 @@ Index legend: n sample (N), p position (P), k neuron (K).
 """
 
 import copy
-from collections.abc import Generator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +13,7 @@ from numpy.typing import ArrayLike
 from .._checks import as_batch, instance, quiet, real_number
 from ..layers.activations import Activation
 from ..layers.base import Layer
-from ..layers.containers import Residual, Sequential
-
-Visits = Generator[tuple[str, Activation, np.ndarray], None, np.ndarray]
+from ..layers.containers import visits
 
 # ---- slopes in a net -------------------------------------------------------------------------------------
 
@@ -71,26 +69,15 @@ def _trained_slope(layer: Activation, z: np.ndarray) -> np.ndarray:
     return slope
 
 
-def _activation_inputs(net: Layer, x: ArrayLike) -> Visits:
+def _activation_inputs(net: Layer, x: ArrayLike) -> Iterator[tuple[str, Activation, np.ndarray]]:
     """(path, layer, z) of every activation layer that Sequential and Residual lead to, in forward order."""
     batch = as_batch(x, "x", instance(net, Layer, "net").dtype, net.in_features)
     if len(batch) == 0:
         raise ValueError(f"x has shape {batch.shape}: there are no samples to look at")
     if 0 in batch.shape[1:-1]:
         raise ValueError(f"x has shape {batch.shape}: there are no positions to look at")
-    return _visit(copy.deepcopy(net), batch, "")  # a copy: BatchNorm and Dropout change while they run
-
-
-def _visit(layer: Layer, a: np.ndarray, path: str) -> Visits:
-    """Runs a through layer; yields on the way, returns the output."""
-    if type(layer).forward in (Sequential.forward, Residual.forward):
-        out = a
-        for name, child in layer.children():
-            out = yield from _visit(child, out, f"{path}{name}.")
-        return a + out if isinstance(layer, Residual) else out
-    if isinstance(layer, Activation):
-        if np.isnan(a).any():
-            raise ValueError(f"layer {path.removesuffix('.')}, {layer!r}, gets NaN from this x: not to be judged")
-        yield path.removesuffix("."), layer, a
-    result: np.ndarray = layer.forward(a)[0]
-    return result
+    for path, layer, z, _, _ in visits(copy.deepcopy(net), batch):  # a copy: BatchNorm and Dropout change
+        if isinstance(layer, Activation):
+            if np.isnan(z).any():
+                raise ValueError(f"layer {path}, {layer!r}, gets NaN from this x: not to be judged")
+            yield path, layer, z

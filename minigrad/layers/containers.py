@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -172,6 +172,21 @@ def mlp(
                 linear.bias -= linear.weight.sum(axis=1) / 2
         layers += [linear, activation_named(activation)]
     return Sequential(*layers[:-1])
+
+
+def visits(layer: Layer, a: np.ndarray, path: str = "") -> Generator[Any, None, np.ndarray]:
+    """Runs a through layer; yields (path, layer, input, output, saved) of each that Sequential and Residual lead to.
+
+    In forward order; the generator returns the output. BatchNorm and Dropout change while they run: give a copy.
+    """
+    if type(layer).forward in (Sequential.forward, Residual.forward):
+        out = a
+        for name, child in layer.children():
+            out = yield from visits(child, out, f"{path}.{name}" if path else name)
+        return a + out if isinstance(layer, Residual) else out
+    out, saved = layer.forward(a)
+    yield path, layer, a, out, saved
+    return out
 
 
 def output_shape(net: Layer, x: np.ndarray) -> tuple[int, ...]:
