@@ -39,9 +39,9 @@ test: $(VENV)/.extras-$(EXTRAS) $(CORE) ## run the tests
 proofs: $(VENV)/.extras-$(EXTRAS) $(CORE) ## prove the sign rules for all floats, by solver and by exhaustion (minutes)
 	$(BIN)/python -m pytest -m proofs $(PYTEST_ARGS)
 
-oracles: ## compare with PyTorch, JAX and scikit-learn on 2,500 random nets, in an environment of its own (minutes)
+oracles: ## compare with PyTorch, JAX and scikit-learn on 2,500 random nets, and try the bridges to them, in an environment of its own (minutes)
 	MINIGRAD_ORACLE_CASES=$${MINIGRAD_ORACLE_CASES:-2500} \
-	$(MAKE) test VENV=$(VENV)-oracles EXTRAS=test,oracles PYTEST_ARGS="tests/external $(PYTEST_ARGS)"
+	$(MAKE) test VENV=$(VENV)-oracles EXTRAS=test,oracles PYTEST_ARGS="tests/external tests/bridges $(PYTEST_ARGS)"
 
 fuzz: $(VENV)/.extras-$(EXTRAS) $(CORE) ## a million random arguments, files and command lines (half an hour)
 	MINIGRAD_FUZZ_CASES=$${MINIGRAD_FUZZ_CASES:-1000000} $(BIN)/python -m pytest tests/fuzz $(PYTEST_ARGS)
