@@ -8,6 +8,7 @@ the activations that are compared with each other (sigmoid, centred sigmoid, tan
 from __future__ import annotations
 
 from html import escape
+from math import isfinite
 
 PLUS, MINUS = "#D55E00", "#0072B2"  # Okabe and Ito's vermilion and blue
 ZERO = "#F0F0F0"
@@ -51,9 +52,10 @@ def tag(name: str, content: str = "", **attributes: object) -> str:
 def sign_squares(values: list[list[float]], side: int = 16) -> str:
     """Signed numbers as an SVG picture of squares: PLUS above 0, MINUS below, the stronger the larger.
 
-    values: one list a row, all of one length. The strength is an opacity, so the picture fits light and dark pages.
+    values: one list a row, all of one length. The strength is an opacity, so the picture fits light and dark pages. An
+    infinite number has full strength, and NaN, which has no sign, none.
     """
-    largest = max((abs(value) for row in values for value in row), default=0.0) or 1.0
+    largest = max((abs(value) for row in values for value in row if isfinite(value)), default=0.0) or 1.0
     squares = [
         tag(
             "rect",
@@ -62,7 +64,7 @@ def sign_squares(values: list[list[float]], side: int = 16) -> str:
             width=side,
             height=side,
             fill=PLUS if value > 0 else MINUS,
-            fill_opacity=f"{strength(abs(value) / largest) if value else 0:.3g}",
+            fill_opacity=f"{strength(min(abs(value) / largest, 1)) if value and value == value else 0:.3g}",
         )
         for k, row in enumerate(values)
         for j, value in enumerate(row)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _notebook as notebook
 from ._checks import as_batch, instance
 from .gradient import WeightGradient, joined
 from .kernels.backend import core
@@ -61,6 +62,10 @@ class Backprop:
         The gradients of a weight that is used several times add up, under its first name.
         """
         return {name: g.weight if isinstance(g, WeightGradient) else g for name, g in self._arrays.items()}
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the sizes of each pair, and its gradient."""
+        return notebook.passes(self)
 
 
 def backprop(net: Sequential, loss: Loss, x: Any, y: Any) -> Backprop:

@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
+from . import _notebook as notebook
 from ._norms import norms_of_sums, sums_of_products
 from .kernels.backend import core
 
@@ -74,6 +75,10 @@ class WeightGradient:
 
     def __repr__(self) -> str:
         return f"WeightGradient(delta {self.delta.shape}, a {self.a.shape})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: delta, a and their product for the first sample, and the gradient."""
+        return notebook.pair(self)
 
 
 def joined(g: WeightGradient, h: WeightGradient) -> WeightGradient:

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .. import _notebook as notebook
 from .._advice import described, shown
 from .._checks import Rng, as_batch, float_type, generator, instance, whole_number
+from .activations import Activation
 from .activations import activation as activation_named
 from .base import Gradients, Layer
 from .initializers import Initializer
@@ -79,18 +81,37 @@ class Sequential(Layer):
 
     def summary(self) -> None:
         """Print a table: layer, output shape, number of parameters."""
-        rows, width = [("layer", "output shape", "parameters")], None
-        for path, layer in walk(self):
-            width = getattr(layer, "out_features", getattr(layer, "num_features", width))
-            count = sum(array.size for array in layer.parameters().values())
-            rows.append((f"{path} {layer!r}", f"(N, {width or '?'})", f"{count:,}"))
-        rows.append(("total", "", f"{sum(array.size for array in self.parameters().values()):,}"))
+        rows = [("layer", "output shape", "parameters")]
+        rows += [(f"{path} {layer!r}", out, f"{count:,}") for path, layer, out, count in _rows(self)]
+        rows.append(("total", "", f"{_count(self):,}"))
         first, second, third = (max(len(row[i]) for row in rows) for i in range(3))
         for row in rows:
             print(f"{row[0]:<{first}}  {row[1]:<{second}}  {row[2]:>{third}}")
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of summary(), and pictures of the weights."""
+        rows = []
+        for path, layer, out, count in _rows(self):
+            weight = next((w.reshape(len(w), -1) for w in layer.parameters().values() if w.ndim > 1), None)
+            kind = layer.kind if isinstance(layer, Activation) else ""
+            rows.append((path, repr(layer), out, f"{count:,}", weight, kind))
+        return notebook.layers(f"{type(self).__name__} of {_count(self):,} parameters", rows)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+
+
+def _rows(net: Layer) -> list[tuple[str, Layer, str, int]]:
+    """(path, layer, output shape, number of parameters) of each layer that holds no others."""
+    rows, width = [], None
+    for path, layer in walk(net):
+        width = getattr(layer, "out_features", getattr(layer, "num_features", width))
+        rows.append((path, layer, f"(N, {width or '?'})", _count(layer)))
+    return rows
+
+
+def _count(layer: Layer) -> int:
+    return sum(array.size for array in layer.parameters().values())
 
 
 class Residual(Sequential):

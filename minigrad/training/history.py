@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .. import _notebook as notebook
 from .._checks import one_of, whole_number
 
 MONITORS = ("loss", "val_loss", "accuracy", "val_accuracy")
@@ -32,6 +33,10 @@ class History:
     def entries(self) -> dict[str, list[float]]:
         """{name: list}: the four above, and nothing that was put here besides."""
         return {name: getattr(self, name) for name in MONITORS}
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first, last and best of each list, and the losses as curves."""
+        return notebook.run(self.entries())
 
     def plot(self, ax: Any = None) -> Any:
         """Loss against epoch, on a matplotlib Axes (a new one if None); returns the Axes. Needs matplotlib."""
