@@ -8,7 +8,7 @@ from hypothesis import given
 from strategies import KINDS, SMOOTH, problems
 
 import minigrad as mg
-from minigrad.diagnostics import attenuation, critical_gain, dead_units, mean_field_rate, saturation
+from minigrad.diagnostics import attenuation, critical_gain, dead_units, mean_field_norms, mean_field_rate, saturation
 from minigrad.layers.activations import ACTIVATIONS
 
 
@@ -237,6 +237,67 @@ def test_attenuation_of_float32_deltas_whose_squares_vanish():
     found = attenuation(bp)
     assert found.norms == pytest.approx([2e-30, 2e-29], rel=1e-6)
     assert found.decades == pytest.approx([-1], rel=1e-6)
+
+
+# ---- mean field beside a net ----------------------------------------------------------------------------
+
+
+def test_mean_field_norms_of_relu_layers_halve_the_square_each_time(rng):
+    """E f'(z)^2 = 1/2 for ReLU, whatever the variance: |delta| is multiplied by gain / sqrt 2, gain^2 = J mean(W^2)."""
+    net = mg.mlp([4, 9, 6, 7, 3], "relu", rng=rng)
+    bp = mg.backprop(net, mg.MSELoss(), rng.standard_normal((8, 4)), rng.standard_normal((8, 3)))
+    expected = {"6": math.sqrt((bp.gradients["6"].delta ** 2).sum() / 8)}
+    for lower, upper in (("4", "6"), ("2", "4"), ("0", "2")):
+        weight = net[int(upper)].weight
+        expected[lower] = expected[upper] * math.sqrt(weight.shape[1] * (weight**2).mean() / 2)
+    found = mean_field_norms(net, bp)
+    assert list(found) == ["0", "2", "4", "6"]
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "tanh"])
+def test_a_very_wide_net_has_the_norms_that_mean_field_expects(kind, rng):
+    net = mg.mlp([200] * 6, kind, "lecun_normal", rng=rng)
+    x = rng.standard_normal((100, 200)) * (0.3 if kind == "tanh" else 1)
+    bp = mg.backprop(net, mg.MSELoss(), x, rng.standard_normal((100, 200)))
+    decades = np.log10(attenuation(bp).norms / list(mean_field_norms(net, bp).values()))
+    assert np.abs(decades).max() < 0.15
+
+
+def test_mean_field_norms_with_biases_are_those_of_the_rate(rng):
+    net = mg.mlp([3, 5, 2], "tanh", "torch_default", rng=rng)
+    bp = mg.backprop(net, mg.MSELoss(), rng.standard_normal((4, 3)), rng.standard_normal((4, 2)))
+    rate = mean_field_rate("tanh", math.sqrt(5 * (net[2].weight ** 2).mean()), math.sqrt((net[0].bias ** 2).mean()))
+    found = mean_field_norms(net, bp)
+    assert found["0"] / found["2"] == pytest.approx(math.sqrt(rate.chi), rel=1e-12)
+
+
+def test_mean_field_ends_where_a_net_is_no_longer_plain(rng):
+    def norms(*layers):
+        net = mg.Sequential(*layers)
+        bp = mg.backprop(net, mg.MSELoss(), rng.standard_normal((4, 3)), rng.standard_normal((4, 3)))
+        return list(mean_field_norms(net, bp))
+
+    def linear():
+        return mg.Linear(3, 3, rng=rng)
+
+    assert norms(linear(), mg.Tanh(), linear(), mg.BatchNorm(3), linear()) == ["4"]
+    assert norms(linear(), mg.Tanh(), mg.Dropout(0.5, rng=0), linear()) == ["0", "3"], "Dropout keeps the mean"
+    assert norms(linear(), linear()) == ["0", "1"]
+    assert norms(linear(), mg.Tanh(), mg.Tanh(), linear()) == ["3"]
+    assert norms(mg.Sequential(linear(), mg.ReLU()), linear()) == ["0.0", "1"]
+    assert norms(linear(), mg.Residual(linear(), mg.Tanh()), linear()) == []
+    assert norms(mg.Tanh()) == []
+    assert norms(linear(), mg.Tanh(), mg.Linear(3, 3, init="zeros")) == ["2"], "of weights 0 there is no gain"
+
+
+def test_mean_field_norms_refuse_another_nets_pass(rng):
+    net = mg.mlp([2, 2, 2, 2], rng=rng)
+    bp = mg.backprop(net, mg.MSELoss(), np.ones((1, 2)), np.ones((1, 2)))
+    with pytest.raises(ValueError, match="^bp has layer '4', net has no weight of that name$"):
+        mean_field_norms(mg.mlp([2, 2, 2], rng=rng), bp)
+    with pytest.raises(TypeError, match="^net is an int, expected a Sequential$"):
+        mean_field_norms(3, bp)
 
 
 def test_a_kink_costs_the_mean_field_no_digits():

@@ -16,7 +16,7 @@ from .conditioning import (
     spectrum,
 )
 from .curvature import best_diagonal_condition, curvature_outlier, sharpness
-from .depth import Attenuation, MeanField, attenuation, critical_gain, mean_field_rate
+from .depth import Attenuation, MeanField, attenuation, critical_gain, mean_field_norms, mean_field_rate
 from .detours import NarrowCone, SignDetour, fewest_reversals, narrow_cone, sign_detour, tube_legs
 from .reachability import (
     Nearest,
@@ -70,6 +70,7 @@ __all__ = [
     "gram_signs",
     "is_reachable",
     "max_stable_lr",
+    "mean_field_norms",
     "mean_field_rate",
     "mean_fluctuation_split",
     "narrow_cone",

@@ -12,6 +12,10 @@ from .._checks import instance, quiet, real_number
 from ..backprop import Backprop
 from ..layers.activations import Activation
 from ..layers.activations import activation as activation_named
+from ..layers.base import Layer
+from ..layers.containers import Residual, Sequential
+from ..layers.dropout import Dropout
+from ..layers.parameters import tree
 from ..layers.quadrature import normal_quadrature
 from .pairs import by_sample
 
@@ -112,6 +116,53 @@ def critical_gain(activation: str | Activation) -> float:
         if not smaller < 1 <= larger:
             return math.nan
     return math.sqrt(low * high)
+
+
+@quiet
+def mean_field_norms(net: Sequential, bp: Backprop) -> dict[str, float]:
+    """What mean field makes of the last layer's |delta| on its way down: {layer path: expected norm}, in forward order.
+
+    net and bp: what mg.backprop was given and returned. Beside it stand the norms of `attenuation`, in the same unit;
+    at the last layer the two are equal. From a layer to the one below, E|delta|^2 is multiplied by chi of
+    `mean_field_rate`, with gain^2 = J mean(W^2) of the upper one's weights, the lower one's biases, and the activation
+    between them. On the way down it ends where something else stands between, or a weight is no matrix: the layers
+    below are left out. {} for a net with a Residual.
+    ValueError where bp is another net's.
+    """
+    parameters, paths = instance(net, Sequential, "net").parameters(), list(instance(bp, Backprop, "bp").gradients)
+    for path in paths:
+        if path not in parameters and f"{path}.weight" not in parameters:
+            raise ValueError(f"bp has layer {path!r}, net has no weight of that name")
+    between = _between(net, paths)
+    if not paths or any(isinstance(layer, Residual) for _, layer in tree(net)):
+        return {}
+    found = {paths[-1]: float(attenuation(bp).norms[-1])}
+    for lower, upper in zip(paths[-2::-1], paths[:0:-1], strict=True):
+        weight = parameters[upper] if upper in parameters else parameters[f"{upper}.weight"]
+        if len(between[lower]) > 1 or weight.ndim != 2 or not all(isinstance(f, Activation) for f in between[lower]):
+            break
+        gain = math.sqrt(weight.shape[1] * float(np.square(weight, dtype=np.float64).mean()))
+        if not 0 < gain <= 1e100:
+            break
+        bias = parameters.get(f"{lower}.bias")
+        spread = 0.0 if bias is None else float(np.sqrt(np.square(bias, dtype=np.float64).mean()))
+        if not spread <= 1e100:
+            break
+        rate = mean_field_rate(between[lower][0] if between[lower] else "identity", gain, spread)
+        found[lower] = found[upper] * 10**rate.decades
+    return {path: found[path] for path in paths if path in found}
+
+
+def _between(net: Sequential, paths: list[str]) -> dict[str, list[Layer]]:
+    """The layers between each weight and the next, Dropout left out."""
+    found: dict[str, list[Layer]] = {path: [] for path in paths}
+    last = None
+    for path, layer in tree(net):
+        if path in found:
+            last = path
+        elif path and last is not None and not layer.children() and not isinstance(layer, Dropout):
+            found[last].append(layer)
+    return found
 
 
 def _fixed_point(activation: Activation, gain: float, bias_std: float, q: float) -> float:

@@ -211,6 +211,7 @@ FUNCTIONS = {
     "saturation": (dg.saturation, {"net": net, "x": normal("NJ"), "threshold": rate}, 5),
     "dead_units": (dg.dead_units, {"net": net, "x": normal("NJ")}, 5),
     "attenuation": (dg.attenuation, {"bp": backward_pass}, 4),
+    "mean_field_norms": (dg.mean_field_norms, {"net": net, "bp": backward_pass}, 10),
     "mean_field_rate": (dg.mean_field_rate, {"activation": kind, "gain": rate, "bias_std": share, "q0": rate}, 400),
     "critical_gain": (dg.critical_gain, {"activation": OneOf("relu", "identity", "x")}, 1000),
     "orthant_pairs": (dg.orthant_pairs, {"g": pair}, 2),
