@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .._checks import quiet
 from ..diagnostics import attenuation, coherence, mean_field_norms
 from ..layers.dropout import Dropout

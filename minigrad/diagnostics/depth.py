@@ -10,7 +10,7 @@ import numpy as np
 
 from .._checks import instance, quiet, real_number
 from ..backprop import Backprop
-from ..layers.activations import Activation
+from ..layers.activations import Activation, Identity
 from ..layers.activations import activation as activation_named
 from ..layers.base import Layer
 from ..layers.containers import Residual, Sequential
@@ -139,7 +139,8 @@ def mean_field_norms(net: Sequential, bp: Backprop) -> dict[str, float]:
     found = {paths[-1]: float(attenuation(bp).norms[-1])}
     for lower, upper in zip(paths[-2::-1], paths[:0:-1], strict=True):
         weight = parameters[upper] if upper in parameters else parameters[f"{upper}.weight"]
-        if len(between[lower]) > 1 or weight.ndim != 2 or not all(isinstance(f, Activation) for f in between[lower]):
+        f = between[lower][0] if between[lower] else Identity()
+        if len(between[lower]) > 1 or weight.ndim != 2 or not isinstance(f, Activation):
             break
         gain = math.sqrt(weight.shape[1] * float(np.square(weight, dtype=np.float64).mean()))
         if not 0 < gain <= 1e100:
@@ -148,7 +149,7 @@ def mean_field_norms(net: Sequential, bp: Backprop) -> dict[str, float]:
         spread = 0.0 if bias is None else float(np.sqrt(np.square(bias, dtype=np.float64).mean()))
         if not spread <= 1e100:
             break
-        rate = mean_field_rate(between[lower][0] if between[lower] else "identity", gain, spread)
+        rate = mean_field_rate(f, gain, spread)
         found[lower] = found[upper] * 10**rate.decades
     return {path: found[path] for path in paths if path in found}
 
