@@ -1,4 +1,4 @@
-"""The command line: minigrad train, evaluate, diagnose and report."""
+"""The command line: minigrad train, evaluate, diagnose, report and play."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 import minigrad as mg
 
 from ..training.progress import say
-from . import diagnose, evaluate, report, train
+from . import diagnose, evaluate, play, report, train
 
-COMMANDS = {"train": train, "evaluate": evaluate, "diagnose": diagnose, "report": report}
+COMMANDS = {"train": train, "evaluate": evaluate, "diagnose": diagnose, "report": report, "play": play}
 
 EXAMPLES = """\
 examples:
@@ -19,6 +19,7 @@ examples:
   minigrad evaluate net.npz --data digits                    how good is the saved net?
   minigrad diagnose --data digits --lr 500                   why does it not learn?
   minigrad report                                            is sigmoid to blame? measured and drawn
+  minigrad play                                              sliders, in the browser
 
 `minigrad COMMAND --help` tells more about each."""
 

@@ -1,0 +1,90 @@
+// What the scenes share: elements, controls that follow the state, and numbers with their exact text.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// An SVG element with attributes and children.
+export function svg(name, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+// The elements of a template: a fragment of HTML that is written in a module, never one made of data.
+export function html(text) {
+  const template = document.createElement("template");
+  template.innerHTML = text;
+  return template.content;
+}
+
+// ---- numbers -------------------------------------------------------------------------------------------
+
+// Every element with data-value="name" shows that number, and says it exactly in data-exact.
+export function fillValues(root, values) {
+  for (const element of root.querySelectorAll("[data-value]")) {
+    const [text, exact] = values[element.dataset.value] ?? ["–", ""];
+    if (element.dataset.exact === exact && element.textContent) continue;
+    element.dataset.exact = exact;
+    if (element instanceof SVGElement || !("value" in element) || element instanceof HTMLOutputElement) {
+      element.textContent = text;
+    } else if (element !== document.activeElement) element.value = text;
+  }
+}
+
+// ---- controls ------------------------------------------------------------------------------------------
+
+// Every element with data-control="name" is that control of the scene; a change is sent, at most once a frame.
+export function bindControls(root, send) {
+  const changed = new Map();
+  const flush = () => {
+    for (const [name, value] of changed) send({ do: "set", name, value });
+    changed.clear();
+  };
+  root.addEventListener("input", (event) => {
+    const { control } = event.target.dataset;
+    const value = valueOf(event.target);
+    if (!control || value === "") return;
+    if (changed.size === 0) requestAnimationFrame(flush);
+    changed.set(control, value);
+  });
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.type === "checkbox") event.target.click();
+  });
+  root.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-act]");
+    if (button) send({ do: "act", action: button.dataset.act });
+  });
+}
+
+function valueOf(element) {
+  return element.type === "checkbox" ? element.checked : element.value;
+}
+
+// Shows the state in the controls, but for the field that somebody is writing in.
+export function fillControls(root, controls) {
+  for (const element of root.querySelectorAll("[data-control]")) {
+    const value = controls[element.dataset.control];
+    if (value === undefined) continue;
+    if (element.type === "checkbox") element.checked = value;
+    else if (element !== document.activeElement || element.type === "range") {
+      if (element.value !== String(value)) element.value = value;
+    }
+  }
+}
+
+// ---- what is often drawn -------------------------------------------------------------------------------
+
+// The text of the live region; a screen reader hears it when nothing moves any more.
+export function sayNow(element, text, running) {
+  element.setAttribute("aria-live", running ? "off" : "polite");
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// The button that starts a run and stops it.
+export function showRunning(button, running) {
+  const text = running ? "stop" : "run";
+  if (button.textContent !== text) button.textContent = text;
+  button.dataset.act = running ? "stop" : "run";
+}
+
+export const calm = matchMedia("(prefers-reduced-motion: reduce)");
