@@ -160,7 +160,7 @@ class Neuron:
         long, short = axes.T  # of the valley, and of the steep side
         radii = [[math.sqrt(level / max(value, 1e-12)) for value in values] for level in LEVELS]
         return {
-            "sentence": sentence(self),
+            "sentence": sentence(path, self.state(), self.values()),
             "bowl": {
                 "half": HALF,
                 "angle": math.degrees(math.atan2(long[1], long[0])),

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .neuron_path import Path
 from .wire import rounded
-
-if TYPE_CHECKING:
-    from .neuron import Neuron
 
 EQUAL = 1e-9  # losses are the same but for rounding where they differ by less than this part of the largest
 
 
-def sentence(scene: Neuron) -> str:
+def sentence(path: Path, state: Mapping[str, Any], values: Mapping[str, float]) -> str:
     """What happened to the signs, whether the path turns round, why, and what flipping or turning changed."""
-    state, values = scene.state(), scene.values()
     if values["steps"] == 0:
-        return f"{_inputs(scene, values)} {_rate(state, values)}"
+        return f"{_inputs(path, values)} {_rate(state, values)}"
     seen = f"{_signs(int(values['steps']), int(values['single-signed']))}; {_reversals(int(values['reversals']))}."
-    largest = max(scene.path.losses)
+    largest = max(path.losses)
     if not math.isfinite(largest):
         return f"{seen} {_rate(state, values)} The loss has left the floats."
     return " ".join([seen, _rate(state, values), *_compared(state, values, largest)])
 
 
-def _inputs(scene: Neuron, values: Mapping[str, float]) -> str:
+def _inputs(path: Path, values: Mapping[str, float]) -> str:
     share = values["orthant-pairs"]
-    if (scene.path.x > 0).all():
+    if (path.x > 0).all():
         return "All inputs are positive: on each sample both weights go the way that delta says, up or down together."
     if share == 1:
         return "On each sample one weight goes up and the other down: all updates lie in one pair of opposite orthants."
