@@ -16,8 +16,9 @@ import numpy as np
 
 from .._checks import instance
 from ..layers.base import LAYERS, Layer, is_ours
-from ..layers.containers import Sequential
+from ..layers.containers import Sequential, first_names
 from ..layers.linear import Linear
+from ..layers.parameters import tree
 from .archive import check_finite, read_archive, write_archive
 
 FORMAT = "minigrad net 1"
@@ -35,12 +36,7 @@ def save(net: Sequential, path: str | os.PathLike[str]) -> None:
     Raises, before anything is written: OSError where the file cannot be written, TypeError where load could not make
     a layer again from what the file says, ValueError where a weight is NaN or infinite.
     """
-    state = instance(net, Sequential, "net").state()
-    for name, array in state.items():
-        instance(array, np.ndarray, name)
-    check_finite(state)
-    _check_rebuilds(net, max((array.size for array in state.values()), default=0))
-    write_archive(path, {"format": FORMAT, "net": describe(net)}, state)
+    write_archive(path, *packed(net))
 
 
 def load(path: str | os.PathLike[str]) -> Sequential:
@@ -48,16 +44,40 @@ def load(path: str | os.PathLike[str]) -> Sequential:
 
     A layer of your own is made by the class of its name that was defined last: import its module, or define it, first.
     """
-    text, arrays = read_archive(Path(path), FORMAT)
+    return unpacked(*read_archive(Path(path), FORMAT), path)
+
+
+def packed(net: Sequential) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What a file of any format must hold of a net: (JSON-ready text, arrays by name). Raises what save raises."""
+    state = instance(net, Sequential, "net").state()
+    for name, array in state.items():
+        instance(array, np.ndarray, name)
+    check_finite(state)
+    _check_rebuilds(net, max((array.size for array in state.values()), default=0))
+    shared = first_names(net)
+    return {"format": FORMAT, "net": describe(net)} | ({"shared": shared} if shared else {}), state
+
+
+def unpacked(text: dict[str, Any], arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> Sequential:
+    """The net that was packed; a ValueError that names the file, path, where the two make none."""
     try:
         net = rebuild(text["net"], max((array.size for array in arrays.values()), default=0))
         if not isinstance(net, Sequential):
             raise ValueError(f"it holds a {type(net).__name__}, expected a Sequential")
+        _share(net, text.get("shared", {}))
         net.load_state_dict(arrays)
         check_finite(arrays)
     except Exception as error:  # a reader's own layer may raise anything
         raise ValueError(f"{path} is not a minigrad net: {error}") from None
     return net
+
+
+def _share(net: Sequential, shared: dict[str, str]) -> None:
+    """Make one of the weights that were one in the net that was saved: {name: its first name}."""
+    places = {f"{path}.{name}": (layer, name) for path, layer in tree(net) for name in layer.parameter_names}
+    for name, first in shared.items():
+        (layer, attribute), (other, other_attribute) = places[name], places[first]
+        setattr(layer, attribute, getattr(other, other_attribute))
 
 
 def describe(layer: Layer) -> list[Any]:
