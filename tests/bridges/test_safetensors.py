@@ -233,7 +233,7 @@ CHANGES = {
     "a Linear": (with_text(lambda text: text | {"net": linear()(text)["net"][1][0]}), "it holds a Linear"),
     "huge": (with_text(linear(in_features=10**6, out_features=10**6)), "larger than any of its arrays"),
     "other sizes": (with_text(linear(in_features=2, out_features=2)), r"has shape \(2, 4\), expected \(2, 2\)"),
-    "an overlap": (lambda header: header | {"0.bias": header["0.bias"] | {"data_offsets": [0, 16]}}, "0.bias"),
+    "an overlap": (lambda header: header | {"0.weight": header["0.weight"] | {"data_offsets": [0, 64]}}, "0.weight"),
     "a gap": (lambda header: {k: v for k, v in header.items() if k != "0.bias"}, "not a safetensors file"),
     "too much": (lambda header: header | {"0.bias": header["0.bias"] | {"shape": [2**40]}}, "not a safetensors file"),
     "a tie to nothing": (with_text(lambda text: text | {"shared": {"0.bias": "1.bias"}}), "not a minigrad net"),
