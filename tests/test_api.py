@@ -38,7 +38,7 @@ SIGNATURES = {
     # training
     "fit": "(net, loss, opt, x, y, *, epochs, batch_size=32, shuffle=True, rng=None, validation=None, "
     "callbacks=(), checkpoint=None, every=1, progress=True, engine='auto')",
-    "save": "(net, path)",
+    "save": "(net, path, encoder=None)",
     "load": "(path)",
     "show_config": "()",
     "datasets.load": "(name)",

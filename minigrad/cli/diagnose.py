@@ -15,7 +15,8 @@ from ..diagnosis.text import as_text, wants_colour
 from ..files.archive import check_target
 from ..losses import Loss
 from .quality import check_fit, loss_for, targets_for
-from .setup import add_training, check_training, new_net, optimizer, scaled_data
+from .setup import add_training, check_training, new_net, optimizer, training_data
+from .tables import is_table, known_net, loss_of, read_for, refuse_scale, refuse_table_options
 
 SUMMARY = "Say whether a net will learn, and if not, why, and what helps"
 EXAMPLES = """\
@@ -25,13 +26,13 @@ EXAMPLES = """\
 
 The options are those of `minigrad train`. Exit status: 0 no fault, 1 a fault found (or an error), 2 wrong usage."""
 
-NEW = {"activation": "sigmoid", "init": "glorot_uniform", "scale": "unit"}  # of a net that is not read from a file
+NEW = {"activation": "sigmoid", "init": "glorot_uniform"}  # of a net that is not read from a file
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_training(parser)
-    parser.set_defaults(activation=None, init=None, scale=None)  # told from those that were given; see `complete`
+    parser.set_defaults(activation=None, init=None)  # told from those that were given; see `complete`
     text = "a net saved with `minigrad train --save` or mg.save, in place of a new one; --scale is then none"
     parser.add_argument("--net", metavar="FILE", help=text)
     parser.add_argument("--try", action="store_true", dest="try_remedies", help="train with each remedy, three seeds")
@@ -47,9 +48,15 @@ def complete(args: Any) -> None:
     given = [name for name in ("hidden", "activation", "init") if getattr(args, name) is not None]
     if args.net is not None and given:
         args.usage_error(f"--{given[0]} is of a new net, --net {args.net} is one already")
+    if args.net is not None:
+        refuse_table_options(args, f"and --net {args.net} knows its own")
+    if args.net is not None and is_table(args.data):
+        refuse_scale(args)
+    elif args.net is not None and args.scale is None:
+        args.scale = "none"
     for name, value in NEW.items():
         if getattr(args, name) is None:
-            setattr(args, name, "none" if args.net is not None and name == "scale" else value)
+            setattr(args, name, value)
 
 
 def run(args: Any) -> int:
@@ -59,7 +66,7 @@ def run(args: Any) -> int:
         check_target(args.html)
     net, loss, x, y = setup(args)
     d = mg.diagnose(
-        net, loss, x, y, optimizer(args), batch_size=args.batch_size, epochs=args.epochs,
+        net, loss, x, y, optimizer(args, loss), batch_size=args.batch_size, epochs=args.epochs,
         try_remedies=args.try_remedies, rng=args.seed,
     )  # fmt: skip
     print(d.to_json() if args.json else as_text(d, wants_colour(sys.stdout, os.environ)))
@@ -71,10 +78,13 @@ def run(args: Any) -> int:
 def setup(args: Any) -> tuple[mg.Sequential, Loss, np.ndarray, np.ndarray]:
     """Net, loss, x and y: a new net on scaled data, or a saved one, which scales by itself, on the data as they are."""
     if args.net is None:
-        x, y, _, y_test, _, _ = scaled_data(args.data, args.scale)
-        return new_net(args, x, y, y_test), mg.CrossEntropyLoss(), x, y
-    net = mg.load(args.net)
-    x, y, _, y_test, _, _ = scaled_data(args.data, args.scale)
-    K = check_fit(net, args.net, x, int(max(y.max(), y_test.max())) + 1, args.data)
+        data = training_data(args)
+        return new_net(args, data), data.loss, data.x, data.y
+    if is_table(args.data):
+        net, encoder = known_net(args.net)
+        table = read_for(encoder, args.data, encoder.target.columns)
+        return net, loss_of(encoder), encoder.inputs(table), encoder.targets(table)
+    net, data = mg.load(args.net), training_data(args)
+    K = check_fit(net, args.net, data.x, data.outputs, args.data)
     loss = loss_for(net, K)
-    return net, loss, x, targets_for(loss, K, y)
+    return net, loss, data.x, targets_for(loss, K, data.y)

@@ -1,4 +1,4 @@
-"""The command line: minigrad train, evaluate, diagnose, report and play."""
+"""The command line: minigrad train, evaluate, predict, diagnose, report and play."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import sys
 import minigrad as mg
 
 from ..training.progress import say
-from . import diagnose, evaluate, play, report, train
+from . import diagnose, evaluate, play, predict, report, train
 
-COMMANDS = {"train": train, "evaluate": evaluate, "diagnose": diagnose, "report": report, "play": play}
+COMMANDS = {
+    "train": train, "evaluate": evaluate, "predict": predict, "diagnose": diagnose, "report": report, "play": play
+}  # fmt: skip
 
 EXAMPLES = """\
 examples:
   minigrad train --data digits --hidden 32 --save net.npz    learn to read handwritten digits
   minigrad evaluate net.npz --data digits                    how good is the saved net?
+  minigrad train --data mine.csv --target species            learn a column of a table of your own
   minigrad diagnose --data digits --lr 500                   why does it not learn?
   minigrad report                                            is sigmoid to blame? measured and drawn
   minigrad play                                              sliders, in the browser

@@ -50,11 +50,35 @@ def targets_for(loss, K, y):
     return y[:, None].astype(np.float64) if K == 1 else np.eye(K)[y]
 
 
-def print_quality(net, loss, train_data, test_data):
-    """Loss and accuracy on both halves of the data."""
-    for name, (x, y) in (("train", train_data), ("test", test_data)):
-        output = net(x)
-        K = output.shape[1]
-        targets = targets_for(loss, K, y)
-        right = accuracy(output, targets, loss.threshold or 0.0)
-        print(f"{name:<6}loss {loss(output, targets):<8.4g} accuracy {right:.4f}")
+def print_quality(name, net, loss, x, y, encoder=None):
+    """Loss, and accuracy or R2 and RMSE, on a part of the data that has this name."""
+    output = net(x)
+    targets = targets_for(loss, output.shape[1], y) if loss.of_classes else y
+    text = f"{name:<6}loss {loss(output, targets):<8.4g} "
+    if loss.of_classes:
+        print(f"{text}accuracy {accuracy(output, targets, loss.threshold or 0.0):.4f}")
+        return
+    print(text + "  ".join(regression_quality(output, targets, encoder.target)))
+
+
+def regression_quality(output, y, target):
+    """R2 and RMSE, in the units of the table, of each column of the target."""
+    lines = []
+    for column, spread, error, values in zip(target.columns, target.spread, (output - y).T, y.T, strict=True):
+        square, variance = (error**2).mean(), values.var()
+        R2 = f"{1 - square / variance:.4f}" if variance > 0 else "undefined"
+        which = f"{column}: " if len(target.columns) > 1 else ""
+        lines.append(f"{which}R2 {R2}, RMSE {spread * square**0.5:.4g}")
+    return lines
+
+
+def print_classes(output, y, names):
+    """Of each class: how many rows, the share that is recognised, and the share of right answers among its answers."""
+    answers = output.argmax(axis=1)
+    width = max(len("class"), *(len(name) for name in names))
+    print(f"\n{'class':<{width}}{'rows':>8}{'recall':>9}{'precision':>11}")
+    for k, name in enumerate(names):
+        of_class, answered = y == k, answers == k
+        right = (of_class & answered).sum()
+        recall, precision = (f"{right / n.sum():.4f}" if n.any() else "-" for n in (of_class, answered))
+        print(f"{name:<{width}}{of_class.sum():>8}{recall:>9}{precision:>11}")

@@ -15,14 +15,16 @@ from ..diagnostics import single_signed_rows, single_signed_share, zero_rows
 from ..files.archive import check_target
 from ..training.progress import say
 from .quality import print_quality
-from .setup import add_training, check_training, new_net, optimizer, scaled_data
+from .setup import add_training, check_training, new_net, optimizer, training_data
+from .tables import described
 
 SUMMARY = "Train a net, and see delta and a in each of its layers"
 EXAMPLES = """\
   minigrad train --data digits --hidden 32 --activation sigmoid --epochs 30 --save net.npz
   minigrad train --data moons --hidden 16,16 --activation tanh --optimizer adam
   minigrad train --data digits --scale standard     every input centred: fewer rows of a single sign
-  minigrad train --data ./mnist --hidden 100        a folder with MNIST's four files"""
+  minigrad train --data ./mnist --hidden 100        a folder with MNIST's four files
+  minigrad train --data mine.csv --target species   a table of your own; the column to be learned"""
 
 
 # ---- the options -----------------------------------------------------------------------------------------
@@ -59,23 +61,34 @@ def add_files(parser):
 def run(args):
     """Train a net, say how good it is, and show delta and a in each layer."""
     check_options(args)
-    x, y, x_test, y_test, shift, spread = scaled_data(args.data, args.scale)
-    net = new_net(args, x, y, y_test)
-    loss, opt = mg.CrossEntropyLoss(), optimizer(args)
-    print(f"{args.data}: {len(x)} samples to train on, {len(x_test)} to test on, {x.shape[1]} numbers each")
+    data = training_data(args)
+    net, loss, opt = new_net(args, data), data.loss, optimizer(args, data.loss)
+    numbers = f"{data.x.shape[1]} numbers each"
+    print(f"{args.data}: {len(data.x)} samples to train on, {len(data.x_test)} to test on, {numbers}")
+    if data.encoder is not None:
+        print(described(data.encoder))
     print(f"net: {net!r}\nloss: {loss!r}, optimizer: {opt!r}")
     if args.diagnose and args.epochs > 0:
-        found = mg.diagnose(net, loss, x, y, opt, batch_size=args.batch_size, epochs=args.epochs, rng=args.seed)
-        print(f"diagnosis: {verdict(found)}")
-    train(args, net, loss, opt, x, y)
-    print_quality(net, loss, (x, y), (x_test, y_test))
-    print_layers(net, loss, x, y, args.batch_size)
+        settings = {"batch_size": args.batch_size, "epochs": args.epochs, "rng": args.seed}
+        print(f"diagnosis: {verdict(mg.diagnose(net, loss, data.x, data.y, opt, **settings))}")
+    train(args, net, loss, opt, data.x, data.y)
+    for name, (x, y) in data.parts.items():
+        print_quality(name, net, loss, x, y, data.encoder)
+    print_layers(net, loss, data.x, data.y, args.batch_size)
     if args.save is not None:
-        fold(net, shift, spread)
-        mg.save(net, args.save)
-        note = "" if args.scale == "none" else f"; the scaling ({args.scale}) is now part of its first layer"
-        print(f"\nsaved in {args.save}, to be given the data as they come{note}")
+        print(f"\nsaved in {args.save}, to be given the data as they come{save(args, net, data)}")
     return 0
+
+
+def save(args, net, data):
+    """Write the net, which will take the data as they come -> what is to be said of that."""
+    if data.encoder is not None:
+        mg.save(net, args.save, encoder=data.encoder)
+        return f": minigrad predict {args.save} FILE"
+    fold(net, data.shift, data.spread)
+    mg.save(net, args.save)
+    scale = args.scale or "unit"
+    return "" if scale == "none" else f"; the scaling ({scale}) is now part of its first layer"
 
 
 def check_options(args):

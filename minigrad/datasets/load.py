@@ -51,7 +51,7 @@ def load(name: str | os.PathLike[str]) -> Split:
         return x, classes, x.copy(), classes.copy()
     if os.path.isdir(name):
         return load_mnist(name)
-    got = "is a file: give a table of your own to mg.fit, in Python" if os.path.isfile(name) else "is neither"
+    got = "is a file: load_table(path, target) reads a table" if os.path.isfile(name) else "is neither"
     raise ValueError(f"name: expected one of {', '.join(NAMES)}, or a folder with IDX files; {name!r} {got}")
 
 

@@ -10,10 +10,11 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from .._advice import described
 from .._checks import instance
 from ..layers.base import LAYERS, Layer, is_ours
 from ..layers.containers import Sequential, first_names
@@ -29,14 +30,35 @@ ALLOWED = 2**24  # entries that a reader's own layer may ask for, whatever the f
 # ---- nets ------------------------------------------------------------------------------------------------
 
 
-def save(net: Sequential, path: str | os.PathLike[str]) -> None:
+class Encoding(Protocol):
+    """What `save` asks of an encoder: mg.datasets.Encoder is one."""
+
+    def config(self) -> dict[str, Any]:
+        """What makes it again, JSON-ready."""
+        ...
+
+    def check(self, net: Sequential) -> None:
+        """A ValueError where the net does not fit."""
+        ...
+
+
+def save(net: Sequential, path: str | os.PathLike[str], encoder: Encoding | None = None) -> None:
     """Write net to path (.npz), atomically: an existing file is replaced by a whole new one or left as it was.
 
     A layer of your own is written as its class name, its config() and its state(); load needs the class to be there.
+    encoder: that of the table the net was trained on (mg.datasets.load_table), to be kept beside the net: then
+    `minigrad predict` and mg.datasets.load_encoder know the columns, their scaling and the classes.
     Raises, before anything is written: OSError where the file cannot be written, TypeError where load could not make
-    a layer again from what the file says, ValueError where a weight is NaN or infinite.
+    a layer again from what the file says, ValueError where a weight is NaN or infinite, or the encoder is that of a
+    net with other inputs or outputs.
     """
-    write_archive(path, *packed(net))
+    text, arrays = packed(net)
+    if encoder is not None:
+        if not (hasattr(encoder, "config") and hasattr(encoder, "check")):
+            raise TypeError(f"encoder is {described(encoder)}, expected one that mg.datasets.load_table made")
+        encoder.check(net)
+        text["encoder"] = encoder.config()
+    write_archive(path, text, arrays)
 
 
 def load(path: str | os.PathLike[str]) -> Sequential:
