@@ -25,6 +25,7 @@ except ImportError:
 
 from .torch_assembly import checked_pair, reason_why_not, tolerance
 from .torch_calls import Call, Lookup, as_array
+from .torch_nets import load_torch, to_torch
 from .torch_run import (
     Batch,
     Loss,
@@ -37,6 +38,8 @@ from .torch_run import (
     reduction_of,
 )
 from .torch_samples import Place, best_place, candidates
+
+__all__ = ["Capture", "capture", "load_torch", "to_torch"]
 
 
 @dataclass(eq=False)
