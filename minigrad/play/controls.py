@@ -23,6 +23,12 @@ def number(low: float, high: float) -> Check:
     return lambda value, name: real_number(_read(value, float, name, "a number"), name, low, high)
 
 
+def any_float(value: Any, name: str) -> float:
+    """A float or its text, infinite and NaN ones too: what a weight can become."""
+    value = _read(value, float, name, "a number")
+    return value if isinstance(value, float) else real_number(value, name)
+
+
 def whole(low: int, high: int) -> Check:
     """An int from low to high, or its text."""
     return lambda value, name: whole_number(_read(value, int, name, "a whole number"), name, low, high)

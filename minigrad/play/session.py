@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote
 from .._advice import shown
 from . import wire
 from .neuron import Neuron
+from .step import Step
 
 LONGEST = 1_000_000  # characters of a message: room for a table that is pasted in
 
@@ -59,13 +60,13 @@ class Scene(Protocol):
         """A script that makes the same run to the same bits and prints the values."""
 
 
-SCENES: dict[str, type[Scene]] = {scene.NAME: scene for scene in (Neuron,)}
+SCENES: dict[str, type[Scene]] = {scene.NAME: scene for scene in (Neuron, Step)}
 FIRST = Neuron.NAME
 
 
 def to_address(scene: Scene) -> str:
     """What stands after # in the address: the scene and its whole state."""
-    return f"{scene.NAME}={quote(json.dumps(scene.state(), separators=(',', ':')), safe=',:')}"
+    return f"{scene.NAME}={quote(wire.dumps(wire.kept(scene.state())), safe=',:')}"
 
 
 def from_address(address: str) -> Scene:

@@ -22,8 +22,8 @@ def exact(value: float | np.floating) -> str:
 
 
 def rounded(value: float) -> str:
-    """What a reader sees: four digits of a float, every digit of an int."""
-    return f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.4g}"
+    """What a reader sees: three digits of a float, every digit of an int."""
+    return f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.3g}"
 
 
 def texts(values: Mapping[str, float]) -> dict[str, list[str]]:
@@ -59,6 +59,15 @@ def _drawn_array(array: np.ndarray) -> Any:
     largest = float(np.abs(array).max(initial=0.0))
     decimals = DIGITS - 1 - math.floor(math.log10(largest)) if largest > 0 else 0
     return np.round(array.astype(np.float64), min(decimals, 300)).tolist()
+
+
+def kept(value: Any) -> Any:
+    """A state as JSON can hold it, with every bit: floats that are not finite become their texts."""
+    if isinstance(value, Mapping):
+        return {name: kept(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [kept(entry) for entry in value]
+    return exact(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def dumps(message: Mapping[str, Any]) -> str:

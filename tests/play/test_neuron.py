@@ -1,13 +1,12 @@
 """Scene 1 without a browser: how it opens and ends, what flipping and turning change, and its script."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripts import printed, same_bits
 
 from minigrad.play.neuron import CONTROLS, Neuron
 from minigrad.play.neuron_path import MOST, Path, standard_cloud
@@ -36,16 +35,6 @@ def after_run(**state):
     scene = Neuron(state)
     scene.act("run", watched=False)
     return scene
-
-
-def printed(script):
-    """{name: text} of what a script prints."""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return dict(line.split() for line in done.stdout.splitlines())
-
-
-def same(texts, values):
-    return all(repr(float(text)) == repr(float(values[name])) for name, text in texts.items())
 
 
 def by_hand(state, steps):
@@ -207,9 +196,7 @@ def test_a_run_that_leaves_the_floats_is_shown_as_such():
 )
 def test_the_script_prints_the_same_numbers_to_the_bit(state):
     scene = Neuron(state)
-    texts = printed(scene.as_python())
-    assert set(texts) == set(scene.values())
-    assert same(texts, scene.values())
+    assert same_bits(printed(scene.as_python()), scene.values())
 
 
 @given(SETTINGS)

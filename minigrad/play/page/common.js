@@ -25,11 +25,16 @@ export function fillValues(root, values) {
     const [text, exact] = values[element.dataset.value] ?? ["–", ""];
     if (element.dataset.exact === exact && element.textContent) continue;
     element.dataset.exact = exact;
-    if (element instanceof SVGElement || !("value" in element) || element instanceof HTMLOutputElement) {
-      element.textContent = text;
-    } else if (element !== document.activeElement) element.value = text;
+    element.dataset.sign = signOf(Number(exact));
+    if (element.localName !== "input") element.textContent = text;
+    else {
+      element.dataset.shown = text;
+      if (element !== document.activeElement) element.value = text;
+    }
   }
 }
+
+const signOf = (number) => (number > 0 ? "plus" : number < 0 ? "minus" : "");
 
 // ---- controls ------------------------------------------------------------------------------------------
 
@@ -46,6 +51,9 @@ export function bindControls(root, send) {
     if (!control || value === "") return;
     if (changed.size === 0) requestAnimationFrame(flush);
     changed.set(control, value);
+  });
+  root.addEventListener("focusout", (event) => {
+    if (event.target.dataset.shown) event.target.value = event.target.dataset.shown;
   });
   root.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target.type === "checkbox") event.target.click();
@@ -64,7 +72,7 @@ function valueOf(element) {
 export function fillControls(root, controls) {
   for (const element of root.querySelectorAll("[data-control]")) {
     const value = controls[element.dataset.control];
-    if (value === undefined) continue;
+    if (value === undefined || "value" in element.dataset) continue;
     if (element.type === "checkbox") element.checked = value;
     else if (element !== document.activeElement || element.type === "range") {
       if (element.value !== String(value)) element.value = value;
