@@ -31,6 +31,11 @@ PRINTS = {
     "why_not_learning.py": r"a line: lr_high(.*\n)+a line: score nan, and (1\.00|0\.9\d) (.*\n)+"
     r"deep sigmoids: vanishing(.*\n)+deep sigmoids: score 0\.\d\d, and 0\.9\d (.*\n)+"
     r"percentages: target_range(.*\n)+percentages: score -\d+\.\d+, and 0\.9\d ",
+    "onnx_export.py": r"right in minigrad: (100|9\d)%\n.* bytes\nlargest difference .*: \d\.\de-0[5-9]\n",
+}
+
+NEEDS = {  # script -> the packages without which it says so and ends
+    "onnx_export.py": ("onnx", "onnxruntime"),
 }
 
 
@@ -49,7 +54,8 @@ def test_it_is_short_and_opens_as_a_notebook(script):
 @pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_it_prints_what_it_shows_and_draws(script, tmp_path):
-    pytest.importorskip("matplotlib")
+    for package in ("matplotlib", *NEEDS.get(script, ())):
+        pytest.importorskip(package)
     picture = tmp_path / "picture.png"
     # Elsewhere and with a bare search path, so that nothing in the current folder helps it.
     run = subprocess.run(
@@ -72,6 +78,17 @@ def run_example(script, folder, *arguments, **env):
         env.pop(name, None)
     command = [sys.executable, "-W", "error::UserWarning", FOLDER / script, *arguments]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", NEEDS)
+def test_without_a_package_it_says_what_it_needs(script, tmp_path):
+    for package in NEEDS[script]:
+        (tmp_path / f"{package}.py").write_text("raise ImportError('not here')")
+    run = run_example(script, tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{FOLDER.parent}")
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert all(package in run.stderr for package in NEEDS[script])
 
 
 @pytest.mark.slow
