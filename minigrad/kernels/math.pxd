@@ -8,7 +8,7 @@ checks.
 """
 
 cimport cython
-from libc.math cimport copysign, copysignf, fabs, fabsf
+from libc.math cimport copysign, copysignf, fabs, fabsf, fma, fmaf
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -23,6 +23,17 @@ cdef extern from *:
     #endif
     """
     enum: FUSED
+
+
+cdef inline real multiply_add(real x, real y, real z) noexcept nogil:
+    """x * y + z with one rounding where the machine has that, else with two: in scalar code and in vectors the same,
+    which the compiler does not promise of the plain expression."""
+    if not FUSED:
+        return x * y + z
+    if real is double:
+        return fma(x, y, z)
+    else:
+        return fmaf(x, y, z)
 
 
 cdef inline double beyond_64(double r) noexcept nogil:

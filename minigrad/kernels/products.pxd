@@ -7,6 +7,7 @@ entry in any layout, so that delta^T needs no transposition; only W^T, or a^T, i
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
+from minigrad.kernels.math cimport multiply_add
 from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
 
 cdef extern from *:
@@ -276,14 +277,15 @@ cdef inline void blocks(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const
 cdef inline void small_product(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a, Py_ssize_t row,
                                Py_ssize_t step, const real* b, bint transposed, const real* start,
                                real scale) noexcept nogil:
-    """C (m, n) = scale * (start + A B) entry by entry: a handful of numbers is not worth a vector."""
+    """C (m, n) = scale * (start + A B) entry by entry: a handful of numbers is not worth a vector. Each sum is taken in
+    the order of its terms, as in `tile`."""
     cdef Py_ssize_t i, j, q, down = 1 if transposed else n, along = p if transposed else 1
     cdef real total
     for i in range(m):
         for j in range(n):
             total = 0 if start is NULL else start[j]
             for q in range(p):
-                total += a[i * row + q * step] * b[q * down + j * along]
+                total = multiply_add(a[i * row + q * step], b[q * down + j * along], total)
             c[i * n + j] = scale * total
 
 
