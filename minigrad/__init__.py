@@ -36,6 +36,7 @@ from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, Los
 from .training.divergence import DivergenceError
 from .training.fit import fit
 from .training.history import History, early_stopping
+from .training.many import fit_many
 from .training.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from .training.sweep import sweep
 
@@ -85,6 +86,7 @@ __all__ = [
     "diagnostics",
     "early_stopping",
     "fit",
+    "fit_many",
     "gradcheck",
     "initializers",
     "load",

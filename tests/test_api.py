@@ -38,6 +38,8 @@ SIGNATURES = {
     # training
     "fit": "(net, loss, opt, x, y, *, epochs, batch_size=32, shuffle=True, rng=None, validation=None, "
     "callbacks=(), checkpoint=None, every=1, progress=True, engine='auto')",
+    "fit_many": "(nets, loss, opts, x, y, *, epochs, batch_size=32, shuffle=True, rngs=None, validation=None, jobs=1, "
+    "progress=True)",
     "save": "(net, path, encoder=None)",
     "load": "(path)",
     "show_config": "()",

@@ -91,7 +91,7 @@ def warn_if_failed(run: Run, resumed: bool) -> None:
     except Exception:  # a net or a loss of one's own that cannot do what only this question asks of it
         return
     if text:
-        warnings.warn(text, RuntimeWarning, stacklevel=4)  # the line that calls fit
+        warnings.warn(text, RuntimeWarning, stacklevel=3)  # the line that calls fit
 
 
 @quiet

@@ -29,6 +29,7 @@ from .run import Run, check_checkpoint
 Callback = Callable[[int, Sequential, History], Any]  # (epoch, net, history) -> true to end training
 RunEpoch = Callable[..., tuple[float, int, int, bool]]
 Save = Callable[[], str]
+Data = tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]  # x, y, validation
 
 
 def fit(
@@ -75,24 +76,54 @@ def fit(
     every = whole_number(every, "every", 1)
     one_of(engine, "engine", ("auto", "fused", "python"))
     callbacks = _callables(callbacks, loss, validation)
+    prepare(net, opt)
+    _epoch_of(engine, net, loss, opt)
+    data = checked_data(net, loss, x, y, validation, batch_size)
+    if not shuffle and batch_size < len(data[0]):
+        warn_if_sorted(loss, data[1])
+    run = Run(net, loss, opt, generator(rng), *data, batch_size, bool(shuffle))
+    changing = any(monitor_of(callback) is None for callback in callbacks)
+    save = _nothing if checkpoint is None else _resumed(run, checkpoint, epochs, changing)
+    first = len(run.history)
+    try:
+        train(run, epochs, lambda left: progress_bar(left, "training", progress), engine, callbacks, save, every)
+    except KeyboardInterrupt:
+        say(f"\ninterrupted: the net is as after epoch {len(run.history)} of {epochs}{_last_saved(save)}")
+        raise
+    if len(run.history) > first:
+        warn_if_failed(run, resumed=first > 0)
+    return run.history
+
+
+def prepare(net: Sequential, opt: Optimizer) -> None:
+    """Check that opt may train net; from here on the kernels can use the net's arrays in place."""
     opt.check_net(net)
     settle(net)
     for name, array in net.parameters().items() if opt.state else ():
         opt.slots_of(name, array)
-    _epoch_of(engine, net, loss, opt)
+
+
+def checked_data(net: Sequential, loss: Loss, x: Any, y: Any, validation: Any, batch_size: int) -> Data:
+    """(x, y, validation) as arrays of the net's type, checked against the net, the loss and batch_size."""
     x, y = _data(net, loss, x, y, "")
     if validation is not None:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise ValueError(f"validation is a {type(validation).__name__}, expected a pair (x, y)")
         validation = _data(net, loss, validation[0], validation[1], "validation ")
     _check_batches(net, x, batch_size)
-    if not shuffle and batch_size < len(x):
-        warn_if_sorted(loss, y)
-    run = Run(net, loss, opt, generator(rng), x, y, validation, batch_size, bool(shuffle))
-    changing = any(monitor_of(callback) is None for callback in callbacks)
-    save = _nothing if checkpoint is None else _resumed(run, checkpoint, epochs, changing)
-    _train(run, epochs, engine, callbacks, save, every, progress)
-    return run.history
+    return x, y, validation
+
+
+def _nothing() -> str:
+    return ""
+
+
+def _last_saved(save: Save) -> str:
+    """Where an interrupted run is saved, or why it is not, in words."""
+    try:
+        return save()
+    except (OSError, ValueError) as problem:
+        return f"; not saved: {problem}"
 
 
 def _epoch_of(engine: str, net: Sequential, loss: Loss, opt: Optimizer) -> RunEpoch:
@@ -103,18 +134,27 @@ def _epoch_of(engine: str, net: Sequential, loss: Loss, opt: Optimizer) -> RunEp
     return compiled_epochs() if problem is None else _python_epoch
 
 
-def _train(
-    run: Run, epochs: int, engine: str, callbacks: list[Callback], save: Save, every: int, progress: bool
+def train(
+    run: Run,
+    epochs: int,
+    bar_of: Callable[[range], Any],
+    engine: str = "auto",
+    callbacks: Sequence[Callback] = (),
+    save: Save = _nothing,
+    every: int = 1,
 ) -> None:
-    """The epochs that are left. Where one fails, everything is put back as after the last whole one."""
+    """The epochs that are left. Where one fails, everything is put back as after the last whole one.
+
+    bar_of makes of the epochs that are left what is iterated over: a progress bar.
+    """
     net, opt, history, before = run.net, run.opt, run.history, modes(run.net)
-    first = done = len(history)
+    done = len(history)
     if epochs > done and not run.ended:
         opt.adopt(net)
     run.begin()
     try:
         _ask_again(run, callbacks)
-        bar = progress_bar(range(done, done if run.ended else epochs), "training", progress)
+        bar = bar_of(range(done, done if run.ended else epochs))
         run_epoch = _epoch_of(engine, net, run.loss, opt)
         for epoch in bar:
             net.train()
@@ -131,25 +171,17 @@ def _train(
                 save()
             if run.ended:
                 break
-    except BaseException as error:
+    except BaseException:
         run.restore(run.good)
-        if isinstance(error, KeyboardInterrupt):
-            try:
-                where = save()
-            except (OSError, ValueError) as problem:
-                where = f"; not saved: {problem}"
-            say(f"\ninterrupted: the net is as after epoch {done} of {epochs}{where}")
         raise
     finally:
         opt.end_fit()
         net.eval()
         for layer, mode in before if not history.loss else ():
             layer.training = mode
-    if done > first:
-        warn_if_failed(run, resumed=first > 0)
 
 
-def _ask(run: Run, callbacks: list[Callback]) -> None:
+def _ask(run: Run, callbacks: Sequence[Callback]) -> None:
     """Call all callbacks after an epoch; they may change the net and end the run."""
     run.net.eval()
     answers = [callback(len(run.history), run.net, run.history) for callback in callbacks]  # all are asked
@@ -158,7 +190,7 @@ def _ask(run: Run, callbacks: list[Callback]) -> None:
     run.check_callbacks()
 
 
-def _ask_again(run: Run, callbacks: list[Callback]) -> None:
+def _ask_again(run: Run, callbacks: Sequence[Callback]) -> None:
     """Of a resumed run: call the callbacks that an interruption cut short, or ask whether it still is over."""
     if not run.asked:
         _ask(run, callbacks)
@@ -225,10 +257,6 @@ def _resumed(run: Run, checkpoint: str | os.PathLike[str], epochs: int, changed:
         return f", saved in {path}"
 
     return save
-
-
-def _nothing() -> str:
-    return ""
 
 
 def _callables(callbacks: Any, loss: Loss, validation: Any) -> list[Callback]:

@@ -19,6 +19,7 @@ class History:
 
     loss, accuracy          means of the batch losses and accuracies seen during the epoch, while the weights moved
     val_loss, val_accuracy  on the validation data, after the epoch
+    error                   of fit_many: the DivergenceError that ended the net's training; None where none did
     The accuracies stay empty for losses that are not of classes.
     """
 
@@ -26,12 +27,13 @@ class History:
     val_loss: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
     val_accuracy: list[float] = field(default_factory=list)
+    error: ArithmeticError | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.loss)
 
     def entries(self) -> dict[str, list[float]]:
-        """{name: list}: the four above, and nothing that was put here besides."""
+        """{name: list}: the four lists above, and nothing that was put here besides."""
         return {name: getattr(self, name) for name in MONITORS}
 
     def _repr_html_(self) -> str:
