@@ -51,15 +51,17 @@ function refuse(text) {
 
 async function show(frame) {
   newest = frame;
-  if (scene?.name !== frame.scene) await build(frame);
+  const module = await import(`./${frame.scene}.js`);
   requestAnimationFrame(() => {
-    if (frame.scene === scene.name) draw(frame);
+    if (frame === newest) {
+      if (scene?.name !== frame.scene) build(frame, module);
+      draw(frame);
+    }
     send({ do: "drawn" });
   });
 }
 
-async function build(frame) {
-  const module = await import(`./${frame.scene}.js`);
+function build(frame, module) {
   main.replaceChildren();
   scene = { name: frame.scene, draw: module.build(main, send) };
   main.className = frame.scene;
