@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import Any
@@ -77,13 +78,19 @@ def advised(
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("error")  # a conversion that warns loses something
-                check(eval(line.format(a="a"), {"np": np, "a": value}))
+                check(evaluated(line, value))
         except Exception:  # whatever it is, this line does not work
             continue
         mended = type(error)(f"{error}; use {line.format(a=variable(name))}{remark}")
         mended.advice = getattr(error, "advice", line)  # type: ignore[attr-defined]
         return mended
     return error
+
+
+def evaluated(line: str, value: Any) -> Any:
+    """What a line of code makes of a value; pd and pl in it are pandas and polars where the value came from them."""
+    names = {"np": np, "pd": sys.modules.get("pandas"), "pl": sys.modules.get("polars"), "a": value}
+    return eval(line.format(a="a"), names)
 
 
 def variable(name: str) -> str:
@@ -104,7 +111,7 @@ def array_lines(value: Any) -> list[str]:
         return ["np.column_stack(list({a}.values()))"]
     if isinstance(value, Collection) and not isinstance(value, Set | str | bytes):
         return ["np.array(list({a}))"]
-    return ["{a}.toarray()", "{a}.todense()"]  # sparse matrices
+    return ["{a}.toarray()", "{a}.todense()", "{a}.collect()"]  # sparse matrices, a frame that is not computed yet
 
 
 FLOAT_LINES = (

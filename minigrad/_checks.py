@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from ._advice import FLOAT_LINES, advised, array_lines, described, described_array, family, shown, unlike, variable
+from ._frames import FILL_LINES, array_of, check_numbers, is_frame, is_series, no_numbers, number_lines
 
 Rng = int | np.random.Generator | None  # a seed, a generator, or None for fresh randomness
 T = TypeVar("T")
@@ -60,6 +61,8 @@ def rectangular(array: Any, name: str) -> np.ndarray:
 
 def plain_array(array: Any, name: str) -> np.ndarray:
     """What rectangular returns; its errors name no line that would mend the call."""
+    if is_frame(array) or is_series(array):
+        return array_of(array, name)
     listed = isinstance(array, list | tuple)
     if isinstance(array, np.ma.MaskedArray) or (listed and any(isinstance(row, np.ma.MaskedArray) for row in array)):
         raise TypeError(f"{name} is a masked array; fill or drop its masked entries first")
@@ -107,11 +110,24 @@ def as_float(array: Any, name: str, dtype: Any = None) -> np.ndarray:
     """
     if type(array) is np.ndarray and array.dtype in FLOATS and (dtype is None or array.dtype == dtype):
         return array
+    if is_frame(array):
+        _check_columns(array, name)
     plain = rectangular(array, name)
     try:
         return floats(plain, name, dtype)
     except TypeError as error:
         raise advised(error, FLOAT_LINES, name, array, lambda made: _mended(made, name, plain)) from None
+
+
+def _check_columns(frame: Any, name: str) -> None:
+    """An error where a column of a frame is no numbers, or values are missing."""
+    if columns := no_numbers(frame):
+        error: Exception = TypeError(f"{name} has columns that are no numbers: {', '.join(columns)}")
+        raise advised(error, number_lines(frame), name, frame, check_numbers)
+    try:
+        array_of(frame, name)
+    except ValueError as error:
+        raise advised(error, FILL_LINES, name, frame, lambda made: array_of(made, name)) from None
 
 
 def floats(array: np.ndarray, name: str, dtype: Any = None) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._advice import evaluated
 from .._checks import as_batch, rectangular
 from ..backprop import backprop
 from ..layers.base import is_ours
@@ -174,7 +175,7 @@ def _advised(error: Exception, name: str, value: Any) -> Suspect:
         return Suspect(0, (1, 1), sentence(text), "See what was expected.", certain=True)
 
     def change(s: Setup) -> None:
-        setattr(s, name, eval(line.format(a="a"), {"np": np, "a": getattr(s, name)}))
+        setattr(s, name, evaluated(line, getattr(s, name)))
 
     code = line.format(a=name)
     once = isinstance(value, Iterator)  # which the line would use up
