@@ -583,16 +583,14 @@ cdef struct Epoch:
     double threshold
     int optimizer
     double[6] rates
-    double[6] bias_rates
     int64_t steps
-    Py_ssize_t batch  # samples in every batch but perhaps the last
     Ahead* ahead  # the rows of the next batch
     double total
     int64_t right
 
 
-cdef inline int _update(Epoch* e, Parameter* p, const real* g, double* rates) except -1 nogil:
-    return update(e.optimizer, <real*> p.value, g, <real*> p.first, <real*> p.second, p.size, rates, <double> e.steps)
+cdef inline int _update(Epoch* e, Parameter* p, const real* g) except -1 nogil:
+    return update(e.optimizer, <real*> p.value, g, <real*> p.first, <real*> p.second, p.size, e.rates, <double> e.steps)
 
 
 cdef int _step(Epoch* e, Py_ssize_t N, real* tag) except -1 nogil:
@@ -619,7 +617,7 @@ cdef int _step(Epoch* e, Py_ssize_t N, real* tag) except -1 nogil:
     loss = _loss(e.loss, delta, out, e.y, R, e.ops[e.count - 1].outputs, e.positions, <real> e.alpha)
     if not isfinite(loss):
         return 0
-    e.total += loss if N == e.batch else loss * (<double> N / e.batch)
+    e.total += loss
     e.right += _count_right(e.loss, out, e.y, R, e.ops[e.count - 1].outputs, <real> e.threshold)
     e.steps += 1
     for i in range(e.count - 1, -1, -1):
@@ -632,9 +630,9 @@ cdef int _step(Epoch* e, Py_ssize_t N, real* tag) except -1 nogil:
             if i > 0:
                 _propagate(other, delta, <real*> op.weight.value, R, op.inputs, op.outputs, <real*> e.scratch)
                 delta, other = other, delta
-            _update(e, &op.weight, <real*> e.weight_gradient, e.rates)  # its old values were used for the last time
+            _update(e, &op.weight, <real*> e.weight_gradient)  # its old values have just been used for the last time
             if op.bias.value is not NULL:
-                _update(e, &op.bias, <real*> e.bias_gradient, e.bias_rates)
+                _update(e, &op.bias, <real*> e.bias_gradient)
         elif op.code == JOIN:
             memcpy(op.kept, delta, R * op.outputs * sizeof(real))
         elif op.code == FORK:
@@ -807,17 +805,15 @@ cdef class Program:
     def run(self, x, y, order, tuple rates not None, int64_t steps):
         """Train one epoch in place -> (sum of the batch losses, right answers, steps taken, all steps finite?).
 
-        The loss of a smaller last batch counts as the share of a whole one that it is. Right answers are counted at
-        each position.
+        Right answers are counted at each position.
 
         x, y       x (N, ..., J); y (N, ..., K), or classes (N, ...) as int64
         order      (N,) int64: the samples in the order in which they are visited
-        rates      the optimizer's numbers, in the order of its kernel; one more is the weight_decay of biases, where
-                   that is another. steps: how many it has taken before
+        rates      the optimizer's numbers, in the order of its kernel; steps: how many it has taken before
         """
         cdef Epoch* e = &self.e
         cdef bint classes = e.loss == CROSS_ENTROPY
-        cdef Py_ssize_t i, N, K = e.ops[e.count - 1].outputs, count = rate_count(e.optimizer)
+        cdef Py_ssize_t i, N, K = e.ops[e.count - 1].outputs
         cdef cnp.ndarray x_ = _ready(x, self.type, len(self.shape), "x")
         cdef cnp.ndarray order_ = _ready(order, cnp.NPY_INT64, 1, "order")
         cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if classes else self.type, len(self.shape) - classes, "y")
@@ -831,14 +827,12 @@ cdef class Program:
         _fits(y_, x_, -1 if classes else K, "y")
         if classes:
             _in_classes(y_, K)
-        if len(rates) != count + 1:
-            _same(len(rates), count, "the number of rates")
+        _same(len(rates), rate_count(e.optimizer), "the number of rates")
         if e.optimizer == SGD and (rates[1] != 0) != (self.slots == 1):
             raise ValueError(f"momentum is {rates[1]}, with {self.slots} arrays for each parameter")
-        for i in range(count):
-            e.rates[i] = e.bias_rates[i] = rates[i]
-        e.bias_rates[count - 1] = rates[len(rates) - 1]
-        e.steps, e.total, e.right, e.batch = steps, 0, 0, self.batch_size
+        for i in range(len(rates)):
+            e.rates[i] = rates[i]
+        e.steps, e.total, e.right = steps, 0, 0
         with nogil:
             finite = _all_steps(e, <const char*> cnp.PyArray_DATA(x_), cnp.PyArray_NBYTES(x_) // N,
                                 <const char*> cnp.PyArray_DATA(y_), <const int64_t*> cnp.PyArray_DATA(order_), N,

@@ -31,10 +31,10 @@ SIGNATURES = {
     "WeightGradient": "(delta, a)",
     "gradcheck": "(net, loss, x, y, *, eps=1e-06, tolerance=1e-05)",
     # optimisers
-    "SGD": "(lr, momentum=0.0, nesterov=False, weight_decay=0.0, decay_bias=True)",
-    "RMSprop": "(lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0, decay_bias=True)",
-    "Adam": "(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, decay_bias=True)",
-    "AdamW": "(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, decay_bias=True)",
+    "SGD": "(lr, momentum=0.0, nesterov=False, weight_decay=0.0)",
+    "RMSprop": "(lr=0.01, alpha=0.99, eps=1e-08, weight_decay=0.0)",
+    "Adam": "(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
+    "AdamW": "(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01)",
     # training
     "fit": "(net, loss, opt, x, y, *, epochs, batch_size=32, shuffle=True, rng=None, validation=None, "
     "callbacks=(), checkpoint=None, every=1, progress=True, engine='auto')",

@@ -35,7 +35,7 @@ def step_by_step(core, net, kinds, loss, x, y, order, batch_size):
             saved.append(a if kind in ("tanh", "sigmoid") else z)
             inputs.append(inputs[-1] + a if i == 1 else a)
         value, delta = getattr(core, loss)(inputs[-1], y[some], *[ALPHA] * (loss == "huber"))
-        total += value * (len(some) / min(batch_size, len(x)))
+        total += value
         for i in (2, 1, 0):
             weight, bias = net[i]
             short_cut, delta = delta, core.activation_backward(kinds[i], delta, saved[i])

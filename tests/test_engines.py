@@ -42,7 +42,6 @@ def everything(net, opt, history):
     loss=st.sampled_from(list(catalogue.LOSSES)),
     optimizer=st.sampled_from(list(OPTIMIZERS)),
     weight_decay=st.sampled_from([0.0, 0.01]),
-    decay_bias=st.booleans(),
     dtype=st.sampled_from(DTYPES),
     N=st.integers(1, 70),
     batch_size=st.integers(1, 80),
@@ -50,20 +49,7 @@ def everything(net, opt, history):
     seed=seeds,
 )
 def test_both_engines_end_with_the_same_bits(
-    compiled,
-    widths,
-    kind,
-    residual,
-    bias,
-    loss,
-    optimizer,
-    weight_decay,
-    decay_bias,
-    dtype,
-    N,
-    batch_size,
-    shuffle,
-    seed,
+    compiled, widths, kind, residual, bias, loss, optimizer, weight_decay, dtype, N, batch_size, shuffle, seed
 ):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((N, widths[0])).astype(dtype)
@@ -76,7 +62,7 @@ def test_both_engines_end_with_the_same_bits(
         net = random_net(widths, kind, residual, bias, dtype, seed)
         if example.of_probabilities:
             net.layers.append(mg.Sigmoid())
-        opt = OPTIMIZERS[optimizer](lr=0.01, weight_decay=weight_decay, decay_bias=decay_bias)
+        opt = OPTIMIZERS[optimizer](lr=0.01, weight_decay=weight_decay)
         history = mg.fit(
             net, example.loss, opt, x, y, epochs=2, batch_size=batch_size, shuffle=shuffle, rng=seed,
             validation=(x, y), engine=engine,

@@ -118,23 +118,6 @@ def test_a_first_step_goes_downhill_and_takes_a_backprop_or_its_gradients(rng):
             assert (slope * moved[name] < 0).all()
 
 
-@pytest.mark.parametrize(("make", "_", "arguments"), [rule for rule in RULES if "weight_decay" in rule[2]])
-@given(seeds)
-def test_decay_can_be_of_weights_alone(make, _, arguments, seed):
-    """Then arrays of one axis take the steps that they take without any decay, and the others those with it."""
-    rng = np.random.default_rng(seed)
-    nets = [mg.Sequential(*mg.mlp([3, 4, 2], "sigmoid", "torch_default", rng=seed), mg.LayerNorm(2)) for _ in range(3)]
-    opts = [make(**arguments | other) for other in ({}, {"weight_decay": 0.0}, {"decay_bias": False})]
-    for _ in range(3):
-        gradients = {name: rng.standard_normal(array.shape) for name, array in nets[0].parameters().items()}
-        for net, opt in zip(nets, opts, strict=True):
-            opt.step(net, gradients)
-    decayed, plain, both = (net.parameters() for net in nets)
-    for name, array in both.items():
-        assert array.tobytes() == (plain if array.ndim == 1 else decayed)[name].tobytes()
-        assert array.tobytes() != (decayed if array.ndim == 1 else plain)[name].tobytes()
-
-
 def test_the_gradient_is_not_written_to():
     for make, _, arguments in RULES:
         net, gradient = net_of_one_weight(1.0), np.ones((1, 1))
@@ -160,11 +143,6 @@ def test_repr_reads_back(make, _, arguments):
         (mg.RMSprop, (), "RMSprop(lr=0.01, weight_decay=0.0, alpha=0.99, eps=1e-08)"),
         (mg.Adam, (), "Adam(lr=0.001, weight_decay=0.0, betas=(0.9, 0.999), eps=1e-08)"),
         (mg.AdamW, (), "AdamW(lr=0.001, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-08)"),
-        (
-            mg.SGD,
-            (1, 0, 0, 0.1, False),
-            "SGD(lr=1.0, weight_decay=0.1, decay_bias=False, momentum=0.0, nesterov=False)",
-        ),
     ],
 )
 def test_the_defaults_are_pytorchs(make, arguments, text):

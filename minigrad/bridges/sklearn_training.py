@@ -97,9 +97,8 @@ def _objective(out_activation: str, K: int) -> tuple[Loss, float, float]:
 def _optimizer(mlp: Any, step: float) -> Optimizer:
     """For gradients that are `step` of scikit-learn's."""
     if mlp.solver == "adam":
-        return Adam(mlp.learning_rate_init, (mlp.beta_1, mlp.beta_2), mlp.epsilon * step, decay_bias=False)
-    nesterov = mlp.nesterovs_momentum and mlp.momentum > 0
-    return SGD(mlp.learning_rate_init / step, mlp.momentum, nesterov, decay_bias=False)
+        return Adam(mlp.learning_rate_init, (mlp.beta_1, mlp.beta_2), mlp.epsilon * step)
+    return SGD(mlp.learning_rate_init / step, mlp.momentum, mlp.nesterovs_momentum and mlp.momentum > 0)
 
 
 def _recorder(

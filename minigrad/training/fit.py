@@ -216,7 +216,7 @@ def _epoch(run: Run, run_epoch: RunEpoch, number: int) -> None:
             what = f"the loss stopped being finite in epoch {number}, step {step}, beginning in {place}"
             _diverged(run, batch, what, remedy)
         history = run.history
-        history.loss.append(total / max(len(x) / run.batch_size, 1))
+        history.loss.append(total / steps)
         if loss.of_classes:
             history.accuracy.append(_share(loss, right, y))
         if validation is not None:
@@ -325,18 +325,15 @@ def _check_batches(net: Sequential, x: np.ndarray, batch_size: int) -> None:
 def _python_epoch(
     net: Sequential, loss: Loss, opt: Optimizer, x: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int
 ) -> tuple[float, int, int, bool]:
-    """One epoch, batch by batch -> (sum of the batch losses, right answers, steps taken, all finite?).
-
-    The loss of a smaller last batch counts as the share of a whole one that it is, so that every sample counts alike.
-    """
-    total, right, whole = 0.0, 0, min(batch_size, len(x))
+    """One epoch, batch by batch -> (sum of the batch losses, right answers, steps taken, all finite?)."""
+    total, right = 0.0, 0
     for step, start in enumerate(range(0, len(x), batch_size)):
         batch = order[start : start + batch_size]
         bp = backprop(net, loss, x[batch], y[batch])
         if not math.isfinite(bp.loss):
             return total, right, step, False
         opt.step(net, bp)
-        total += bp.loss * (len(batch) / whole)
+        total += bp.loss
         right += loss.right(bp.output, y[batch]) if loss.of_classes else 0
     return total, right, step + 1, True
 

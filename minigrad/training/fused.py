@@ -79,7 +79,7 @@ def compiled_epochs() -> Callable[..., tuple[float, int, int, bool]]:
     def train_epoch(
         net: Sequential, loss: Any, opt: Optimizer, x: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int
     ) -> tuple[float, int, int, bool]:
-        """One epoch -> (sum of the batch losses, as fit's _python_epoch has it, right answers, steps, all finite?).
+        """One epoch -> (sum of the batch losses, right answers, steps taken, all finite?).
 
         opt must have adopted net, so that it keeps arrays for every parameter.
         """
@@ -88,8 +88,7 @@ def compiled_epochs() -> Callable[..., tuple[float, int, int, bool]]:
             kind = loss.soft_kind if type(loss) is CrossEntropyLoss and y.dtype.kind == "f" else loss.kind
             ops, threshold = lower(net, opt.state), loss.threshold or 0.0
             program = core.Program(ops, kind, loss.alpha, threshold, opt.kind, x, batch_size)
-        rates = opt.rates if opt.decay_bias else (*opt.rates, 0.0)
-        total, right, steps, finite = program.run(x, y, np.ascontiguousarray(order), rates, opt.steps)
+        total, right, steps, finite = program.run(x, y, np.ascontiguousarray(order), opt.rates, opt.steps)
         opt.steps += steps
         return total, right, steps, finite
 

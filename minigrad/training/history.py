@@ -17,7 +17,7 @@ MONITORS = ("loss", "val_loss", "accuracy", "val_accuracy")
 class History:
     """What fit saw, one entry per epoch.
 
-    loss, accuracy          means over the samples of what was seen during the epoch, while the weights moved
+    loss, accuracy          means of the batch losses and accuracies seen during the epoch, while the weights moved
     val_loss, val_accuracy  on the validation data, after the epoch
     error                   of fit_many: the DivergenceError that ended the net's training; None where none did
     The accuracies stay empty for losses that are not of classes.

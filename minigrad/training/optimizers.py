@@ -34,20 +34,15 @@ class Optimizer:
 
     opt.lr is the number of now, None before a function was first called. Setting it, in a callback for example, changes
     it for the steps that follow: until the next epoch where lr is a function.
-
-    decay_bias=False: weight_decay is for weights alone, and not for biases and the gains of norms: for arrays of one
-    axis.
     """
 
     kind = ""  # the name of the kernel, in both cores
-    decay_bias = True
 
-    def __init__(self, lr: Rate, weight_decay: float, decay_bias: bool = True) -> None:
+    def __init__(self, lr: Rate, weight_decay: float) -> None:
         self._first_lr = lr if callable(lr) else _rate(lr, "lr")  # what the constructor got
         self._lr = None if callable(lr) else _rate(lr, "lr")
         self._net: weakref.ref[Layer] | None = None  # a weak reference to the net that the steps were taken on
         self.weight_decay = real_number(weight_decay, "weight_decay", 0)
-        self.decay_bias = bool(decay_bias)
         self.steps = 0
         self.state: dict[str, Slots] = {}  # parameter name -> tuple of arrays, one per slot
 
@@ -92,12 +87,8 @@ class Optimizer:
 
     @property
     def rates(self) -> tuple[Any, ...]:
-        """The numbers that its kernel takes, in their order: weight_decay is the last."""
+        """The numbers that its kernel takes, in their order."""
         return ()
-
-    def rates_for(self, weight: np.ndarray) -> tuple[Any, ...]:
-        """rates, without weight_decay where it is not for this parameter."""
-        return self.rates if self.decay_bias or weight.ndim > 1 else (*self.rates[:-1], 0.0)
 
     def step(self, net: Layer, bp: Backprop | dict[str, Any]) -> None:
         """Change the weights of net, in place, by the gradients of a Backprop (or by such a dict).
@@ -174,8 +165,7 @@ class Optimizer:
         return {"lr": self._first_lr} | {
             name: value
             for name, value in vars(self).items()
-            if (name in known or (open_ended and name not in ("steps", "state") and not name.startswith("_")))
-            and (name, value) != ("decay_bias", True)
+            if name in known or (open_ended and name not in ("steps", "state") and not name.startswith("_"))
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -202,15 +192,8 @@ class SGD(Optimizer):
 
     kind = "sgd"
 
-    def __init__(
-        self,
-        lr: Rate,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-        decay_bias: bool = True,
-    ) -> None:
-        super().__init__(lr, weight_decay, decay_bias)
+    def __init__(self, lr: Rate, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> None:
+        super().__init__(lr, weight_decay)
         self.momentum = real_number(momentum, "momentum", 0, 1, open_high=True)
         self.nesterov = bool(nesterov)
         if self.nesterov and not self.momentum:
@@ -222,7 +205,7 @@ class SGD(Optimizer):
 
     def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
         velocity = slots[0] if slots else None
-        core.sgd(weight, gradient, velocity, *self.rates_for(weight))
+        core.sgd(weight, gradient, velocity, *self.rates)
 
     @property
     def rates(self) -> tuple[Any, ...]:
@@ -234,20 +217,13 @@ class RMSprop(Optimizer):
 
     kind = "rmsprop"
 
-    def __init__(
-        self,
-        lr: Rate = 0.01,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        decay_bias: bool = True,
-    ) -> None:
-        super().__init__(lr, weight_decay, decay_bias)
+    def __init__(self, lr: Rate = 0.01, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0) -> None:
+        super().__init__(lr, weight_decay)
         self.alpha = real_number(alpha, "alpha", 0, 1, open_high=True)
         self.eps = real_number(eps, "eps", 0, open_low=True)
 
     def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
-        core.rmsprop(weight, gradient, slots[0], *self.rates_for(weight))
+        core.rmsprop(weight, gradient, slots[0], *self.rates)
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -270,9 +246,8 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
-        decay_bias: bool = True,
     ) -> None:
-        super().__init__(lr, weight_decay, decay_bias)
+        super().__init__(lr, weight_decay)
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise TypeError(f"betas must be a pair of numbers, not {shown(betas)}")
         beta1, beta2 = betas
@@ -284,8 +259,7 @@ class Adam(Optimizer):
 
     def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
         mean, square = slots
-        rates = self.rates_for(weight)
-        core.adam(weight, gradient, mean, square, self.steps, *rates, self.decoupled)  # type: ignore[call-arg]
+        core.adam(weight, gradient, mean, square, self.steps, *self.rates, self.decoupled)  # type: ignore[call-arg]
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -308,9 +282,8 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
-        decay_bias: bool = True,
     ) -> None:
-        super().__init__(lr, betas, eps, weight_decay, decay_bias)
+        super().__init__(lr, betas, eps, weight_decay)
 
 
 # kind -> class: derived, so that to write the class is all. One without a kernel is an ImportError.
