@@ -35,5 +35,9 @@ class Page(HTMLParser):
         if tag not in ("meta", "link", "img"):
             self.open.append(tag)
 
+    def with_class(self, name, css_class):
+        """The attributes of the elements of that name and class."""
+        return [attrs for tag, attrs in self.tags if tag == name and css_class in attrs.get("class", "").split()]
+
     def handle_endtag(self, tag):
         assert self.open.pop() == tag

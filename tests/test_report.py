@@ -4,15 +4,19 @@ import dataclasses
 import json
 import re
 import sys
+import urllib.parse
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 from findings import Page, finding
 
+import minigrad as mg
 from minigrad.cli import main as cli
 from minigrad.report import make as report
 from minigrad.report import page
 from minigrad.studies import CLAIMS, STUDIES, Config, Study, style
+from minigrad.studies.finding import Picture, plain
 
 ASKED = ["Q1", "Q2", "Q3"]
 
@@ -35,27 +39,34 @@ def test_the_page_needs_nothing_else(made):
     text = (made / "index.html").read_text(encoding="utf-8")
     assert "http:" not in text
     assert "https:" not in text
-    assert "url(" not in text
     tags = Page(text).tags
     assert "script" not in {tag for tag, _ in tags}
-    links = [attrs[name] for _, attrs in tags for name in ("href", "src") if name in attrs]
-    assert all(link.startswith(("#", "data:")) for link in links)
-    targets = {attrs["id"] for _, attrs in tags if "id" in attrs}
-    assert {link[1:] for link in links if link.startswith("#")} <= targets
+    loaded = [attrs["href"] for tag, attrs in tags if tag != "a" and "href" in attrs]
+    loaded += [attrs["src"] for _, attrs in tags if "src" in attrs] + re.findall(r"url\(([^)]*)", text)
+    assert all(link.startswith(("#", "data:")) for link in loaded)
+    ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    inside = {link[1:] for link in loaded if link.startswith("#")}
+    inside |= {attrs[name] for _, attrs in tags for name in ("popovertarget", "aria-labelledby") if name in attrs}
+    links = [attrs["href"] for tag, attrs in tags if tag == "a"]
+    assert inside | {link[1:] for link in links if link.startswith("#")} <= set(ids)
+    beside = {urllib.parse.unquote(link.partition("#")[0]) for link in links if not link.startswith("#")}
+    assert all((made / path).is_file() for path in beside)
+    assert any(path.endswith("docs/theory.md") for path in beside)
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in tags
     assert "prefers-color-scheme: dark" in text
 
 
 def test_the_page_shows_all_that_was_found(made):
-    tags = Page((made / "index.html").read_text(encoding="utf-8")).tags
-    assert [attrs["id"] for tag, attrs in tags if tag == "section" and attrs] == ASKED
-    images = [attrs for tag, attrs in tags if tag == "img"]
+    shown = Page((made / "index.html").read_text(encoding="utf-8"))
+    assert [attrs["id"] for attrs in shown.with_class("section", "claim")] == ASKED
+    drawings = {attrs["id"]: attrs["aria-label"] for tag, attrs in shown.tags if tag == "svg" and "id" in attrs}
     entries = json.loads((made / "findings.json").read_text(encoding="utf-8"))
-    names = [name for entry in entries for name in entry["pictures"]]
-    assert [image["alt"] for image in images] == [name.replace("_", " ") for name in names]
-    assert all(image["src"].startswith("data:image/png;base64,") for image in images)
-    for name in names:
+    pictures = {name: picture for entry in entries for name, picture in entry["pictures"].items()}
+    assert drawings == {f"drawing-{name}": picture["alt"] for name, picture in pictures.items()}
+    for name in pictures:
         assert (made / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert ET.fromstring((made / f"{name}.svg").read_bytes()).tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_findings_json(made):
@@ -63,7 +74,8 @@ def test_findings_json(made):
     assert [entry["id"] for entry in entries] == ASKED
     texts = ("claim", "verdict", "deciding", "theorem", "test", "code", "caveat", "rerun")
     for entry in entries:
-        assert entry["claim"] == CLAIMS[entry["id"]]
+        assert entry["claim"] == plain(CLAIMS[entry["id"]])
+        assert "$" not in json.dumps(entry)
         assert all(isinstance(entry[name], str) and entry[name] for name in texts)
         assert entry["kind"] in ("true", "partly", "not the cause")
         assert entry["confirmed"] is all(number["as_expected"] for number in entry["numbers"])
@@ -80,12 +92,12 @@ def test_nothing_temporary_is_left(made):
 
 @pytest.mark.slow
 def test_only_and_an_existing_folder(made, tmp_path, capsys):
-    (tmp_path / "index.html").write_text("old")
+    (tmp_path / "index.html").write_text("of an earlier run")
     assert report.make(Config(quick=True, seed=5), tmp_path, ["Q2"], jobs=1) == 0
     (entry,) = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
     assert (entry["id"], entry["seeds"]) == ("Q2", [5])
     assert entry["rerun"].endswith("--only Q2 --seed 5")
-    assert "old" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "of an earlier run" not in (tmp_path / "index.html").read_text(encoding="utf-8")
     table = capsys.readouterr().out
     assert "Q2" in table
     assert "Q1" not in table
@@ -135,7 +147,7 @@ def test_the_command_of_a_finding_has_every_option_that_changes_its_numbers(stud
         (entry,) = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
         assert entry["rerun"] == f"minigrad report --only Q2{options}"
         text = (tmp_path / "index.html").read_text(encoding="utf-8")
-        assert f"<pre>{entry['rerun']}</pre>" in text
+        assert f">{entry['rerun']}</pre>" in text
 
 
 @pytest.mark.parametrize(
@@ -172,10 +184,11 @@ def test_claims_are_in_the_order_of_their_numbers(studies, monkeypatch, tmp_path
     assert report.make(Config(), tmp_path, jobs=1) == 0
     in_order = ["Q2", "Q9", "Q10", "Q12"]
     assert ids(tmp_path) == in_order
-    tags = Page((tmp_path / "index.html").read_text(encoding="utf-8")).tags
-    assert [attrs["id"] for tag, attrs in tags if tag == "section" and attrs] == in_order
-    assert [attrs["href"] for tag, attrs in tags if tag == "a"] == [f"#{name}" for name in in_order]
-    commands = re.findall("<pre>(minigrad report .*)</pre>", (tmp_path / "index.html").read_text(encoding="utf-8"))
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert [attrs["id"] for attrs in Page(text).with_class("section", "claim")] == in_order
+    links = [attrs["href"] for tag, attrs in Page(text).tags if tag == "a"]
+    assert [link for link in links if link.startswith("#Q")] == 2 * [f"#{name}" for name in in_order]  # and in contents
+    commands = re.findall(r"<pre\b[^>]*>(minigrad report .*)</pre>", text)
     assert commands == [f"minigrad report --only {name} --seed 0" for name in in_order]
     assert re.findall(r"^Q\d+", capsys.readouterr().out, flags=re.MULTILINE) == in_order
 
@@ -256,6 +269,27 @@ def test_without_a_library_the_error_says_how_to_get_it(library, studies, monkey
     assert not (tmp_path / "report").exists()
 
 
+def test_the_end_says_how_the_page_is_opened(studies, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(report.sys, "platform", "linux")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    for display, advice in ((":0", False), ("", True)):
+        monkeypatch.setenv("DISPLAY", display)
+        assert report.make(Config(), Path("a b"), ["Q1"], jobs=1) == 0
+        out = capsys.readouterr().out
+        assert f"the page: {Path('a b', 'index.html')}\nopen it: {(tmp_path / 'a b' / 'index.html').as_uri()}\n" in out
+        assert ("There is no display here" in out) == advice
+        assert ("--directory 'a b'" in out) == advice
+
+
+def test_links_to_the_source_are_left_out_where_it_is_not(monkeypatch, tmp_path):
+    root = Path(mg.__file__).parents[1]
+    assert (tmp_path / report.way_to_source(tmp_path) / "docs" / "theory.md").resolve() == root / "docs" / "theory.md"
+    assert report.way_to_source(root / "report") == ".."
+    monkeypatch.setattr(report.mg, "__file__", str(tmp_path / "site-packages" / "minigrad" / "__init__.py"))
+    assert report.way_to_source(tmp_path) == ""
+
+
 # ---- words -----------------------------------------------------------------------------------------------
 
 
@@ -278,16 +312,19 @@ def test_a_picture_that_fails_does_not_cost_the_numbers(studies, tmp_path, capsy
 
     fakes = {}
     for claim in ("Q1", "Q2", "Q3"):
-        one = dataclasses.replace(finding(claim), pictures={f"picture_{claim}": "what is seen"}, data={"claim": claim})
+        seen = {f"picture_{claim}": Picture("what is seen", "what is drawn")}
+        one = dataclasses.replace(finding(claim), pictures=seen, data={"claim": claim})
         fakes[claim] = study(claim, claim, lambda config, one=one: [one], draw)
     monkeypatch.setattr("minigrad.report.make.STUDIES", fakes)
-    (tmp_path / "picture_Q2.png").write_bytes(b"of an earlier run")
+    for kind in ("png", "svg"):
+        (tmp_path / f"picture_Q2.{kind}").write_bytes(b"of an earlier run")
     assert report.make(Config(), tmp_path, jobs=1) == 1
     entries = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
     assert [entry["id"] for entry in entries] == ["Q1", "Q2", "Q3"]
     assert [entry["undrawn"] for entry in entries] == [{}, {"picture_Q2": "OSError: no <font>"}, {}]
     assert all(entry["numbers"] for entry in entries)
-    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["picture_Q1.png", "picture_Q3.png"]
+    drawn = ["picture_Q1.png", "picture_Q1.svg", "picture_Q3.png", "picture_Q3.svg"]
+    assert sorted(path.name for path in tmp_path.glob("picture*")) == drawn
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     Page(text)
     assert "The picture picture_Q2 could not be drawn: OSError: no &lt;font&gt;." in text
@@ -308,6 +345,8 @@ USERS = {
     "lines.linestyle": "--",
     "xtick.direction": "in",
     "path.sketch": (1, 100, 2),
+    "svg.fonttype": "path",
+    "svg.hashsalt": None,
 }
 
 
@@ -316,13 +355,14 @@ def test_the_users_matplotlibrc_changes_no_picture():
     matplotlib = pytest.importorskip("matplotlib")
     signs = STUDIES["outer_product"]
     found = signs.run(Config(quick=True))[0]
-    plain = style.png(signs.plot(found), 50)
+    png, svg = style.png(signs.plot(found), 50), style.svg(signs.plot(found))
     with matplotlib.rc_context(USERS):
-        assert style.png(signs.plot(found), 50) == plain
+        assert style.png(signs.plot(found), 50) == png
+        assert style.svg(signs.plot(found)) == svg
         assert all(matplotlib.rcParams[name] == value for name, value in USERS.items())
 
 
-@pytest.mark.parametrize("name", ["findings.json", "index.html", "errors.txt", "outer_product.png"])
+@pytest.mark.parametrize("name", ["findings.json", "index.html", "errors.txt", "one.png", "one.svg"])
 def test_a_result_that_would_be_no_file_is_told_before_any_work(name, studies, tmp_path, capsys):
     studies["first"] = lambda: pytest.fail("work was done")
     (tmp_path / name).mkdir()

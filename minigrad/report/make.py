@@ -13,10 +13,12 @@ import os
 import shlex
 import shutil
 import signal
+import sys
 import tempfile
 import textwrap
 import time
 import traceback
+import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -27,10 +29,13 @@ import minigrad as mg
 from ..files.archive import check_target, replacing
 from ..kernels.backend import _config as backend_config
 from ..studies import STUDIES, Config, Finding, Study, style
+from ..studies.finding import plain
 from ..training.progress import say
-from . import page
+from . import drawing, page
 
-DOTS_PER_INCH = 160  # 1280 pixels wide: sharp at the 800 at which the page shows them, on a fine screen too
+DOTS_PER_INCH = (
+    160  # of the PNG files: 1280 pixels wide, sharp at the 800 at which they are shown, on a fine screen too
+)
 
 
 @dataclass
@@ -42,7 +47,8 @@ class Results:
     facts: dict[str, str]  # about the run, the machine and the versions
     missing: dict[str, str]  # claim -> why it is not there
     findings: list[Finding] = field(default_factory=list)
-    pictures: dict[str, bytes] = field(default_factory=dict)  # name -> PNG
+    pictures: dict[str, str] = field(default_factory=dict)  # name -> SVG element
+    files: dict[str, bytes] = field(default_factory=dict)  # the pictures as files: "zigzag.svg", "zigzag.png", ...
     undrawn: dict[str, str] = field(default_factory=dict)  # name -> why there is no such picture
     errors: list[str] = field(default_factory=list)  # tracebacks
 
@@ -85,8 +91,9 @@ def make(config: Config, out: Path, only: list[str] | None = None, jobs: int | N
 
 
 def conclude(results: Results) -> None:
-    """Print the table, where the page is, and what is missing from it."""
-    print(f"\n{table(results.findings)}\n\nthe page: {results.out / 'index.html'}", flush=True)
+    """Print the table, where the page is and how it is opened, and what is missing from it."""
+    page_file = results.out / "index.html"
+    print(f"\n{table(results.findings)}\n\nthe page: {page_file}\n{invitation(page_file)}", flush=True)
     for claim, why in results.missing.items():
         say(f"minigrad: {claim} is missing: {why}")
     for name, why in results.undrawn.items():
@@ -107,9 +114,12 @@ def run_one(config: Config, study: Study, claims: list[str], results: Results) -
         results.errors.append(traceback.format_exc())
         return
     for finding in findings:
-        for name in finding.pictures:
+        for name, picture in finding.pictures.items():
             try:
-                results.pictures[name] = style.png(study.plot(finding, name), DOTS_PER_INCH)
+                figure = study.plot(finding, name)
+                results.pictures[name] = drawing.inline(style.svg(figure), name, plain(picture.alt))
+                results.files[f"{name}.svg"] = drawing.alone(results.pictures[name])
+                results.files[f"{name}.png"] = style.png(figure, DOTS_PER_INCH)
             except Exception as error:
                 results.undrawn[name] = f"{type(error).__name__}: {error}"
                 results.errors.append(traceback.format_exc())
@@ -157,7 +167,8 @@ def prepare(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             pass
-        for path in [out / "findings.json", out / "index.html", out / "errors.txt", *out.glob("*.png")]:
+        names = ("findings.json", "index.html", "errors.txt")
+        for path in [*(out / name for name in names), *out.glob("*.png"), *out.glob("*.svg")]:
             check_target(path)
     except OSError as error:
         place = "" if error.filename in (None, str(out)) else f"{error.filename}: "
@@ -166,10 +177,11 @@ def prepare(out: Path) -> None:
 
 def write(results: Results) -> None:
     """Pictures, findings.json, index.html, and errors.txt where there are errors."""
-    for name, png in results.pictures.items():
-        replace_file(results.out / f"{name}.png", png)
-    for name in results.undrawn:
-        (results.out / f"{name}.png").unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
+    for name, content in results.files.items():
+        replace_file(results.out / name, content)
+    for name in results.undrawn:  # that of an earlier run would be taken for this one's
+        for kind in ("svg", "png"):
+            (results.out / f"{name}.{kind}").unlink(missing_ok=True)
     if results.errors:
         replace_file(results.out / "errors.txt", "\n".join(results.errors).encode(errors="backslashreplace"))
     entries = []
@@ -179,8 +191,20 @@ def write(results: Results) -> None:
     text = json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False)
     replace_file(results.out / "findings.json", f"{text}\n".encode())
     commands = {entry["id"]: entry["rerun"] for entry in entries}
-    html = page.render(results.findings, commands, results.pictures, results.missing, results.facts, results.undrawn)
+    parts = (results.pictures, results.missing, results.facts, results.undrawn)
+    html = page.render(results.findings, commands, *parts, source=way_to_source(results.out))
     replace_file(results.out / "index.html", html.encode())
+
+
+def way_to_source(out: Path) -> str:
+    """The relative way from the page to the folder that has docs/ and tests/; empty where there is none."""
+    source = Path(mg.__file__).parents[1]
+    if not (source / "docs" / "theory.md").is_file():
+        return ""  # minigrad is installed without them
+    try:
+        return urllib.parse.quote(Path(os.path.relpath(source, out)).as_posix())
+    except ValueError:  # on Windows, on another drive
+        return ""
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -190,6 +214,25 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 # ---- words -----------------------------------------------------------------------------------------------
+
+
+def invitation(page_file: Path) -> str:
+    """What to do with the page: its address, or how to get it to a screen."""
+    address = page_file.resolve().as_uri()
+    if shows_windows():
+        return f"open it: {address}"
+    folder = shlex.quote(str(page_file.parent))
+    return f"""open it: {address}
+There is no display here. All of it is in that one file: copy it to a machine that has a display. Or run
+  python3 -m http.server 8000 --bind 127.0.0.1 --directory {folder}
+here, ssh -L 8000:127.0.0.1:8000 to here from there, and open http://127.0.0.1:8000 there."""
+
+
+def shows_windows() -> bool:
+    """Whether there is a display here, as far as the environment says."""
+    if sys.platform in ("win32", "darwin"):
+        return "SSH_CONNECTION" not in os.environ
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def options_of(config: Config) -> str:
@@ -232,7 +275,7 @@ def table(findings: list[Finding]) -> str:
     middle = max(len("verdict"), *(len(page.judgement(finding)) for finding in findings))
     side = (width - middle - 10) // 2
     rows = [("", "claim", "verdict", "deciding number")]
-    rows += [(f.id, f.claim, page.judgement(f), f.deciding) for f in findings]
+    rows += [(f.id, plain(f.claim), page.judgement(f), plain(f.deciding)) for f in findings]
     lines = []
     for row in rows:
         cells = [textwrap.wrap(cell, wide) for cell, wide in zip(row, (4, side, middle, side), strict=True)]

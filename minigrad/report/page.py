@@ -13,28 +13,26 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from .._pictures import sign_squares
 from ..studies.finding import Finding, Number, figure
+from .glossary import GLOSSARY, anchor, linked
+from .mathml import mathml
+from .question import ICON, drawings
 
 QUESTION = """\
-Sigmoid's outputs are always positive. So, says the lecture, all weights into one neuron get gradients of one sign, and
-gradient descent has to zig-zag. But a layer has many neurons, and their errors have different signs: its weights still
-get a mixture of pluses and minuses. Is something lost all the same, a kind of entropy of the updates? And is that what
-makes sigmoid slow?"""
+Two neurons have two inputs each, and four weights. Can one step of gradient descent move $w_1$ and $w_3$ up, $w_2$ and
+$w_4$ down? Not behind sigmoids: their outputs are always positive, so for one sample all weights into a neuron move the
+same way, the way of its error delta. The lecture says that gradient descent therefore has to zig-zag. But a layer has
+many neurons, whose errors have different signs. Is something lost all the same, and is that what makes sigmoid slow?"""
 
 ANSWER = """\
-The sign rule is true, and it is not the cause. A gradient is the product of an error and an activation, so for one
-sample all weights into a neuron behind sigmoids do move up or down together. One sample at a time inputs so alike cost
-a constant factor of about four. But rotate the inputs together with their weights: the updates no longer share one pair
-of opposite orthants, and plain gradient descent and momentum have the same losses, so even that factor is not the
-signs'. (A flip of signs instead of a rotation keeps them to the last bit, for Adam too.) What costs is, first, a start
-with weights that are too small for a slope of at most 1/4, so that the error fades from layer to layer; then the mean
-of the activations, large against their fluctuation: it makes one direction of the loss much steeper than all others,
-and the learning rate has to be small for its sake (for Adam it also counts where that direction points); and saturation
-where the loss does not cancel it. What to change first in a sigmoid net: start with weights as large as tanh's, then
-centre the activations (tanh itself does both)."""
+The sign rule is true, and it is not the cause. Rotate the inputs together with their weights: the updates no longer
+share one pair of opposite orthants, and plain gradient descent and momentum have the same losses. What costs is, first,
+a start with weights that are too small for a slope of at most 1/4, so that delta fades from layer to layer. Then the
+mean of the activations, large against their spread: it makes one direction of the loss much steeper than all others,
+and the learning rate has to be small for its sake. And saturation, where the loss does not cancel it. So first start
+with weights as large as tanh's, then centre the activations. tanh itself does both."""
 
-ICON = sign_squares([[1, -1], [1, -1]])  # the update in question: w1 and w3 up, w2 and w4 down
+LEAD = "decomposition"  # the picture beside the answer
 
 WORDS = {"true": "true", "partly": "true only in part", "not the cause": "not the cause"}
 
@@ -51,18 +49,20 @@ def need_jinja2() -> Any:
 def render(
     findings: list[Finding],
     commands: dict[str, str],
-    pictures: dict[str, bytes],
+    pictures: dict[str, str],
     missing: dict[str, str],
     facts: dict[str, str],
     undrawn: dict[str, str],
+    source: str = "",
 ) -> str:
     """The page as HTML.
 
     commands  claim -> the command line that measures it again
-    pictures  name -> PNG
+    pictures  name -> SVG element
     missing   claim -> why it is not there
     facts     what the last section lists
     undrawn   name of a picture -> why there is none
+    source    the way from the page to minigrad's source, with docs/ and tests/; empty where there is none
     """
     return template().render(
         findings=findings,
@@ -71,15 +71,20 @@ def render(
         missing=missing,
         facts=facts,
         undrawn=undrawn,
+        source=source,
         question=QUESTION,
+        question_drawings=drawings(),
         answer=ANSWER,
+        lead=next((one for one in findings if LEAD in one.pictures and LEAD in pictures), None),
+        lead_name=LEAD,
+        glossary={word: said for word, (said, _) in GLOSSARY.items()},
         icon=data_url("image/svg+xml", ICON.encode()),
     )
 
 
 @functools.cache
 def template() -> Any:
-    """The template, with the filters that it uses. What a filter returns is escaped, but for that of `prose`."""
+    """The template, with the filters that it uses. What a filter returns is escaped, but for prose and SVG."""
     jinja2 = need_jinja2()
     from markupsafe import Markup
 
@@ -92,12 +97,16 @@ def template() -> Any:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "anchor": anchor,
         "judgement": judgement,
+        "linked": lambda text: Markup(prose(text, links=True)),
+        "missed": missed,
         "needs": needs,
         "needs_class": needs_class,
-        "png": functools.partial(data_url, "image/png"),
         "predicted": predicted,
         "prose": lambda text: Markup(prose(text)),
+        "svg": Markup,
+        "theorems": theorems,
     }
     return environment.get_template("template.html")
 
@@ -107,16 +116,37 @@ def judgement(finding: Finding) -> str:
     return WORDS[finding.kind] if finding.confirmed else "not confirmed in this run"
 
 
-def prose(text: str) -> str:
-    """Text as HTML, with delta_k, w_kj, δ_z and a^T set as formulas are, and no line break before a %."""
-    text = re.sub(r"\b(delta|[δλ]|d?[A-Za-z])_(\w+)", r"<i>\1</i><sub>\2</sub>", escape(text))
-    text = re.sub(r"\^(-?\w+|\([^()]*\))", r"<sup>\1</sup>", text)
-    return re.sub(r"\bdelta\b", "δ", text).replace(" %", "\N{NO-BREAK SPACE}%")
+def prose(text: str, links: bool = False) -> str:
+    """Text as HTML, with formulas as MathML and no line break before a %; links: to the words of the glossary.
+
+    ValueError where a $ has no partner.
+    """
+    parts = text.split("$")
+    if len(parts) % 2 == 0:
+        raise ValueError(f"a $ has no partner, so a formula has no end: {text}")
+    seen: set[str] = set()
+    for i, part in enumerate(parts):
+        if i % 2:
+            parts[i] = mathml(part)
+        else:
+            html = escape(part).replace(" %", "\N{NO-BREAK SPACE}%")
+            parts[i] = linked(html, seen) if links else html
+    return "".join(parts)
+
+
+def theorems(test: str) -> dict[str, str]:
+    """The sections of docs/theory.md that a finding's tests guard, by the names of the files: {"A1": "a1"}."""
+    return {section.upper(): section for section in re.findall(r"test_([a-f]\d+)_", test)}
 
 
 def data_url(kind: str, content: bytes) -> str:
     """A file as an address, so that it is inside the page."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def missed(finding: Finding) -> int:
+    """How many of the numbers are not as the verdict needs them."""
+    return sum(not number.as_expected for number in finding.numbers)
 
 
 def predicted(number: Number) -> str:

@@ -13,13 +13,15 @@ that measuring reads as measuring and words as words.
 
     outer_product, patterns, batch, saturation, depth, pairing, remedies     a study each
     zigzag, with gauges and decomposition                                    one study, of Q7, in three files
-    claims/q01 ... q12                                                       the words: verdict, theorem, captions, ...
+    claims/q01 ... q12                      the words: verdict, theorem, captions and alternative texts of pictures, ...
     lab, style                     what the studies share: nets, runs, the rate search, the palette; how pictures look
     config, finding, study         what a study gets, what it gives, and how it is registered
 
 How to add a study, say of the claim Q13 in warmth.py:
 
-1. Write the claim's sentence into CLAIMS (finding.py), and its words into claims/q13.py.
+1. Write the claim's sentence into CLAIMS (finding.py), its topic into TOPICS, and its words into claims/q13.py. A
+   formula stands between two $, in the notation of report/mathml.py. Each picture has a caption, which says how to read
+   it, and an alternative text, which says what is drawn where, with the numbers that were measured.
 2. Write warmth.py. Use the public API (`import minigrad as mg`), never matplotlib at the top of the file.
 
        def run(config):                       # -> the list of findings
@@ -39,7 +41,7 @@ How to add a study, say of the claim Q13 in warmth.py:
    never as true. A number that only describes says so with `descriptive=True`: one that has neither fails
    tests/study/test_studies.py.
 4. Colours: style.PLUS and style.MINUS for signs alone, lab.COLOUR for activations, INK, ROSE and GREY for the rest.
-   Direct labels rather than legends; legible at 800 pixels.
+   Direct labels rather than legends, none across a line; legible at 800 pixels, on a light page and on a dark one.
 5. Import the module below. If it is forgotten, importing this package says which claim has no study.
 
 tests/study/ runs every registered study, its pictures, and the Python of Finding.code.

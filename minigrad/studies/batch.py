@@ -79,7 +79,20 @@ def run(config):
         label = f"limit of very large batches, at the start, {lab.NAME[act]}"
         numbers.append(Number.of(label, limits, "%", expect=expect))
     shares = {act: number.value for act, number in zip(ranges, numbers, strict=False)}
-    return [q06.WORDS.finding(numbers, seeds, {"runs": runs}, large=LARGE, usual=USUAL, **shares)]
+    return [q06.WORDS.finding(numbers, seeds, {"runs": runs}, large=LARGE, usual=USUAL, **shares, **ends(runs))]
+
+
+def ends(runs):
+    """Where the lines of the pictures begin and end, in the median of the seeds."""
+    start = {act: np.median([run["start"] for run in runs[act]], axis=0) for act in ACTIVATIONS}
+    during = {act: np.median([run["during"] for run in runs[act]], axis=0) for act in ACTIVATIONS}
+    return {
+        "sizes": {act: line[[0, -1]] for act, line in start.items()},
+        "during": {act: line[[0, -1]] for act, line in during.items()},
+        "last": SIZES[len(start["sigmoid"]) - 1],
+        "limit": np.median([run["limit"] for run in runs["sigmoid"]]),
+        "epochs": len(during["sigmoid"]) - 1,
+    }
 
 
 # ---- pictures --------------------------------------------------------------------------------------------
@@ -89,20 +102,21 @@ def draw_sizes(data):
     """Survival against batch size, with its limits."""
     fig = style.figure(4.4)
     ax = fig.subplots()
+    ends = {}
     for act in ACTIVATIONS:
         runs, colour = data["runs"][act], lab.COLOUR[act]
         sizes = SIZES[: len(runs[0]["start"])]
-        middle = lab.band(ax, sizes, [run["start"] for run in runs], colour, "o-", markersize=4, clip_on=False)
-        at, place = {"relu": (3, (10, 8))}.get(act, (len(sizes) - 1, (10, 0)))
-        style.label_line(ax, sizes[at], middle[at], lab.NAME[act], colour, xytext=place)
+        middle = lab.band(ax, sizes, [run["start"] for run in runs], colour, "o-", markersize=4)
+        ends[lab.NAME[act]] = middle[-1], colour
         if act != "tanh":
             limit = np.median([run["limit"] for run in runs])
             ax.plot(sizes, [limit] * len(sizes), "--", color=colour, linewidth=1.2)
             if act == "sigmoid":
                 words = "dashed: limit of large batches"
-                style.label_line(ax, sizes[-1], limit, words, style.INK, xytext=(0, -20), ha="right")
+                style.label_line(ax, sizes[-1], limit, words, style.INK, xytext=(0, -28), ha="right")
+    style.label_ends(ax, sizes[-1], ends, apart=7)
     lab.batch_axis(ax, sizes)
-    ax.set(ylabel="rows of the gradient\nwith one sign (%)", ylim=(-2, 105))
+    ax.set(ylabel="rows of the gradient\nwith one sign (%)", ylim=(-9, 105))
     return fig
 
 
@@ -110,13 +124,14 @@ def draw_epochs(data):
     """Survival during training."""
     fig = style.figure(4.2)
     ax = fig.subplots()
+    ends = {}
     for act in ACTIVATIONS:
         runs, colour = [run["during"] for run in data["runs"][act]], lab.COLOUR[act]
         epochs = np.arange(len(runs[0]))
-        middle = lab.band(ax, epochs, runs, colour, "o-", markersize=4, clip_on=False)
-        style.label_line(ax, epochs[-1], middle[-1], lab.NAME[act], colour, xytext=(10, 0))
+        ends[lab.NAME[act]] = lab.band(ax, epochs, runs, colour, "o-", markersize=4)[-1], colour
+    style.label_ends(ax, epochs[-1], ends, apart=7)
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set(xlabel="epoch", ylabel=f"rows of the gradient with one\nsign, batches of {USUAL} (%)", ylim=(-2, 105))
+    ax.set(xlabel="epoch", ylabel=f"rows of the gradient with one\nsign, batches of {USUAL} (%)", ylim=(-5, 105))
     return fig
 
 

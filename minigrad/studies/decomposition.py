@@ -11,6 +11,7 @@ from .finding import Number
 HIDDEN_LAYERS = 4  # five layers of weights
 TARGET = 0.05  # a run is done when the mean loss of an epoch is there
 MOST = 150  # epochs that any run gets
+FULL = 90  # percent of single-signed rows from which a bar is drawn full
 
 # name -> what the picture says about it. All start as the same function where that is possible.
 NETS = {
@@ -167,6 +168,25 @@ def numbers(result):
     return found
 
 
+def seen(result):
+    """What the pictures show: the bars, and where the lines over the offset begin and end."""
+    nets, offsets = result["nets"], result["offsets"]
+    steps = {name: np.median(net["steps"]) for name, net in nets.items()}
+    largest = max(c for c, _ in offsets)
+    ends = [offsets[0.0, False], offsets[largest, False], offsets[largest, True]]
+    full = {name: " (full)" if net["rows"] > FULL else "" for name, net in nets.items()}
+    order = sorted(steps, key=lambda name: -steps[name])
+    return {
+        "bars": ", ".join(f"{steps[name]:,.0f} for {name}{full[name]}" for name in order),
+        "target": TARGET,
+        "twin": steps["sigmoid, start of tanh"] / steps["tanh"],
+        "plus": steps["tanh + 1"] / steps["tanh"],
+        "largest": largest,
+        "rows": [end["rows"] for end in ends],
+        "shifted": [np.median(end["steps"]) for end in ends],
+    }
+
+
 # ---- pictures --------------------------------------------------------------------------------------------
 
 
@@ -178,7 +198,7 @@ def draw_table(data):
     order = sorted(nets, key=lambda name: np.median(nets[name]["steps"]), reverse=True)
     for i, name in enumerate(order):
         steps, colour = nets[name]["steps"], colour_of(name)
-        bar = {"facecolor": colour, "alpha": 0.85} if nets[name]["rows"] > 90 else {"facecolor": "white"}
+        bar = {"facecolor": colour, "alpha": 0.85} if nets[name]["rows"] > FULL else {"facecolor": "white"}
         ax.barh(i, np.median(steps), edgecolor=colour, linewidth=2, height=0.6, **bar)
         ax.plot(steps, [i] * len(steps), "|", color="black", markersize=12, markeredgewidth=1.5)
         style.label_line(ax, max(steps), i, f"{np.median(steps):,.0f} steps", "black", xytext=(8, 0))

@@ -30,6 +30,7 @@ NETS = {
 PLAIN = "sigmoid, gain 1"
 GAINS = list(NETS)[:4]
 SIMPLE = [name for name, (_, _, added) in NETS.items() if not added]
+NEIGHBOURS = "ratio of neighbouring layers"
 # M. Nielsen, Neural Networks and Deep Learning, chapter 5: |averaged delta| of the hidden layers at the start
 NIELSEN = {2: (0.0657, 0.309), 3: (0.0118, 0.0600, 0.283), 4: (0.00298, 0.0171, 0.0695, 0.285)}
 
@@ -136,7 +137,23 @@ def vanishing(seeds, nets, deep, ours):
         factors=", ".join(f"{10 ** measured[name].value:.2f} ({name})" for name in GAINS[1:]),
         critical=CRITICAL,
         depth=DEPTH,
+        **seen(norms, slope, numbers),
     )
+
+
+def seen(norms, slope, numbers):
+    """What the pictures show: how much of delta is left at the first layer, in the median of the seeds."""
+    left = {name: float(np.median([run[0] / run[-1] for run in runs])) for name, runs in norms.items()}
+    ratios = [number.value for number in numbers if number.name.startswith(NEIGHBOURS)]
+    return {
+        "left": ", ".join(f"{left[name]:.2g} with {name.removeprefix('sigmoid, ')}" for name in GAINS),
+        "kept": ", ".join(f"{left[name]:.2g} is left by {name}" for name in list(NETS)[4:]),
+        "plain": left[PLAIN],
+        "quarter": 10 ** (QUARTER * (DEPTH - 1)),
+        "ours": ratios[0],
+        "published": ratios[1],
+        "slope": slope,
+    }
 
 
 def rate_number(name, runs):
@@ -176,17 +193,18 @@ def nielsen_numbers(ours, slope):
         return [norms[i] / norms[i + 1] for norms in runs for i in range(len(norms) - 1)]
 
     measured = ratios(norms for runs in ours.values() for norms in runs)
-    label = "ratio of neighbouring layers, "
     return [
-        Number.of(f"{label}Nielsen's nets on our data", measured, theory=slope, expect=(0.15, 0.28)),
-        Number.of(f"{label}as he published them (MNIST)", ratios(NIELSEN.values()), theory=slope, descriptive=True),
+        Number.of(f"{NEIGHBOURS}, Nielsen's nets on our data", measured, theory=slope, expect=(0.15, 0.28)),
+        Number.of(
+            f"{NEIGHBOURS}, as he published them (MNIST)", ratios(NIELSEN.values()), theory=slope, descriptive=True
+        ),
     ]
 
 
 def derivative(seeds, deep):
     """Q10: is delta multiplied by the derivative at every layer, and by what else?"""
     error = max(run["error"] for name in SIMPLE for run in deep[name])
-    label = "largest difference between δ_z and f'(z) δ_a, over the largest δ_a of the layer"
+    label = "largest difference between $δ_z$ and $f'(z) δ_a$, over the largest $δ_a$ of the layer"
     numbers, parts = [Number(label, error, expect=(0, 1e-14))], {}
     for name in SIMPLE:
         gain = float(np.log10(NETS[name][1]))
@@ -199,7 +217,13 @@ def derivative(seeds, deep):
         parts[name] = tuple(number.value for number in pair)
     slope, weight = parts[PLAIN]
     return q10.WORDS.finding(
-        numbers, seeds, {"parts": parts}, error=error, slope=style.number(slope), weight=abs(weight)
+        numbers,
+        seeds,
+        {"parts": parts},
+        error=error,
+        slope=style.number(slope),
+        weight=abs(weight),
+        parts="; ".join(f"{name}: {style.number(f)} and {style.number(W)}" for name, (f, W) in parts.items()),
     )
 
 
@@ -288,7 +312,7 @@ def draw_factors(data):
     names = list(data["parts"])[::-1]
     ax.set_yticks(range(len(names)), names)
     top = len(names) - 0.45
-    ax.text(0.3, 0.55, "dotted: a factor of 1/4,\nsigmoid's largest slope", va="center")
+    ax.text(QUARTER - 0.03, 0.5, "dotted:\nsigmoid's\nlargest\nslope, 1/4", va="center", ha="right")
     ax.text(-0.95, top, "slope f'", color=style.ROSE, ha="center", weight="bold")
     ax.text(0.5, top, "weights W", color=style.GREY, ha="center", weight="bold")
     ax.text(-0.15, top, "both", color="black", ha="center", weight="bold")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+# What stands between two $ is a formula: report/mathml.py sets it on the page, `plain` takes the $ away elsewhere.
 CLAIMS = {
-    "Q1": "The gradient of a weight is an error times an activation, delta_k a_j: an outer product that can be seen.",
-    "Q2": "If all inputs a_j are positive, the weights into neuron k all get the sign of delta_k.",
-    "Q3": "A layer still mixes signs, because its neurons have different delta_k.",
+    "Q1": "The gradient of a weight is an error times an activation, $delta_k a_j$: an outer product that can be seen.",
+    "Q2": "If all inputs $a_j$ are positive, the weights into neuron $k$ all get the sign of $delta_k$.",
+    "Q3": "A layer still mixes signs, because its neurons have different $delta_k$.",
     "Q4": "Some sign patterns of the update cannot be reached, and that costs when one of them is needed.",
     "Q5": "Sigmoid's updates have a reduced entropy: fewer bits of sign freedom.",
     "Q6": "A mini-batch sums over samples and so restores the freedom.",
@@ -22,6 +23,20 @@ CLAIMS = {
     "Q10": "Backprop multiplies by the activation's derivative at every layer.",
     "Q11": "A logistic output with binary cross-entropy is not a problem.",
     "Q12": "What helps: tanh, centring, initialisation, normalisation, residuals, momentum, Adam.",
+}
+TOPICS = {  # what each claim is about, for a list of contents
+    "Q1": "the outer product",
+    "Q2": "one sign a neuron",
+    "Q3": "mixed signs in a layer",
+    "Q4": "patterns out of reach",
+    "Q5": "bits of freedom",
+    "Q6": "what a batch mixes",
+    "Q7": "zig-zag",
+    "Q8": "saturation",
+    "Q9": "vanishing with depth",
+    "Q10": "a factor a layer",
+    "Q11": "output and loss",
+    "Q12": "what helps",
 }
 KINDS = ("true", "partly", "not the cause")
 
@@ -79,6 +94,22 @@ class Number:
         return text
 
 
+class Picture(NamedTuple):
+    """What is said of a picture.
+
+    caption  how to read it, and what is to be seen
+    alt      the same for those who do not see it: what is drawn where, with the numbers that were measured
+    """
+
+    caption: str
+    alt: str
+
+
+def plain(text: str) -> str:
+    """The text as a terminal shows it: without the $ around its formulas."""
+    return text.replace("$", "")
+
+
 def figure(value: float) -> str:
     """A number for people: thousands with commas, otherwise three significant digits."""
     if math.isfinite(value) and (value == int(value) or abs(value) >= 999.5) and abs(value) < 1e15:
@@ -98,7 +129,7 @@ class Finding:
     theorem   what is proved, in words and symbols: "Rank one: sgn G = sgn delta sgn a^T"; no label without its words
     test      the tests that stand behind it: "tests/theory/test_a1_rank_one.py"
     code      about ten lines of Python, runnable as they stand, that print the deciding number
-    pictures  {file name: what you see}
+    pictures  {file name: what is said of it}
     caveat    where it stops being true, or what was not measured
     seeds     the seeds used
     data      what the pictures are drawn from; not written to findings.json
@@ -112,7 +143,7 @@ class Finding:
     theorem: str
     test: str
     code: str
-    pictures: dict[str, str]
+    pictures: dict[str, Picture]
     caveat: str
     seeds: list[int]
     data: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -130,21 +161,29 @@ class Finding:
         return CLAIMS[self.id]
 
     @property
+    def topic(self) -> str:
+        return TOPICS[self.id]
+
+    @property
     def confirmed(self) -> bool:
         """Do the numbers of this run bear the verdict out?"""
         return all(number.as_expected for number in self.numbers)
 
     def entry(self) -> dict[str, Any]:
-        """The finding as JSON-ready values: an entry of findings.json."""
-        entry: dict[str, Any] = {name: getattr(self, name) for name in ("id", "claim", "kind", "verdict")}
-        entry |= {"confirmed": self.confirmed, "deciding": self.deciding}
+        """The finding as JSON-ready values: an entry of findings.json. Its texts are plain."""
+        entry: dict[str, Any] = {name: plain(getattr(self, name)) for name in ("id", "claim", "kind", "verdict")}
+        entry |= {"confirmed": self.confirmed, "deciding": plain(self.deciding)}
         entry["numbers"] = [
-            {key: _plain(value) for key, value in vars(number).items()} | {"as_expected": number.as_expected}
+            {key: _json_value(value) for key, value in vars(number).items()}
+            | {"name": plain(number.name), "as_expected": number.as_expected}
             for number in self.numbers
         ]
-        for name in ("theorem", "test", "code", "pictures", "caveat", "seeds"):
-            entry[name] = getattr(self, name)
-        return entry
+        entry |= {"theorem": plain(self.theorem), "test": self.test, "code": self.code}
+        entry["pictures"] = {
+            name: {key: plain(text) for key, text in picture._asdict().items()}
+            for name, picture in self.pictures.items()
+        }
+        return entry | {"caveat": plain(self.caveat), "seeds": self.seeds}
 
 
 @dataclass(frozen=True)
@@ -162,7 +201,7 @@ class Words:
     theorem: str
     test: str
     code: str
-    pictures: dict[str, str]
+    pictures: dict[str, Picture]
     caveat: str
 
     def finding(self, numbers: list[Number], seeds: list[int], data: dict[str, Any], **values: Any) -> Finding:
@@ -170,17 +209,17 @@ class Words:
 
         def filled(text):
             if isinstance(text, dict):
-                return {name: filled(seen) for name, seen in text.items()}
+                return {name: Picture(*map(filled, picture)) for name, picture in text.items()}
             return text.format(**values)
 
         said = {name: text if name in ("test", "code") else filled(text) for name, text in vars(self).items()}
         return Finding(numbers=numbers, seeds=seeds, data=data, **said)
 
 
-def _plain(value):
+def _json_value(value):
     """NumPy's numbers as Python's; what JSON has no number for (nan, inf) as a string."""
     if isinstance(value, tuple):
-        return [_plain(v) for v in value]
+        return [_json_value(v) for v in value]
     if hasattr(value, "item"):
         value = value.item()
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -84,12 +84,27 @@ def identity(config, net, x, y):
     error = max(mg.gradcheck(net, lab.LOSS, x[:4], y[:4], tolerance=np.inf).values())
     ranks = [int(np.linalg.matrix_rank(g.weight)) for g in (one, batch)]
     numbers = [
-        Number("entries of one sample's dC/dW equal to delta_k a_j, bit for bit", equal, "%", expect=(100, 100)),
+        Number("entries of one sample's dC/dW equal to $delta_k a_j$, bit for bit", equal, "%", expect=(100, 100)),
         Number("largest relative error of any dC/dw against central differences", error, expect=(0, 1e-4)),
         Number("rank of the gradient of one sample", ranks[0], theory=1, expect=(1, 1)),
         Number(f"rank of the gradient of a batch of {lab.BATCH}", ranks[1], expect=(2, min(lab.BATCH, *HIDDEN))),
     ]
-    return q01.WORDS.finding(numbers, [config.seed], {"one": one, "batch": few}, equal=equal)
+    return q01.WORDS.finding(numbers, [config.seed], {"one": one, "batch": few}, equal=equal, **seen(one, few))
+
+
+def seen(one, few):
+    """What the pictures of Q1 show: a sample, and a batch of a few."""
+    k, j = outlined(one)
+    delta, a, product = (style.number(v) for v in (one.delta[0, k], one.a[0, j], one.weight[k, j]))
+    plus, minus = (int((sign * one.weight > 0).all(axis=1).sum()) for sign in (1, -1))
+    mixed = int(((few.weight > 0).any(axis=1) & (few.weight < 0).any(axis=1)).sum())
+    found = {"delta": delta, "activation": a, "product": product, "plus": plus, "minus": minus, "mixed": mixed}
+    return found | {"rows": 100 * single_signed_share(one), "K": one.weight.shape[0], "J": one.weight.shape[1]}
+
+
+def outlined(g):
+    """(k, j) of the square whose factors are spelled out: a large error, a middling activation."""
+    return np.abs(g.delta[0]).argmax(), np.abs(g.a[0] - 0.6).argmin()
 
 
 def same_sign(config, runs, trained):
@@ -105,32 +120,45 @@ def same_sign(config, runs, trained):
     numbers = [
         Number.of(f"{label}, hidden inputs, sigmoid", hidden["sigmoid"], "%", theory=100, expect=(100, 100)),
         Number.of(f"{label}, hidden inputs, tanh", hidden["tanh"], "%", expect=(0, 10)),
-        Number("weights that do not oppose their delta_k", 100 * np.mean(with_delta), "%", expect=(100, 100)),
+        Number("weights that do not oppose their $delta_k$", 100 * np.mean(with_delta), "%", expect=(100, 100)),
         Number.of(f"{label}, first layer (data >= 0), tanh", first, "%", theory=100, expect=(100, 100)),
     ]
     data = {act: longest(*trained[act]) for act in ACTIVATIONS}
     sigmoid, tanh = (number.value for number in numbers[:2])
-    return q02.WORDS.finding(numbers, config.seeds(3, 10), data, sigmoid=sigmoid, tanh=tanh)
+    shown = [100 * single_signed_share(data[act]) for act in ACTIVATIONS]
+    return q02.WORDS.finding(numbers, config.seeds(3, 10), data, sigmoid=sigmoid, tanh=tanh, shown=shown)
 
 
 def mixed(config, runs):
     """Q3: do the neurons of a layer have different signs, and how often do all agree?"""
     worst = [run["agree"].max() for act in ACTIVATIONS for run in runs[act, HIDDEN]]
     rarer = [run["rarer"][:, :-1].mean() for act in ACTIVATIONS for run in runs[act, HIDDEN]]
-    all_one = "samples in which all delta_k share one sign"
+    all_one = "samples in which all $delta_k$ share one sign"
     numbers = [
         Number.of(f"{all_one}, layers of {HIDDEN}, the worst of any epoch", worst, "%", expect=(0, 1)),
-        Number.of("rarer sign among the delta_k of a hidden layer", rarer, "%", expect=(20, 50)),
+        Number.of("rarer sign among the $delta_k$ of a hidden layer", rarer, "%", expect=(20, 50)),
     ]
     agree = {
         (act, K): [run["agree"][-1, 1] for run in runs[act, (HIDDEN[0], K)]] for act in ACTIVATIONS for K in WIDTHS
     }
     for K in (2, 4, 8):  # trained delta are no fair coins: beside the prediction, but no verdict rests on it
-        shares = agree["sigmoid", K] + agree["tanh", K]
+        measured = agree["sigmoid", K] + agree["tanh", K]
         theory = 100 * 2.0 ** (1 - K)
-        numbers.append(Number.of(f"{all_one}, a layer of {K}", shares, "%", theory=theory, descriptive=True))
-    data = {"rarer": {act: [run["rarer"] for run in runs[act, HIDDEN]] for act in ACTIVATIONS}, "agree": agree}
-    return q03.WORDS.finding(numbers, config.seeds(3, 10), data, agree=numbers[0].value, widths=HIDDEN)
+        numbers.append(Number.of(f"{all_one}, a layer of {K}", measured, "%", theory=theory, descriptive=True))
+    shares = {act: [run["rarer"] for run in runs[act, HIDDEN]] for act in ACTIVATIONS}
+    drawn = np.array([np.median(shares[act], axis=0) for act in ACTIVATIONS])  # (net, epoch, layer)
+    return q03.WORDS.finding(
+        numbers,
+        config.seeds(3, 10),
+        {"rarer": shares, "agree": agree},
+        agree=numbers[0].value,
+        widths=HIDDEN,
+        epochs=drawn.shape[1] - 1,
+        low=drawn[..., :-1].min(),
+        high=drawn[..., :-1].max(),
+        output=np.median(drawn[..., -1]),
+        shares=[np.median(agree["sigmoid", K] + agree["tanh", K]) for K in (1, 2, 4, 16)],
+    )
 
 
 # ---- pictures --------------------------------------------------------------------------------------------
@@ -165,7 +193,7 @@ def draw_one(data):
     on_top.set_title(f"a: the activations of the {J} neurons below", pad=6)
     beside.set_ylabel(f"δ: the errors of the {K} neurons", labelpad=8)
     square.set_xlabel("gradient of the weights: every δ times every a", labelpad=6)
-    k, j = np.abs(g.delta[0]).argmax(), np.abs(g.a[0] - 0.6).argmin()  # a large error, a middling activation
+    k, j = outlined(g)
     for ax, column, row in ((on_top, j, 0), (beside, 0, k), (square, j, k)):
         ax.add_patch(outline(column, row))
     delta, a, product = (style.number(v) for v in (g.delta[0, k], g.a[0, j], g.weight[k, j]))
@@ -219,15 +247,15 @@ def draw_mixture(data):
     names = {f"layer of {HIDDEN[0]}": (style.INK, "-"), f"layer of {HIDDEN[1]}": (style.ROSE, "--")}
     names["output layer"] = (style.GREY, "-")
     for ax, act in zip(axes, ACTIVATIONS, strict=True):
+        ends = {}
         for i, (name, (colour, line)) in enumerate(names.items()):
             runs = np.array([run[:, i] for run in data["rarer"][act]])
             epochs = np.arange(runs.shape[1])
-            middle = lab.band(ax, epochs, runs, colour, line)
-            if act == "tanh":
-                style.label_line(ax, epochs[-1], middle[-1], name, colour)
+            ends[name] = lab.band(ax, epochs, runs, colour, line)[-1], colour
         ax.axhline(50, color=style.INK, linewidth=1, linestyle=":")
         ax.set(title=f"{act} net", xlabel="epoch", ylim=(0, 60), xlim=(0, epochs[-1]))
         ax.xaxis.get_major_locator().set_params(integer=True)
+    style.label_ends(axes[1], epochs[-1], ends, apart=4)
     axes[0].set_ylabel("share of the rarer sign\namong a layer's δ (%)")
     axes[0].annotate("evenly mixed", (epochs[-1], 50), xytext=(0, 4), textcoords="offset points", ha="right")
     return fig
@@ -247,7 +275,7 @@ def draw_agreement(data):
             ax.plot([K + aside] * len(dots), dots, "o", color=lab.COLOUR[act], alpha=0.8, clip_on=False)
         style.label_line(ax, 3, height, f"● {act} net, a dot for each seed", lab.COLOUR[act])
     ax.set(xlabel="neurons in the layer", ylabel="samples in which all δ of\nthe layer share one sign (%)")
-    ax.set(xticks=WIDTHS, ylim=(0, 100), xlim=(0.5, max(WIDTHS) + 0.5))
+    ax.set(xticks=WIDTHS, ylim=(-4, 104), xlim=(0.5, max(WIDTHS) + 0.5))
     return fig
 
 

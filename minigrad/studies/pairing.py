@@ -105,8 +105,24 @@ def run(config):
             left=10 ** layers[-1].value,
             usual=[medians[pair, "usual start"] for pair in PAIRS],
             depth=DEEP,
+            **seen(steps, norms),
         )
     ]
+
+
+def seen(steps, norms):
+    """What the pictures show: the hump of the squared error, and where the lines begin and end."""
+    z = np.linspace(-6, 10, 1601)
+    hump = delta_of(SQUARED, z)
+    ends = {pair: np.median([run[[-1, 0]] for run in norms[pair]], axis=0) for pair in PAIRS}
+    return {
+        "largest": hump.max(),
+        "peak": z[hump.argmax()],
+        "slow": [steps[SQUARED][i] for i in (0, -1)],
+        "fast": [steps[ENTROPY][i] for i in (0, -1)],
+        "low": ends[SQUARED],
+        "high": ends[ENTROPY],
+    }
 
 
 def delta_numbers(wrong):

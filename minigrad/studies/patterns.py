@@ -127,6 +127,11 @@ def reachable(four, wanted, seeds):
         detour=value[DETOUR],
         K=K,
         J=J,
+        groups=[len(patterns) for _, _, patterns in tile_groups()],
+        **{
+            word: [np.median(by_size[act][:, SIZES.index(B)]) for act in ACTIVATIONS]
+            for word, B in (("one", 1), ("eight", 8), ("wide", 32))
+        },
     )
 
 
@@ -176,7 +181,8 @@ def bits_lost(wanted, bits, seeds):
     free, positive = reachable_patterns(K, J, positive=False), reachable_patterns(K, J)
     classes = wanted["sigmoid"][0]["classes"]
     entropies = {act: np.array(bits[act]) for act in ACTIVATIONS}
-    medians = {act: np.median(entropies[act], axis=0)[[SIZES.index(1), SIZES.index(8)]] for act in ACTIVATIONS}
+    medians = {act: np.median(entropies[act], axis=0)[[SIZES.index(B) for B in (1, 8, 64)]] for act in ACTIVATIONS}
+    left = [free.all_bits, free.bits, positive.bits, math.log2(classes)]
     numbers = [
         *counted_numbers(free, positive),
         labels_number(wanted, classes),
@@ -186,7 +192,8 @@ def bits_lost(wanted, bits, seeds):
     return q05.WORDS.finding(
         numbers,
         seeds,
-        {"entropies": entropies, "bits": [free.all_bits, free.bits, positive.bits, math.log2(classes)]},
+        {"entropies": entropies, "bits": left},
+        bits=left,
         K=K,
         J=J,
         all=free.all_bits,
@@ -230,7 +237,7 @@ def entropy_numbers(entropies, medians):
     for act in ACTIVATIONS:  # at most a bit for each weight
         eight = entropies[act][:, SIZES.index(8)]
         numbers.append(Number.of(f"{subject}, batches of 8, {act}", eight, "bits", expect=(0, 16)))
-    one, eight = medians["sigmoid"] / medians["tanh"]
+    one, eight, _ = medians["sigmoid"] / medians["tanh"]
     numbers.append(Number("entropy, sigmoid / tanh, one sample", one, expect=(0.3, 0.97)))
     numbers.append(Number("entropy, sigmoid / tanh, batches of 8", eight, expect=(0.5, 1.4)))
     return numbers
@@ -253,25 +260,26 @@ def samples_numbers(wanted, classes):
 # ---- pictures --------------------------------------------------------------------------------------------
 
 
+def tile_groups():
+    """The 16 patterns of the four weights in three groups: [(what gives them, its colour, the patterns)]."""
+    patterns = [np.array([[a, b], [c, d]]) for a in (1, -1) for b in (1, -1) for c in (1, -1) for d in (1, -1)]
+    sigmoid, tanh = reachable_patterns(2, 2), reachable_patterns(2, 2, positive=False)
+    only_tanh = [p for p in patterns if p in tanh and p not in sigmoid]
+    return [
+        ("one sample,\nsigmoid or tanh", lab.COLOUR["sigmoid"], [p for p in patterns if p in sigmoid]),
+        ("one sample, tanh\nbut never sigmoid", lab.COLOUR["tanh"], only_tanh),
+        ("no single sample;\na batch of two", style.INK, [p for p in patterns if p not in tanh]),
+    ]
+
+
 def draw_tiles(data):
     """The 16 patterns in three groups."""
     from matplotlib.patches import Rectangle
 
-    all_patterns = [np.array([[a, b], [c, d]]) for a in (1, -1) for b in (1, -1) for c in (1, -1) for d in (1, -1)]
-    sigmoid, tanh = reachable_patterns(2, 2), reachable_patterns(2, 2, positive=False)
-    groups = [
-        ("one sample,\nsigmoid or tanh", lab.COLOUR["sigmoid"], [p for p in all_patterns if p in sigmoid]),
-        (
-            "one sample, tanh\nbut never sigmoid",
-            lab.COLOUR["tanh"],
-            [p for p in all_patterns if p in tanh and p not in sigmoid],
-        ),
-        ("no single sample;\na batch of two", style.INK, [p for p in all_patterns if p not in tanh]),
-    ]
     fig = style.figure(5.6, layout=None)
     wide, high = fig.get_size_inches()
     side, gap, top = 0.8, 0.44, high - 0.05  # of a tile, in inches
-    for words, colour, patterns in groups:
+    for words, colour, patterns in tile_groups():
         rows = len(patterns) // 4
         box = (0.1 / wide, (top - rows * (side + gap)) / high), 7.8 / wide, (rows * (side + gap) - 0.1) / high
         fig.add_artist(Rectangle(*box, facecolor=colour, alpha=0.15, transform=fig.transFigure, zorder=-1))

@@ -123,6 +123,8 @@ def run(config):
         for remedy, (lr, _) in chosen.items()
     ]
     four = (PLAIN, START, CENTRED, BOTH)
+    plain = max(chosen[PLAIN][1], key=len)
+    plateau = [loss for loss in plain if loss > 0.9 * plain[0]]
     return [
         q12.WORDS.finding(
             [*saving_numbers(need), *valley_numbers(config, seeds), *prices],
@@ -133,8 +135,18 @@ def run(config):
             target=TARGET,
             depth=DEPTH,
             width=WIDTH,
+            prices=", ".join(
+                f"{arrived(need[name])} for {name}" for name in sorted(need, key=lambda name: -need[name])
+            ),
+            guessing=plateau[-1],
+            waits=len(plateau),
         )
     ]
+
+
+def arrived(epochs):
+    """A number of epochs as the price list has it."""
+    return f"{epochs:.0f}" if epochs < MOST else f"more than {MOST}"
 
 
 def saving_numbers(need):
@@ -193,8 +205,7 @@ def draw_prices(data):
         colour = lab.COLOUR[REMEDIES[name][0]]
         ax.plot([1, middle], [row, row], color=colour, linewidth=7, alpha=0.35, solid_capstyle="butt")
         ax.plot(epochs, [row] * len(epochs), "o", color=colour, markersize=7, clip_on=False)
-        text = f"{middle:.0f}" if middle < MOST else f"more than {MOST}"
-        style.label_line(ax, max(epochs), row, text, style.INK, xytext=(10, 0))
+        style.label_line(ax, max(epochs), row, arrived(middle), style.INK, xytext=(10, 0))
     ax.set_yticks(range(len(order)), order)
     epoch_axis(ax)
     ax.set(xlim=(1, MOST * 1.3), ylim=(-0.6, len(order) - 0.4))
@@ -217,9 +228,13 @@ def draw_plateau(data):
         style.label_line(ax, at + 1, first[at], words, colour, **place)
     ax.axhline(TARGET, color=style.INK, linewidth=1, linestyle=":")
     epoch_axis(ax)
-    ax.set(xlabel="epoch (bold: the first seed, thin: the others)", ylabel="training loss", ylim=(0, 2.6))
+    ax.set(
+        xlabel="epoch (bold: the first seed, thin: the others; dashed: started like tanh)",
+        ylabel="training loss",
+        ylim=(0, 2.6),
+    )
     ax.set_xlim(1, None)
-    style.label_line(ax, ax.get_xlim()[1], TARGET, "target", style.INK)
+    style.label_line(ax, ax.get_xlim()[1], TARGET, "target\n(dotted)", style.INK)
     return fig
 
 

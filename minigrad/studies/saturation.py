@@ -102,8 +102,26 @@ def run(config):
             low=low,
             high=high,
             threshold=FLAT,
+            **seen(runs),
         )
     ]
+
+
+def seen(runs):
+    """What the pictures show: shares of saturated entries before and after training (%), and the histograms' ends."""
+    shares = {
+        scale: np.median([run["shares"][:, 0] for run in runs[scale]], axis=0) for scale in SCALES
+    }  # (epoch, tail)
+    slopes = {scale: np.mean([run["histograms"][-1][1] for run in runs[scale]], axis=0) for scale in SCALES}
+    return {
+        "scaled": shares["unit"][[0, -1]].sum(axis=1),
+        "raw": shares["none"][[0, -1]].sum(axis=1),
+        "began": shares["none"][0],
+        "most": shares["unit"].max(),
+        "epochs": len(shares["unit"]) - 1,
+        "near": slopes["unit"][-2:].sum(),
+        "zero": slopes["none"][0],
+    }
 
 
 def slope_numbers(upper, lower):
@@ -147,7 +165,7 @@ def draw_z(data):
         high = ax.get_ylim()[1]
         for side, text, align in ((-1, "near 0", "left"), (1, "near 1", "right")):
             edges = sorted((side * FLAT_FROM, side * Z_BINS[-1]))
-            ax.axvspan(*edges, color="#E4E4E4", linewidth=0, zorder=0)
+            ax.axvspan(*edges, color=style.GREY, alpha=0.22, linewidth=0, zorder=0)
             ax.text(side * 38, 0.9 * high, f"slope below {FLAT},\na {text}", va="top", ha=align)
     axes[1].set_xlabel("z of the first hidden layer")
     return fig
@@ -183,22 +201,21 @@ def draw_shares(data):
     fig = style.figure(4.4)
     axes = fig.subplots(1, 2, sharey=True)
     for ax, (scale, words) in zip(axes, SCALES.items(), strict=True):
-        middles = {}
-        for tail, (name, colour) in enumerate(TAILS.items()):
+        ends, most = {}, 0.0
+        for tail, (name, (colour, line)) in enumerate(TAILS.items()):
             runs = np.array([run["shares"][:, 0, tail] for run in data["runs"][scale]])
             epochs = np.arange(runs.shape[1])
-            middles[name] = lab.band(ax, epochs, runs, colour)
-        at = len(epochs) // 2
-        order = sorted(middles, key=lambda name: middles[name].mean())
-        if scale == "none":
-            for name, shift in zip(order, (-18, 16), strict=True):
-                style.label_line(ax, at, middles[name][at], name, TAILS[name], xytext=(0, shift), ha="center")
-        ax.set(title=words, xlabel="epoch", ylim=(0, 70), xlim=(0, max(1, len(epochs) - 1)))
+            ends[name] = lab.band(ax, epochs, runs, colour, line)[-1], colour
+            most = max(most, runs.max())
+        ax.set(title=words, xlabel="epoch", ylim=(-1, 70), xlim=(0, max(1, len(epochs) - 1)))
+        if scale == "unit":
+            ax.text(epochs[-1] / 2, 6, f"both tails: never\nmore than {most:.1f} %", ha="center")
+    style.label_ends(axes[1], epochs[-1], ends, apart=9)
     axes[0].set_ylabel(f"entries with a slope below {FLAT} (%)")
     return fig
 
 
-TAILS = {"lower tail": style.ROSE, "upper tail": style.INK}
+TAILS = {"lower tail\n(a near 0)": (style.ROSE, "-"), "upper tail\n(a near 1)": (style.INK, "--")}
 
 
 def draw_limits(data):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from io import BytesIO
+from io import BytesIO, StringIO
 
-from .._pictures import MINUS, PLUS, ZERO, strength
+from .._pictures import MINUS, PLUS, strength
 
 # Of lines that mean neither a sign nor an activation.
 INK, ROSE, GREY = "#444444", "#C2447E", "#8A8A8A"
@@ -27,6 +27,8 @@ _SETTINGS = {
     "lines.linewidth": 2,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "svg.fonttype": "none",  # letters stay letters: smaller, and they can be searched for and read aloud
+    "svg.hashsalt": "minigrad",  # the names in the file are the same each time
 }
 
 
@@ -48,6 +50,14 @@ def png(figure, dots_per_inch):
     return file.getvalue()
 
 
+def svg(figure):
+    """The figure as an SVG file, text, without a background; the same figure gives the same text."""
+    file = StringIO()
+    with settings():
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    return file.getvalue()
+
+
 def need_matplotlib():
     """The matplotlib module, or an ImportError that says how to get it."""
     try:
@@ -66,20 +76,19 @@ def figure(height=4.5, layout="constrained"):
 
 
 def coloured(ax, values):
-    """Signed numbers (rows, columns) as squares: PLUS above 0, MINUS below, the stronger the larger, 0 grey."""
+    """Signed numbers (rows, columns) as squares: PLUS above 0, MINUS below, the stronger the larger, 0 grey.
+
+    The strength is an opacity, so that the squares fit a light page and a dark one.
+    """
     need_matplotlib()
-    from matplotlib.colors import ListedColormap, to_rgb
+    from matplotlib.colors import to_rgba
 
-    def pale(colour, share):
-        return tuple(1 - share * (1 - channel) for channel in to_rgb(colour))
-
-    shares = [strength((i / 99) ** 2) for i in range(100)]
-    shades = [pale(MINUS, s) for s in shares[::-1]] + [to_rgb(ZERO)] + [pale(PLUS, s) for s in shares]
-    size = (abs(values) / (abs(values).max() or 1.0)) ** 0.5
-    # 201 shades: the middle one is for 0 alone, so the numbers are turned into shade numbers here.
-    shade = 100 + ((values > 0) * 1.0 - (values < 0)) * (1 + 99 * size)
-    colours = ListedColormap(shades)
-    ax.imshow(shade, cmap=colours, vmin=-0.5, vmax=200.5, aspect="auto", interpolation="nearest")
+    largest = abs(values).max() or 1.0
+    squares = [
+        [to_rgba(PLUS if v > 0 else MINUS, strength(abs(v) / largest)) if v else to_rgba(GREY, 0.13) for v in row]
+        for row in values
+    ]
+    ax.imshow(squares, aspect="auto", interpolation="none")  # a pixel a square, in an SVG file too
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(visible=True, color=INK, linewidth=0.6)
 
@@ -93,7 +102,19 @@ def sign_key(fig, x=0.01, y=0.02):
 
 def number(value, digits=2):
     """A signed number for a picture, with a minus sign rather than a hyphen: "−0.73"."""
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")  # + 0.0: no minus before a zero
+
+
+def label_ends(ax, x, ends, apart):
+    """The names of lines beside their right ends, ends = {name: (height, colour)}, at least `apart` from each other."""
+    names = sorted(ends, key=lambda name: ends[name][0])
+    heights = [ends[name][0] for name in names]
+    for _ in range(100):  # neighbours that are too near push each other away
+        for i in range(len(heights) - 1):
+            short = max(0.0, apart - (heights[i + 1] - heights[i])) / 2
+            heights[i], heights[i + 1] = heights[i] - short, heights[i + 1] + short
+    for name, height in zip(names, heights, strict=True):
+        label_line(ax, x, height, name, ends[name][1], xytext=(10, 0))
 
 
 def label_line(ax, x, y, text, color, **rest):

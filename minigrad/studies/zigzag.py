@@ -1,7 +1,5 @@
 """Q7: does the sign rule make gradient descent zig-zag, and does the zig-zag make it slow?"""
 
-import itertools
-
 import numpy as np
 
 import minigrad as mg
@@ -109,8 +107,31 @@ def run(config):
             one=value[f"{gauges.COST}: samples, one at a time"],
             all=value[f"{gauges.COST}: steps of all samples at once"],
             slower=value["times the steps of tanh: sigmoid, usual start"],
+            adam=value[f"{gauges.CHANGE}, Adam"],
+            samples=gauges.STEPS,
+            **seen(pairs, runs),
+            **decomposition.seen(deep),
         )
     ]
+
+
+def seen(pairs, runs):
+    """What the pictures of one neuron show: steps, how many are single-signed, and what the learning rate does."""
+    three = [path for name, (_, _, path, _) in pairs.items() if name != "calm"]
+    rates = {share: runs[share, False] for share in (1.0, "best", SHARES[-1])}
+    return {
+        "steps": [len(path) - 1 for path in three],
+        "single": [np.count_nonzero(single_signed(path)) for path in three],
+        "detour": [np.median([run["detour"] for run in found]) for found in rates.values()],
+        "rate_steps": [np.median([run["steps"] for run in found]) for found in rates.values()],
+        "last": SHARES[-1],
+    }
+
+
+def single_signed(path):
+    """For each step of a path (T+1, J): 1 where it moves all weights up, -1 where all down, 0 else; (T,)."""
+    steps = np.diff(path, axis=0)
+    return (steps > 0).all(axis=1) * 1 - (steps < 0).all(axis=1)
 
 
 def two_weights_numbers(pairs):
@@ -121,7 +142,7 @@ def two_weights_numbers(pairs):
     same = 100 * float((losses["flipped"] == losses["as it is"]).all())
     return [
         Number("two weights: steps at the best learning rate", steps["as it is"], "steps", descriptive=True),
-        Number("two weights: steps at 1/lambda_1", steps["calm"], "steps", descriptive=True),
+        Number("two weights: steps at $1/lambda_1$", steps["calm"], "steps", descriptive=True),
         Number("two weights, flipped: losses equal in every bit", same, "%", expect=(100, 100)),
         Number("two weights, rotated: largest change of a loss", apart, expect=(0, 1e-10)),
     ]
@@ -133,7 +154,7 @@ def valley_numbers(runs, kappas):
     slower = [slow["steps"] / fast["steps"] for slow, fast in zip(calm, best, strict=True)]
     faster = [few["steps"] / many["steps"] for few, many in zip(centred, best, strict=True)]
     turns = [100 * run["reversals"] / run["steps"] for run in best]
-    subject, fastest, small = f"{UNITS} sigmoid inputs", "at the best learning rate", "at lr = 1/lambda_1"
+    subject, fastest, small = f"{UNITS} sigmoid inputs", "at the best learning rate", "at $lr = 1/lambda_1$"
     return [
         Number.of(f"{subject}: steps {fastest}", [run["steps"] for run in best], "steps", descriptive=True),
         Number.of(f"{subject}: reversals in 100 steps {fastest}", turns, expect=(60, 100)),
@@ -164,16 +185,14 @@ def draw_paths(data):
         grid = np.linspace(-half, half, 80)
         u, v = np.meshgrid(middle[0] + grid, middle[1] + grid)
         error = np.stack([u - wanted[0], v - wanted[1]], axis=-1) @ a.T
-        ax.contour(u, v, np.sqrt((error**2).mean(axis=-1)), levels=10, colors="#BBBBBB", linewidths=0.8)
-        single = 0
-        for start, end in itertools.pairwise(path):
-            step = end - start
-            colour = style.PLUS if (step > 0).all() else style.MINUS if (step < 0).all() else style.INK
-            single += colour != style.INK
+        ax.contour(u, v, np.sqrt((error**2).mean(axis=-1)), levels=10, colors=style.GREY, linewidths=0.6)
+        signs = single_signed(path)
+        for start, end, sign in zip(path[:-1], path[1:], signs, strict=True):
+            colour = (style.INK, style.PLUS, style.MINUS)[sign]
             ax.plot(*np.stack([start, end], axis=1), color=colour, linewidth=1.6)
         ax.plot(*path[0], "o", color="black", markersize=5)
         ax.plot(*wanted, "x", color="black", markersize=9, markeredgewidth=2)
-        ax.set_title(f"{len(path) - 1} steps,\n{single} single-signed", fontsize=12)
+        ax.set_title(f"{len(signs)} steps,\n{np.count_nonzero(signs)} single-signed", fontsize=12)
         ax.set(xlabel="weight 1", xticks=[0, 1], yticks=[-1, 0, 1], aspect="equal")
         ax.set(xlim=(u.min(), u.max()), ylim=(v.min(), v.max()))
     above[0].set_ylabel("input 2")

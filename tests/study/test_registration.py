@@ -7,12 +7,14 @@ import pytest
 
 from minigrad.studies import CLAIMS, STUDIES, Number, study
 from minigrad.studies.claims import q06
-from minigrad.studies.finding import Words
+from minigrad.studies.finding import Picture, Words
 
 
 def words(claim, *pictures):
     fields = dict.fromkeys(("kind", "verdict", "deciding", "theorem", "test", "code", "caveat"), "-")
-    return Words(id=claim, pictures=dict.fromkeys(pictures, "what is seen"), **fields)
+    return Words(
+        id=claim, pictures=dict.fromkeys(pictures, Picture("what is {{seen}}", "{share:.0f} squares")), **fields
+    )
 
 
 @pytest.fixture
@@ -55,6 +57,7 @@ def test_words_are_filled_in_and_missing_ones_are_told():
     numbers = [Number("n", 1.0, expect=(0, 1))]
     assert said.finding(numbers, [0], {}, share=49.7).verdict == "50 % of {all}"
     assert said.finding(numbers, [0], {}, share=49.7).code == "print({1: 2})"
+    assert said.finding(numbers, [0], {}, share=49.7).pictures == {"shape": Picture("what is {seen}", "50 squares")}
     with pytest.raises(KeyError, match="share"):
         said.finding(numbers, [0], {})
 

@@ -1,10 +1,12 @@
 """Every registered study: its numbers bear its verdict out, its pictures can be drawn, its code works."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from minigrad import studies
+from minigrad.report import page
 from minigrad.studies import STUDIES, Config, Finding, style
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +55,15 @@ def test_its_words_are_complete(found):
         for name in ("verdict", "deciding", "theorem", "caveat"):
             assert len(getattr(finding, name)) > 5, (finding.id, name)
         assert finding.pictures, finding.id
-        assert all(name.isidentifier() and len(seen) > 40 for name, seen in finding.pictures.items())
+        for number in finding.numbers:  # its formulas stand between two $
+            assert not any(re.search(r"\w_\w|\^", outside) for outside in number.name.split("$")[::2]), number.name
+            assert page.prose(number.name)
+        for name, picture in finding.pictures.items():
+            assert name.isidentifier()
+            assert len(picture.caption) > 40, name
+            assert len(picture.alt) > 60, name
+            assert re.search(r"\d", picture.alt), f"the alternative text of {name} says no number that was measured"
+            assert picture.alt not in picture.caption
         for path in finding.test.replace(",", " ").split():
             assert (ROOT / path).is_file(), f"{finding.id} names the test {path}, which is not there"
 

@@ -1,17 +1,17 @@
 """Q3: a layer still mixes signs, because its neurons have different errors."""
 
-from ..finding import Words
+from ..finding import Picture, Words
 from .first_lines import SIGNS_NET
 
 WORDS = Words(
     id="Q3",
     kind="true",
-    verdict="In layers of usual width the signs of delta are mixed in every sample; only layers of a "
-    "few neurons, or nets with one output, can agree.",
-    deciding="all delta_k of one sign in {agree:.2g} % of samples (layers of {widths[0]} and {widths[1]})",
-    theorem="If the K signs of delta were fair coins, all would agree with probability 2^(1-K). They "
-    "are not free: softmax with cross-entropy of two classes or more has one negative delta at the output, and one "
-    "single output sends the same signs down, up to a common one, for every sample.",
+    verdict="In layers of usual width the signs of delta are mixed in nearly every sample. Only layers of a few "
+    "neurons, or nets with one output, can agree.",
+    deciding="all $delta_k$ of one sign in {agree:.2g} % of samples (layers of {widths[0]} and {widths[1]})",
+    theorem="If the signs of $K$ errors were fair coins, all would agree with probability $2^(1-K)$. They are not "
+    "free: softmax with cross-entropy of two classes or more has one negative delta at the output, and a single "
+    "output sends the same signs down, up to a common one, for every sample.",
     test="tests/theory/test_a2_delta.py",
     code=SIGNS_NET
     + """\
@@ -21,13 +21,21 @@ for path, g in mg.backprop(net, mg.CrossEntropyLoss(), x / 16, y).gradients.item
           "positive:", 100 * (g.delta > 0).mean(), "%")
 """,
     pictures={
-        "mixed_layer": "How mixed the signs of delta are in each layer while the nets learn: the share "
-        "of the rarer sign, mean over the samples. One half would be perfectly even, 0 would be all of "
-        "one sign. The output layer has exactly one negative delta of ten, that of the right class.",
-        "all_agree": "How often all delta_k of a layer share one sign, against the width of that "
-        "layer. With two neurons it is every other sample, as for coins (dashed); from a width of "
-        "about ten it does not happen.",
+        "mixed_layer": Picture(
+            "How mixed the signs of delta are while nets learn: the share of the rarer sign in each layer, mean over "
+            "the samples. The output layer has exactly one negative delta, that of the right class.",
+            alt="Two panels, a sigmoid net and a tanh net, over {epochs} epochs. The layers of {widths[0]} and "
+            "{widths[1]} stay between {low:.0f} and {high:.0f} %, the output layer is at {output:.0f} %. A dotted "
+            "line at 50 % is evenly mixed.",
+        ),
+        "all_agree": Picture(
+            "How often all $delta_k$ of a layer share one sign, against its width. Dots are seeds; dashed is what fair "
+            "coins would do.",
+            alt="Dots fall as the layer gets wider. Their median is {shares[0]:.0f} % of the samples with 1 neuron, "
+            "{shares[1]:.0f} % with 2, {shares[2]:.0f} % with 4 and {shares[3]:.2g} % with 16; fair coins, the dashed "
+            "curve, give 100, 50, 12.5 and 0.003 %.",
+        ),
     },
-    caveat="One output neuron is the exception: there delta of the layer below is that one error times "
-    "its outgoing weights, so its signs agree in all samples or in none.",
+    caveat="With a single output neuron, delta of the layer below is that one error times the outgoing weights: its "
+    "signs agree in all samples or in none.",
 )

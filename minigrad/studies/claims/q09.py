@@ -1,6 +1,6 @@
 """Q9: the error vanishes with depth."""
 
-from ..finding import Words
+from ..finding import Picture, Words
 from .first_lines import HUNDRED_DIGITS
 
 WORDS = Words(
@@ -8,10 +8,11 @@ WORDS = Words(
     kind="partly",
     verdict="The error does vanish in a sigmoid net started as usual, but 0.25 is a bound and not the rate: the "
     "weights count as much, and with larger ones the same sigmoid passes the error down undiminished.",
-    deciding="|δ| per layer: times {factors}",
-    theorem="|δ¹| <= |δᴸ| (1/4)ᴸ⁻¹ times the product of the norms |Wˡ|: only a bound. In a wide random net |δ|² is "
-    "multiplied per layer by χ = gain² E[σ'(√q Z)²], Z standard normal, q the variance of z. χ = 0.056 at gain 1, "
-    "and 1 at gain {critical}; for 4(σ − 1/2), which is 2 tanh(z/2), it is 1 at gain 1.",
+    deciding="$|delta|$ per layer: times {factors}",
+    theorem="$|delta^1| <= |delta^L| (1/4)^(L-1)$ times the product of the norms $|W^l|$: only a bound. In a wide "
+    "random net $|delta|^2$ is multiplied per layer by $chi = gain^2 E[sigma'(√q Z)^2]$, $Z$ standard normal, $q$ the "
+    "variance of $z$. $chi$ is 0.056 at gain 1, and 1 at gain {critical}; for $4(sigma - 1/2)$, which is $2 "
+    "tanh(z/2)$, it is 1 at gain 1.",
     test="tests/theory/test_d3_depth.py",
     code=HUNDRED_DIGITS
     + """\
@@ -23,18 +24,28 @@ for gain in (1, 4, 10.149):
     print(f"gain {gain}: |delta| per layer times {(norms[5] / norms[-1]) ** (1 / 14):.3f}, theory {10**theory:.3f}")
 """,
     pictures={
-        "by_layer": "How much of δ is left on the way down through {depth} hidden sigmoid layers, for four sizes "
-        "of the first weights. Dots are measured, a line is what theory predicts, the dotted line loses a factor "
-        "of 4 in each layer. All four nets have the same derivative of at most 0.25. What differs is the weights.",
-        "against_vanishing": "The same for what helps. A millionth of a millionth is left of δ in the plain net. "
-        "A centred sigmoid with four times larger weights, tanh, ReLU, a residual net and BatchNorm all keep it: "
-        "within a factor of a few over twenty layers.",
-        "nielsen": "Size of the averaged δ at each hidden layer before training, as M. Nielsen's book printed it "
-        "for MNIST (crosses), and in the same nets on our data (dots, one for each seed). The line: what theory "
-        "predicts for the slope. Each layer down costs a factor of about five.",
+        "by_layer": Picture(
+            "How much of delta is left on the way down through {depth} sigmoid layers, for four sizes of the first "
+            "weights. Dots are measured, lines are theory; the dotted one loses a factor of 4 a layer. All four nets "
+            "have the same derivative. What differs is the weights.",
+            alt="Four lines with dots that fall from 1 at layer {depth}. What is left at layer 1: {left}. The dotted "
+            "line of 0.25 per layer ends at {quarter:.0e}.",
+        ),
+        "against_vanishing": Picture(
+            "The same for what helps. A centred sigmoid with four times larger weights, tanh, ReLU, a residual net and "
+            "BatchNorm all keep delta, within a factor of about ten over twenty layers.",
+            alt="The line of the plain sigmoid net falls to {plain:.0e} at layer 1. The others stay close together at "
+            "the top: {kept}.",
+        ),
+        "nielsen": Picture(
+            "Size of the averaged delta before training, as M. Nielsen's book printed it for MNIST (crosses), and in "
+            "the same nets on our data (dots). The line has the slope that theory predicts.",
+            alt="Three panels, nets of 2, 3 and 4 hidden layers, on a logarithmic scale. From a layer to the one below "
+            "delta is multiplied by {ours:.2f} in our nets, in the median, by {published:.2f} in the published ones, "
+            "and by {slope:.2f} along the line.",
+        ),
     },
-    caveat="Measured at the start, before training, with independent random weights. At the critical gain of "
-    "about 10 most units are saturated and the net is no good for learning; the centred sigmoid needs only 4. "
-    "M. Nielsen's numbers are from MNIST, ours beside them from the data of this report (he used 1000 images, so "
-    "do we), with his weights N(0, 1/inputs) and biases N(0, 1).",
+    caveat="Measured before training, with independent random weights. At the critical gain of about 10 most units are "
+    "saturated and the net is no good for learning; the centred sigmoid needs only 4. Nielsen's nets have weights "
+    "N(0, 1/inputs), biases N(0, 1) and 1000 images; so do ours.",
 )

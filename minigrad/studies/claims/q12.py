@@ -1,23 +1,22 @@
 """Q12: what helps."""
 
-from ..finding import Words
+from ..finding import Picture, Words
 
 WORDS = Words(
     id="Q12",
     kind="partly",
-    verdict="All but momentum help here, and momentum does in a narrow valley. What matters first is the "
-    "start: the same sigmoid net with the "
-    "weights and biases that correspond to tanh's learns {start:.0f} times faster. Centring comes next; "
-    "tanh has both from birth, a residual net gets round both.",
-    deciding="{epochs[0]:.0f} epochs for plain sigmoid, {epochs[1]:.0f} with tanh's start, "
-    "{epochs[2]:.0f} centred, {epochs[3]:.0f} with both",
-    theorem="sigma(z) = (1 + tanh(z/2)) / 2, so each sigmoid net is a tanh net written with other weights: W = 4V "
-    "and b = c - W 1/2 between hidden layers. The usual start, W as small as V, is a tanh net with weights four "
-    "times too small and with a large bias. With the start put right there remains what the mean of the "
-    "activations costs: the curvature along it is larger by up to kappa = 1 + J (mean / spread)^2. Of that "
-    "gradient descent pays kappa in steps, momentum its root. The best fixed step sizes, one for each weight, make "
-    "kappa 1 if the mean lies along one input, Adam's own when its means have settled about the root of kappa; "
-    "none lowers it if the mean lies along all inputs alike, as it does behind sigmoids.",
+    verdict="All but momentum help here, and momentum does in a narrow valley. What matters first is the start: the "
+    "same sigmoid net with the weights and biases that correspond to tanh's learns {start:.0f} times faster. Centring "
+    "comes next; tanh has both from birth, a residual net gets round both.",
+    deciding="{epochs[0]:.0f} epochs for plain sigmoid, {epochs[1]:.0f} with tanh's start, {epochs[2]:.0f} centred, "
+    "{epochs[3]:.0f} with both",
+    theorem="$sigma(z) = (1 + tanh(z/2))/2$, so each sigmoid net is a tanh net written with other weights: between "
+    "hidden layers $W = 4V$, and $b$ is tanh's less half the row sums of $W$. The usual start, $W$ as small as $V$, "
+    "is a tanh net with weights four times too small and with a large bias. There remains the price of the mean: the "
+    "curvature along it is larger by up to $kappa = 1 + J r^2$, for $J$ units of mean/spread $r$. Gradient descent "
+    "pays $kappa$ in steps, momentum its root. The best fixed step sizes, one for each weight, make it 1 if the mean "
+    "lies along one input, Adam's own about its root; none lowers it if the mean lies along all inputs alike, as it "
+    "does behind sigmoids.",
     test="tests/theory/test_c9_tanh_twin.py tests/theory/test_c4_conditioning.py tests/theory/test_c11_diagonal.py",
     code="""\
 import minigrad as mg
@@ -34,17 +33,23 @@ for name, activation, init, lr in (("plain sigmoid", "sigmoid", "glorot_uniform"
     print(f"{name}: {len(history)} epochs to a loss of {history.loss[-1]:.3f}")
 """,
     pictures={
-        "price_list": "Epochs until the training loss is {target}, each remedy with its own best learning rate, a "
-        "dot for each seed. The scale is logarithmic. What plain sigmoid pays most "
-        "for is its start: “sigmoid, tanh's start” keeps the sigmoid and changes nothing but the first weights and "
-        "biases.",
-        "plateau": "The loss of four nets that differ in two things only. Plain sigmoid first learns nothing at "
-        "all: it sits at the loss of guessing, because next to no error reaches its lower layers. Centring "
-        "shortens the wait, the right start does away with it.",
+        "price_list": Picture(
+            "Epochs until the training loss is {target}, each remedy with its own best learning rate, a dot for each "
+            "seed. What plain sigmoid pays most for is its start: “sigmoid, tanh's start” changes nothing but the "
+            "first weights and biases.",
+            alt="Ten rows, each a bar with dots, the epochs on a logarithmic scale: {prices}.",
+        ),
+        "plateau": Picture(
+            "The loss of four nets that differ in two things only. Bold: the first seed, thin: the others; dashed: "
+            "started like tanh; dotted: the target. Plain sigmoid first sits at the loss of guessing: next to no "
+            "error reaches its lower layers.",
+            alt="Four lines of loss over epochs. Plain sigmoid is still at {guessing:.2f} after {waits} epochs and "
+            "takes {epochs[0]:.0f} to {target}; centred takes {epochs[2]:.0f}, started like tanh {epochs[1]:.0f}, "
+            "with both {epochs[3]:.0f}.",
+        ),
     },
-    caveat="Measured with {depth} hidden layers of {width}; with one or two the prices lie close together, with "
-    "more they move apart. Epochs are not seconds: one with BatchNorm costs more. Momentum 0.9 goes on ten times "
-    "as far with each step, so its best learning rate is ten times smaller and little is won on a plateau. Adam's "
-    "step sizes change on the way, so it does better than fixed ones along all inputs alike. Speed on the training "
-    "data says nothing about new data.",
+    caveat="Measured with {depth} hidden layers of {width}; with one or two the prices lie close together, with more "
+    "they move apart. Epochs are not seconds: one with BatchNorm costs more. Momentum 0.9 goes on ten times as far "
+    "with each step, so its best learning rate is ten times smaller, and little is won on a plateau. Speed on the "
+    "training data says nothing about new data.",
 )
