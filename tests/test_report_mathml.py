@@ -19,6 +19,7 @@ WORDS = [one.WORDS for one in (q01, q02, q03, q04, q05, q06, q07, q08, q09, q10,
 def short(formula):
     """The MathML of a formula in a form that is quick to read: sub(δ;k) for what is set below."""
     text = set_formula(formula).removeprefix("<math>").removesuffix("</math>")
+    text = text.replace(' lspace="0" rspace="0"', "")
     text = re.sub(r"</?(mi|mn|mo)( form=\"prefix\")?>", lambda m: "~" if m[2] else "", text)
     text = text.replace('<mspace width="0.17em"></mspace>', " ")
     for tag, name in {"msub": "sub", "msup": "sup", "msubsup": "both", "msqrt": "root", "mrow": ""}.items():
@@ -42,7 +43,8 @@ def short(formula):
         ("53 ln 2", "53 ln 2"),
         ("tanh(z/2)", "tanh{(z/2)}"),
         ("|G| = |delta| |a|", "{|G|}={|δ|}{|a|}"),
-        ("sigma'(z)", "sup{σ{′}}{(z)}"),
+        ("sigma'(z)", "{σ′}{(z)}"),
+        ("sigma'^2", "sup{{σ′}{2}}"),
         ("√2 |d|", "root{2}{|d|}"),
         ("√(q + 1)", "root{q+1}"),
         ("sum_(i<K) x_i", "sub{∑{i&lt;K}} sub{x{i}}"),

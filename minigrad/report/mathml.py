@@ -67,12 +67,11 @@ class _Parser:
     def scripted(self, prefix: bool = False) -> str:
         """An atom with what is below and above it."""
         base = self.atom(prefix)
+        if self.peek() == "'":  # the letter ′ is a raised one by itself
+            base = f'<mrow>{base}<mo lspace="0" rspace="0">{SIGNS[self.take()]}</mo></mrow>'
         below = above = ""
-        while self.peek() in ("_", "^", "'"):
-            mark = self.take()
-            if mark == "'":
-                above += "<mo>′</mo>"
-            elif mark == "_":
+        while self.peek() in ("_", "^"):
+            if self.take() == "_":
                 below += self.script()
             else:
                 above += self.script()

@@ -100,7 +100,6 @@ def run(config):
             numbers,
             seeds,
             {"pairs": pairs, "runs": runs, "kappa": np.median(kappas)} | found | deep,
-            rows=[value[gauges.ROWS], value[f"{gauges.ROWS}, rotated"]],
             pairs=[value[gauges.PAIRS], value[f"{gauges.PAIRS}, rotated"]],
             change=value[f"{gauges.CHANGE} (SGD, momentum)"],
             units=gauges.UNITS,

@@ -61,7 +61,7 @@ for net, x in ((net, x), gauge_flip(net, x, np.tile([1, -1], 32)), rotate(net, x
             "zig-zag. Beyond, it grows and the run gets faster, up to about $2/(lambda_1+lambda_J)$. Only then does "
             "more zig-zag mean slower.",
             alt="Two curves over the learning rate, in units of 1/λ₁. Above, the length of the way over the straight "
-            "line: {detour[0]:.2f} at a rate of 1, {detour[1]:.0f} at the best one and {detour[2]:.0f} at {last}. "
+            "line: {detour[0]:.3g} at a rate of 1, {detour[1]:.3g} at the best one and {detour[2]:.3g} at {last}. "
             "Below, the steps: {rate_steps[0]:.0f}, {rate_steps[1]:.0f} and {rate_steps[2]:.0f}.",
         ),
         "decomposition": Picture(
