@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from queue import SimpleQueue
@@ -13,6 +14,10 @@ from .progress import progress as progress_bar
 
 if TYPE_CHECKING:  # it takes longer to import than a small net to train
     from concurrent.futures import Executor, Future
+
+
+TOP_LEVEL = "write it with def at the top level of a module, and let the config hold what it needs"
+MAKE_IT = "let the job make it, of something that can: the name of a file, the items of a generator"
 
 
 def sweep(
@@ -26,13 +31,13 @@ def sweep(
     """[job(config) for config in configs], in this order, with a progress bar on a terminal or in a notebook.
 
     executor is any concurrent.futures.Executor: a ProcessPoolExecutor, or that of an engine you already
-    have (Dask's client.get_executor() is one, loky's get_reusable_executor() another). Then job must be a
-    function at the top level of a module and configs and results must be picklable. None: one after the
-    other, here.
+    have (Dask's client.get_executor(pure=False) is one, loky's get_reusable_executor() another). Then job must be a
+    function at the top level of a module and configs and results must be picklable, unless its workers are
+    threads. Nets, optimizers and arrays are. None: one after the other, here.
 
     The first error, in time, of a job or of sending it off ends the sweep at once and is raised as it is,
-    with a note that says which config it was; jobs that have not begun are cancelled. The executor is left
-    running.
+    with a note that says which config it was, and what cannot be sent where that is the matter; jobs that
+    have not begun are cancelled. The executor is left running.
     """
     configs = list(configs)
     if executor is None:
@@ -45,12 +50,12 @@ def sweep(
     done: SimpleQueue[int] = SimpleQueue()  # the places of the jobs in the order in which they end
     try:
         for i, config in enumerate(configs):
-            with _noted(config):
+            with _blamed(job, config), _noted(config):
                 futures.append(executor.submit(job, config))
             futures[i].add_done_callback(partial(_report, done, i))
         for _ in progress_bar(range(len(futures)), label, progress):
             i = done.get()
-            with _noted(configs[i]):
+            with _blamed(job, configs[i]), _noted(configs[i]):
                 futures[i].result()
         return [future.result() for future in futures]
     finally:
@@ -71,6 +76,30 @@ def _noted(config: Any) -> Iterator[None]:
         with contextlib.suppress(Exception):  # a config that cannot be shown must not hide the error
             error.add_note(f"in the sweep, with config {shown(config)}{_perhaps(error)}")
         raise
+
+
+@contextlib.contextmanager
+def _blamed(job: Callable[[Any], Any], config: Any) -> Iterator[None]:
+    """Adds to an error of sending what it is that cannot be sent, and what to send instead."""
+    try:
+        yield
+    except Exception as error:
+        if "_sendback_result" in str(error.__cause__):  # the worker's traceback
+            error.add_note("what the job returned cannot be sent back: return numbers, text, arrays or nets")
+        else:
+            for value, name, remedy in ((job, "the job", TOP_LEVEL), (config, "the config", MAKE_IT)):
+                if reason := _unpicklable(value, f"{error} {error.__cause__}"):
+                    error.add_note(f"{name} cannot be sent to another process ({reason}): {remedy}")
+        raise
+
+
+def _unpicklable(value: Any, text: str) -> str:
+    """Why value cannot be pickled, where text speaks of that; else ""."""
+    try:
+        pickle.dumps(value)
+    except Exception as error:  # it may have a method of its own for that
+        return str(error) if str(error) in text else ""
+    return ""
 
 
 def _perhaps(error: BaseException) -> str:

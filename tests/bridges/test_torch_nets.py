@@ -157,6 +157,7 @@ def test_every_layer_of_the_catalogue_goes_to_torch(rng):
             layer.eval()
         net = mg.Sequential(layer)
         net.training = layer.training
+        assert repr(load_torch(to_torch(net))) == repr(net)
         expected = to_torch(net)(torch.from_numpy(x)).detach()
         assert worst(net.forward(x)[0], expected) < 1e-12, layer
 
