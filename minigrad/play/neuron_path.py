@@ -38,17 +38,17 @@ def rotation(degrees: float) -> np.ndarray:
 
 
 class Path:
-    """A run: the weights and the losses of every step so far.
+    """A run: the weights [(2,)] and the losses of every step so far, as they are turned and flipped.
 
     setting: mean, spread, turn in degrees, flip, optimizer, lr, momentum, batch ("all" or a number), start-1, start-2,
-    target-1, target-2. What is shown is turned and flipped already: x (N, 2), weights [(2,)], target (2,).
+    target-1, target-2. x (N, 2) and target (2,) are turned and flipped too, by gauge (2, 2).
     """
 
     def __init__(self, setting: Mapping[str, Any]) -> None:
         x = setting["mean"] + setting["spread"] * standard_cloud()
         target = np.array([setting["target-1"], setting["target-2"]])
         self.y = x @ target[:, None]
-        self.gauge = rotation(setting["turn"])  # what turning and flipping do to a point of the plane
+        self.gauge = rotation(setting["turn"])
         self.net = mg.Sequential(mg.Linear(2, 1, bias=False))
         self.net[0].weight[...] = [setting["start-1"], setting["start-2"]]
         self.net, self.x = dg.rotate(self.net, x, self.gauge)
@@ -61,14 +61,15 @@ class Path:
         else:
             self.opt = mg.SGD(setting["lr"], momentum=setting["momentum"])
         self.batch = SAMPLES if setting["batch"] == "all" else int(setting["batch"])
-        self.weights = [self.net[0].weight[0].copy()]
-        self.losses = [self._loss()]
+        self.weights: list[np.ndarray] = []
+        self.losses: list[float] = []
+        self._look()
 
-    def _loss(self) -> float:
-        """The loss of all samples, wherever the batch is; its pair is kept."""
-        bp = mg.backprop(self.net, mg.MSELoss(), self.x, self.y)
-        self.gradient = bp.gradients["0"]
-        return bp.loss
+    def _look(self) -> None:
+        """A pass of all samples at the weights of now, wherever the batch is."""
+        self.bp = mg.backprop(self.net, mg.MSELoss(), self.x, self.y)
+        self.weights.append(self.net[0].weight[0].copy())
+        self.losses.append(self.bp.loss)
 
     @property
     def steps(self) -> int:
@@ -79,16 +80,22 @@ class Path:
         """A run ends where the loss is below DONE of the first one, or after MOST steps."""
         return self.losses[-1] < DONE * self.losses[0] or self.steps >= MOST
 
+    def rows(self, step: int) -> np.ndarray:
+        """The samples of the batch of a step: in their order, and from the first again after the last."""
+        return (step * self.batch + np.arange(self.batch)) % SAMPLES
+
     def step(self) -> None:
         """One step of the optimizer, on the samples whose turn it is."""
-        rows = (self.steps * self.batch + np.arange(self.batch)) % SAMPLES
-        self.opt.step(self.net, mg.backprop(self.net, mg.MSELoss(), self.x[rows], self.y[rows]))
-        self.weights.append(self.net[0].weight[0].copy())
-        self.losses.append(self._loss())
+        bp = self.bp
+        if self.batch < SAMPLES:
+            rows = self.rows(self.steps)
+            bp = mg.backprop(self.net, mg.MSELoss(), self.x[rows], self.y[rows])
+        self.opt.step(self.net, bp)
+        self._look()
 
-    def go_to(self, steps: int) -> None:
-        """Take steps until there are so many."""
-        while self.steps < steps:
+    def go_to(self, steps: int, to_its_end: bool = False) -> None:
+        """Take steps until there are so many; or, if that comes first, until the run ends by itself."""
+        while self.steps < steps and not (to_its_end and self.ended):
             self.step()
 
     def finite_weights(self) -> np.ndarray:
@@ -107,14 +114,19 @@ class Path:
         return names.tolist()
 
     def reversals(self) -> int:
-        """How often an update pointed against the one before it."""
-        points = self.finite_weights()
-        return int(dg.ZigZag.of_weights(points).reversals[0]) if len(points) > 1 else 0
+        """How often an update pointed against the last one that moved anything: of each such pair, made one neuron."""
+        moves = np.diff(self.finite_weights(), axis=0)
+        moves = moves[moves.any(axis=1)]
+        return int(dg.ZigZag.of_updates(np.stack([moves[:-1], moves[1:]])).reversals.sum()) if len(moves) > 1 else 0
+
+    def gradient(self) -> np.ndarray:
+        """dC/dw over all samples at the weights of now, (2,)."""
+        return self.bp.gradients["0"].weight[0]
 
     def orthant_pairs(self) -> float:
         """The share of pairs of samples that push the weights into one pair of opposite orthants, now."""
-        finite = np.isfinite(self.gradient.delta).all()
-        return dg.orthant_pairs(self.gradient) if finite else math.nan
+        g = self.bp.gradients["0"]
+        return dg.orthant_pairs(g) if np.isfinite(g.delta).all() else math.nan
 
     def curvatures(self) -> np.ndarray:
         """The second derivatives of the loss along the axes of the bowl, the larger first."""

@@ -20,7 +20,7 @@ def sentence(path: Path, state: Mapping[str, Any], values: Mapping[str, float]) 
     largest = max(path.losses)
     if not math.isfinite(largest):
         return f"{seen} {_rate(state, values)} The loss has left the floats."
-    return " ".join([seen, _rate(state, values), *_compared(state, values, largest)])
+    return " ".join([seen, _rate(state, values), *_differences(state, values, largest)])
 
 
 def _inputs(path: Path, values: Mapping[str, float]) -> str:
@@ -61,7 +61,7 @@ def _rate(state: Mapping[str, Any], values: Mapping[str, float]) -> str:
     return f"{rate}, at most half: no step crosses the valley."
 
 
-def _compared(state: Mapping[str, Any], values: Mapping[str, float], largest: float) -> list[str]:
+def _differences(state: Mapping[str, Any], values: Mapping[str, float], largest: float) -> list[str]:
     """What turning or flipping did to the losses, where the run is turned or flipped."""
     said = []
     if state["flip"] and values["difference-flipped"] == 0:
@@ -71,3 +71,9 @@ def _compared(state: Mapping[str, Any], values: Mapping[str, float], largest: fl
         cause = "the orthants did not cause this" if difference < EQUAL * largest else "the axes made a difference"
         said.append(f"Not turned, no loss differs by more than {rounded(difference)}: {cause}.")
     return said
+
+
+def compared(state: Mapping[str, Any], other_turn: float) -> list[str]:
+    """What the two runs beside this one are: flipped or not, turned or not."""
+    turned = f"turned by {other_turn:g}°" if state["turn"] == 0 else "not turned"
+    return ["not flipped" if state["flip"] else "flipped", turned]

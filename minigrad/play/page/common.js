@@ -74,9 +74,7 @@ export function fillControls(root, controls) {
     const value = controls[element.dataset.control];
     if (value === undefined || "value" in element.dataset) continue;
     if (element.type === "checkbox") element.checked = value;
-    else if (element !== document.activeElement || element.type === "range") {
-      if (element.value !== String(value)) element.value = value;
-    }
+    else if (element !== document.activeElement && element.value !== String(value)) element.value = value;
   }
 }
 

@@ -5,13 +5,16 @@ import { calm, html, sayNow, showRunning, svg } from "./common.js";
 const SIZE = 400; // units of both pictures
 const STEP = 0.05; // of a point that is moved by an arrow key
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-const LR_MOST = 4; // of the slider
+const LONG = [600, 150]; // width and height of the zig-zag by steps, in the same units
 
 const LAYOUT = `
   <h1>Why does it zig-zag, and is it the signs?</h1>
   <div class="pictures">
-    <figure class="bowl"><figcaption>the loss over the two weights</figcaption></figure>
-    <figure class="cloud"><figcaption>the inputs a of the 32 samples</figcaption></figure>
+    <figure class="bowl"><figcaption>the loss over the two weights, with the path from <b>○</b> to <b>✳</b>:
+      <span class="key plus">+ both up</span>, <span class="key minus">− both down</span>, <span class="key mixed">one up, one down</span><span id="ghost">;
+      <span class="key ghost">grey: the run that is not turned, put in here</span></span></figcaption></figure>
+    <figure class="strip"><figcaption>the zig-zag: how far from the valley, on which side, at each step</figcaption></figure>
+    <figure class="cloud"><figcaption>the inputs a of the 32 samples, and the direction of their mean</figcaption></figure>
   </div>
   <div class="side">
     <p class="sentence" id="sentence" aria-live="polite"></p>
@@ -29,8 +32,8 @@ const LAYOUT = `
       <div><dt>w</dt><dd><span data-value="w.0.0.0"></span>, <span data-value="w.0.0.1"></span></dd></div>
       <div><dt>dC/dw</dt><dd><span data-value="g.0.0.0"></span>, <span data-value="g.0.0.1"></span></dd></div>
     </dl>
-    <p class="against">Largest difference of a loss from this run's: <br>with the other sign of input 1
-      <b data-value="difference-flipped"></b>, turned by <span id="turned-by"></span>° <b data-value="difference-turned"></b></p>
+    <p class="against">The same run <span id="flipped"></span>: no loss differs by more than <b data-value="difference-flipped"></b>.
+      <br>The same run <span id="turned"></span>: by more than <b data-value="difference-turned"></b>.</p>
     <fieldset><legend>inputs</legend>
       <label class="slide">mean <input type="range" min="-1" max="1" step="0.01" data-testid="mean" data-control="mean"><output id="mean-text"></output></label>
       <label class="slide">spread <input type="range" min="0.02" max="1" step="0.01" data-testid="spread" data-control="spread"><output id="spread-text"></output></label>
@@ -41,10 +44,10 @@ const LAYOUT = `
       <label class="pick">optimiser <select data-testid="optimizer" data-control="optimizer"><option>SGD</option><option>Adam</option></select></label>
       <label class="pick">samples in a batch <select data-testid="batch" data-control="batch"><option>all</option><option>16</option><option>4</option><option>1</option></select></label>
       <div class="slide"><label for="lr">lr</label>
-        <span class="track"><input id="lr" type="range" min="0" max="${LR_MOST}" step="0.01" data-testid="lr" data-control="lr"><span class="mark" id="mark"></span></span>
-        <input type="number" min="0.001" max="1000" step="any" data-control="lr" aria-label="lr, as a number">
+        <span class="track"><input id="lr" type="range" min="0.001" max="4" step="any" data-testid="lr" data-control="lr"><span class="mark"></span></span>
+        <input type="text" inputmode="decimal" autocomplete="off" data-value="lr" data-control="lr" aria-label="lr, as a number">
       </div>
-      <p class="limit"><span id="arrow">▲</span> 2/λ₁ = <span data-value="lr-limit"></span>, λ₁ the largest curvature</p>
+      <p class="limit">▲ 2/λ₁ = <span data-value="lr-limit"></span>, where λ₁ is the largest curvature of the bowl</p>
       <label class="slide" id="momentum">momentum <input type="range" min="0" max="0.99" step="0.01" data-testid="momentum" data-control="momentum"><output id="momentum-text"></output></label>
     </fieldset>
     <details><summary>start and target, in numbers</summary>
@@ -65,6 +68,7 @@ export function build(root, send) {
   root.append(html(LAYOUT));
   const find = (selector) => root.querySelector(selector);
   const bowl = makeBowl(find(".bowl"), send);
+  const strip = makeStrip(find(".strip"));
   const cloud = makeCloud(find(".cloud"));
   const run = find("#run");
   run.addEventListener("click", (event) => {
@@ -72,17 +76,19 @@ export function build(root, send) {
     event.stopPropagation();
     send({ do: "act", action: "run", with: { watched: false } });
   });
-  return ({ view, controls, running }) => {
+  return ({ view, values, controls, running }) => {
     sayNow(find("#sentence"), view.sentence, running);
     showRunning(run, running);
     for (const name of ["mean", "spread", "momentum"]) find(`#${name}-text`).textContent = Number(controls[name]).toFixed(2);
     find("#turn-text").textContent = `${Number(controls.turn).toFixed(0)}°`;
-    find("#turned-by").textContent = view["turned-by"];
+    [find("#flipped").textContent, find("#turned").textContent] = view.compared;
     find("#momentum").hidden = !view["has-momentum"];
-    const part = Math.min(1, view.limit / LR_MOST);
-    find("#mark").style.setProperty("--part", part);
-    find("#arrow").textContent = part < 1 ? "▲" : "▶";
+    find("#ghost").hidden = view.bowl.other.length === 0;
+    const lr = find("#lr");
+    lr.max = 2 * Number(values["lr-limit"][1]); // so that the limit is in the middle, under its mark
+    if (lr !== document.activeElement) lr.value = controls.lr;
     bowl(view.bowl, Number(controls.turn), controls.flip);
+    strip(view.strip);
     cloud(view.cloud);
   };
 }
@@ -111,12 +117,13 @@ function makeBowl(figure, send) {
   const contours = svg("g", { class: "contours" });
   const valley = svg("path", { class: "valley" });
   const lines = Object.fromEntries(["mixed", "plus", "minus"].map((kind) => [kind, svg("path", { class: `path ${kind}` })]));
+  const ghost = svg("path", { class: "ghost" });
   const now = svg("circle", { class: "now", r: 4 });
   const handles = {
     target: handle("target", svg("path", { d: "M-8 0H8M0 -8V8M-5.7 -5.7L5.7 5.7M-5.7 5.7L5.7 -5.7" })),
     start: handle("start", svg("circle", { r: 7 })),
   };
-  image.append(contours, valley, ...axes(["weight 1", "weight 2"]), ...Object.values(lines), now, ...Object.values(handles));
+  image.append(contours, valley, ...axes(["weight 1", "weight 2"]), ghost, ...Object.values(lines), now, ...Object.values(handles));
   let half = 1;
   let places = {};
   for (const [point, element] of Object.entries(handles)) {
@@ -151,6 +158,7 @@ function makeBowl(figure, send) {
     const end = (sign) => at(across(half, [data.target[0] + sign * far * c, data.target[1] + sign * far * s]));
     valley.setAttribute("d", `M${end(-1)}L${end(1)}`);
     for (const [kind, line] of Object.entries(lines)) line.setAttribute("d", segments(data, kind));
+    ghost.setAttribute("d", data.other.length ? `M${data.other.map((point) => at(across(half, point))).join("L")}` : "");
     const [nx, ny] = across(half, data.path.at(-1));
     now.setAttribute("cx", nx);
     now.setAttribute("cy", ny);
@@ -170,12 +178,14 @@ function handle(name, mark) {
 
 // The steps of one kind as one line; each ends with the sign of its update, or with nothing where it has both.
 function segments({ half, path, directions }, kind) {
+  return lines(path.map((point) => across(half, point)), directions, kind);
+}
+
+function lines(places, directions, kind) {
   let d = "";
   directions.forEach((direction, t) => {
     if (direction !== kind) return;
-    const from = across(half, path[t]);
-    const to = across(half, path[t + 1]);
-    if (![...from, ...to].every((value) => Math.abs(value) < 1e5)) return;
+    const [from, to] = [places[t], places[t + 1]];
     d += `M${at(from)}L${at(to)}`;
     if (kind === "mixed" || Math.hypot(to[0] - from[0], to[1] - from[1]) < 14) return;
     const [x, y] = [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2];
@@ -190,6 +200,23 @@ function sign(x, y, kind) {
   return `M${at([u - 4, v])}H${(u + 4).toFixed(1)}` + (kind === "plus" ? `M${at([u, v - 4])}V${(v + 4).toFixed(1)}` : "");
 }
 
+// ---- the zig-zag by steps ------------------------------------------------------------------------------
+
+function makeStrip(figure) {
+  const [wide, high] = LONG;
+  const label = "Distance from the valley at each step: a path that crosses the middle line crosses the valley";
+  const image = svg("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": label });
+  const kinds = ["mixed", "plus", "minus"].map((kind) => [kind, svg("path", { class: `path ${kind}` })]);
+  const last = svg("text", { x: wide - 6, y: high - 8, "text-anchor": "end" });
+  image.append(svg("path", { class: "valley", d: `M0 ${high / 2}H${wide}` }), ...kinds.map(([, line]) => line), last);
+  figure.prepend(image);
+  return ({ away, most, steps, directions }) => {
+    const places = away.map((value, t) => [8 + ((wide - 16) * t) / steps, high / 2 - (value / most) * (high / 2 - 8)]);
+    for (const [kind, line] of kinds) line.setAttribute("d", lines(places, directions, kind));
+    last.textContent = `step ${steps}`;
+  };
+}
+
 // ---- the cloud -----------------------------------------------------------------------------------------
 
 function makeCloud(figure) {
@@ -199,6 +226,7 @@ function makeCloud(figure) {
   const label = (x, y, text) => svg("text", { x, y, class: "signs", "text-anchor": "middle" }, text);
   const points = svg("path", { class: "points" });
   const mean = svg("path", { class: "mean" });
+  const chosen = svg("path", { class: "points batch" });
   image.append(
     quadrant(middle, 0, "plus"),
     quadrant(0, middle, "minus"),
@@ -209,9 +237,12 @@ function makeCloud(figure) {
     ...axes(["input 1", "input 2"]),
     mean,
     points,
+    chosen,
   );
-  return ({ half, points: cloud, mean: centre }) => {
-    points.setAttribute("d", cloud.map((point) => `M${at(across(half, point))}h0`).join(""));
+  const dots = (places, half) => places.map((point) => `M${at(across(half, point))}h0`).join("");
+  return ({ half, points: cloud, mean: centre, batch }) => {
+    points.setAttribute("d", dots(cloud, half));
+    chosen.setAttribute("d", dots(batch, half));
     const [x, y] = across(half, centre);
     mean.setAttribute("d", `M${middle} ${middle}L${at([x, y])}${arrow(x - middle, y - middle, x, y)}`);
   };
