@@ -107,6 +107,11 @@ class _MLP(BaseEstimator):  # type: ignore[misc]
         return len(self.coefs_) + 1
 
     @property
+    def n_outputs_(self) -> int:
+        """How many numbers the net gives for a sample."""
+        return int(self.net_[-1].out_features)
+
+    @property
     def best_loss_(self) -> float | None:
         """The lowest loss of an epoch; None with early_stopping."""
         return -self._best if self.validation_scores_ is None else None
@@ -125,12 +130,14 @@ class _MLP(BaseEstimator):  # type: ignore[misc]
     def _train(self, X: Any, y: Any, sample_weight: Any, again: bool, epochs: int = 0, classes: Any = None) -> None:
         """Train a new net, or again the one that there is: for max_iter epochs, or for `epochs` where that is not 0."""
         hidden = check_parameters(self)
+        if epochs and self.early_stopping:
+            raise ValueError("partial_fit trains one epoch and has no early stopping: set early_stopping=False")
         numeric = isinstance(self, RegressorMixin)
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=numeric, dtype=FLOATS, reset=not again)
         data = [X, self._targets(y, X.dtype, again, classes), _weights(sample_weight, X)]
         random = check_random_state(self.random_state)
         rng = np.random.default_rng(random.randint(2**31 - 1, size=4))
-        sizes = [X.shape[1], *hidden, self.n_outputs_]
+        sizes = [X.shape[1], *hidden, data[1].shape[1] if data[1].ndim == 2 else len(self.classes_)]
         activation = "sigmoid" if self.activation == "logistic" else self.activation
         net = mlp(sizes, activation, self.init, dtype=self.net_.dtype if again else X.dtype, rng=rng)
         if again and repr(net) != repr(self.net_):
@@ -265,12 +272,12 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
                 f"y has the classes {found}, but training goes on with {known}: begin with a new estimator"
             )
         self.classes_ = known
-        self.n_outputs_ = len(known) if multilabel or len(known) > 2 else 1
-        self.out_activation_ = "softmax" if len(known) > 2 and not multilabel else "logistic"
+        softmaxed = len(known) > 2 and not multilabel
+        self.out_activation_ = "softmax" if softmaxed else "logistic"
         if multilabel:
             return y.astype(dtype)
         numbers = LabelEncoder().fit(known).transform(y)
-        return numbers if self.n_outputs_ > 1 else numbers[:, None].astype(dtype)
+        return numbers if softmaxed else numbers[:, None].astype(dtype)
 
     def _score_of(self, output: np.ndarray, targets: np.ndarray, weight: np.ndarray | None) -> float:
         """The share of the samples that are right, with all labels of theirs."""
@@ -304,7 +311,6 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MLP):  # type: ignore[misc
 
     def _targets(self, y: Any, dtype: np.dtype, again: bool, classes: Any) -> np.ndarray:
         y = y if y.ndim == 2 and y.shape[1] > 1 else column_or_1d(y, warn=True)[:, None]
-        self.n_outputs_ = y.shape[1]
         return y.astype(dtype)
 
     def _score_of(self, output: np.ndarray, targets: np.ndarray, weight: np.ndarray | None) -> float:
