@@ -31,11 +31,13 @@ PRINTS = {
     "why_not_learning.py": r"a line: lr_high(.*\n)+a line: score nan, and (1\.00|0\.9\d) (.*\n)+"
     r"deep sigmoids: vanishing(.*\n)+deep sigmoids: score 0\.\d\d, and 0\.9\d (.*\n)+"
     r"percentages: target_range(.*\n)+percentages: score -\d+\.\d+, and 0\.9\d ",
+    "sklearn_grid.py": r"best: \w+, \w+; 9\d\.\d% of .*\nsigmoid +100% .*\ntanh +\d% .*\nrelu +100% .*\ngelu +\d% ",
     "onnx_export.py": r"right in minigrad: (100|9\d)%\n.* bytes\nlargest difference .*: \d\.\de-0[5-9]\n",
 }
 
 NEEDS = {  # script -> the packages without which it says so and ends
     "onnx_export.py": ("onnx", "onnxruntime"),
+    "sklearn_grid.py": ("sklearn",),
 }
 
 

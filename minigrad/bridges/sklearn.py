@@ -197,11 +197,11 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
     Raises nothing before fit. Other than in scikit-learn:
 
     * There is no solver "lbfgs" (and no max_fun), and X may not be sparse. A momentum of 1 is refused.
-    * Biases begin at 0, and the weights of "logistic" are not made smaller; see init. Biases are decayed too.
+    * Biases begin at 0, and the weights of "logistic" are not made smaller; see init. alpha shrinks biases too.
     * epsilon is added to the root of the corrected mean of squares, as in Adam's paper, and a momentum is one of
       gradients, not of steps: the first differs by less than epsilon, the second while the learning rate changes.
-    * In loss_curve_, all batches of an epoch count alike, and the penalty is that of the weights before the epoch. The
-      last batch, where it is smaller, has the penalty of the others.
+    * In loss_curve_ all batches of an epoch count alike. A small last one makes the curve rougher, so training stops
+      later: choose a batch_size that divides the samples. Its step has the penalty of the others' steps.
     * A loss that overflows raises mg.DivergenceError, with the weights of the epoch before. Ctrl-C raises
       KeyboardInterrupt, and net_ is as after the last whole epoch.
     * decision_function gives the logits, and predict_proba has one column where there is one class.
