@@ -32,6 +32,7 @@ PRINTS = {
     r"deep sigmoids: vanishing(.*\n)+deep sigmoids: score 0\.\d\d, and 0\.9\d (.*\n)+"
     r"percentages: target_range(.*\n)+percentages: score -\d+\.\d+, and 0\.9\d ",
     "sklearn_grid.py": r"best: \w+, \w+; 9\d\.\d% of .*\nsigmoid +100% .*\ntanh +\d% .*\nrelu +100% .*\ngelu +\d% ",
+    "sweep.py": r"sigmoid +best at lr [2-5]\.(.*\n)+tanh +best at lr (0\.5|1\.)(.*\n)+relu +best at lr 0\.[23]",
     "onnx_export.py": r"right in minigrad: (100|9\d)%\n.* bytes\nlargest difference .*: \d\.\de-0[5-9]\n",
 }
 

@@ -97,8 +97,8 @@ def _softplus(m: Any, dtype: np.dtype, rng: Rng) -> mg.Layer:
 
 def _softmax(m: Any, dtype: np.dtype, rng: Rng) -> mg.Layer:
     raise ValueError(
-        "a softmax, which minigrad has in its loss: leave it out, as load_torch(model[:-1]) does where it is the last, "
-        "and train with mg.CrossEntropyLoss(); mg.softmax(net(x)) are the probabilities"
+        "it is a softmax, which minigrad has in its loss: leave it out, as load_torch(model[:-1]) does where it is the "
+        "last, and train with mg.CrossEntropyLoss(); mg.softmax(net(x)) are the probabilities"
     )
 
 
