@@ -23,7 +23,7 @@ FIGURES := outer_product zigzag decomposition
 CORE := $(if $(filter numpy,$(MINIGRAD_CORE)),,$(VENV)/.core)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test proofs oracles fuzz mutants sanitize checked levels soak bench figures theory-figures lint build dist clean FORCE
+.PHONY: help report play test proofs oracles fuzz mutants sanitize checked levels soak bench figures theory-figures lint build dist clean FORCE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -32,6 +32,9 @@ help: ## list the targets
 
 report: $(VENV)/.extras-report,theory $(CORE) ## measure every claim and write report/
 	$(BIN)/minigrad report --out report
+
+play: $(VENV)/.extras-play $(CORE) ## open the playground in the browser; Ctrl-C ends it
+	@$(BIN)/minigrad play
 
 test: $(VENV)/.extras-$(EXTRAS) $(CORE) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
