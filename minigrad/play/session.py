@@ -23,6 +23,7 @@ from .._advice import shown
 from . import wire
 from .neuron import Neuron
 from .step import Step
+from .train import Train
 
 LONGEST = 1_000_000  # characters of a message: room for a table that is pasted in
 
@@ -60,7 +61,7 @@ class Scene(Protocol):
         """A script that makes the same run to the same bits and prints the values."""
 
 
-SCENES: dict[str, type[Scene]] = {scene.NAME: scene for scene in (Neuron, Step)}
+SCENES: dict[str, type[Scene]] = {scene.NAME: scene for scene in (Neuron, Step, Train)}
 FIRST = Neuron.NAME
 
 
