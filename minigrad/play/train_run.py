@@ -29,7 +29,7 @@ from ..training.divergence import overflow
 from ..training.fused import compiled_epochs, obstacle
 from ..training.optimizers import OPTIMIZERS, Optimizer
 from .train_data import Data, load
-from .train_settings import TWIN, Settings, other
+from .train_settings import ALONE, TWIN, Settings, other
 
 FINE = 64  # steps at the beginning, each of which is a point of the curve; after them an epoch, or several, is one
 POINTS = 200  # of the curve, at most, after the fine ones
@@ -91,7 +91,7 @@ def _bend(kind: str) -> list[Layer]:
 
 def second_setup(setting: Settings) -> Setup | None:
     """That of the net which is compared; None where there is none."""
-    if not setting["compare"]:
+    if setting["compare"] == ALONE:
         return None
     setup = setup_of(other(setting))
     if setting["compare"] == TWIN:

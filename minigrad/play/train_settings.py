@@ -19,11 +19,11 @@ Settings = dict[str, Any]
 Hidden = list[list[Any]]  # [width, activation] of each hidden layer
 
 DEPTH, WIDTH, BATCH, SHOWN = 8, 64, 2048, 32  # at most: hidden layers, their width, a batch, its samples that are drawn
-TWIN, TANH_START = "twin", "tanh_equivalent"
+ALONE, TWIN, TANH_START = "none", "twin", "tanh_equivalent"
 SPEEDS = {"slow": 5.0, "normal": 250.0, "fast": 1e9}  # steps a second, at most
 INITS = (*INITIALIZERS, TANH_START)
 COMPARED = (
-    "", TWIN, *(f"activation:{kind}" for kind in ACTIVATIONS), *(f"init:{name}" for name in INITS),
+    ALONE, TWIN, *(f"activation:{kind}" for kind in ACTIVATIONS), *(f"init:{name}" for name in INITS),
 )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ CONTROLS = {
     "momentum": Control(0.0, number(0, 0.999)),
     "batch": Control(32, whole(1, BATCH)),
     "seed": Control(0, whole(0, 2**32 - 1)),
-    "compare": Control("", choice(COMPARED)),
+    "compare": Control(ALONE, choice(COMPARED)),
     "sample": Control(0, whole(0, SHOWN)),
     "speed": Control("normal", choice(SPEEDS)),
     "steps": Control(0, whole(0, 10**9)),
@@ -78,7 +78,7 @@ def read(state: Mapping[str, Any] | None) -> tuple[Settings, list[str]]:
     for name, problem, remedy in CONFLICTS:
         if words := problem(found):
             found[name] = remedy
-            notes.append(f"The address says: {words}; {name} is {remedy or 'nothing'} now.")
+            notes.append(f"The address says: {words}; {name} is {remedy} now.")
     return found, notes
 
 
@@ -154,7 +154,7 @@ def _no_comparison(setting: Settings) -> str:
 CONFLICTS: list[tuple[str, Callable[[Settings], str], Any]] = [  # (control, what is wrong in words, what mends it)
     ("loss", _no_probabilities, "bce_with_logits"),
     ("init", _no_tanh_start, "glorot_uniform"),
-    ("compare", _no_comparison, ""),
+    ("compare", _no_comparison, ALONE),
 ]
 
 
@@ -205,5 +205,5 @@ def samples(N: int) -> list[list[str]]:
 def compared_with(compare: str) -> str:
     """The second net in words."""
     kind, _, name = compare.partition(":")
-    words = {"": "nothing", TWIN: "its tanh twin", "activation": "the same with", "init": "the same from"}[kind]
+    words = {ALONE: "nothing", TWIN: "its tanh twin", "activation": "the same with", "init": "the same from"}[kind]
     return f"{words} {name.replace('_', ' ')}".rstrip()

@@ -5,13 +5,12 @@ import contextlib
 import io
 import json
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripts import printed
 
 import minigrad as mg
 from minigrad import diagnostics as dg
@@ -26,7 +25,7 @@ from minigrad.training.optimizers import OPTIMIZERS
 TABLE = "a;b;kind\n" + "".join(f"{n % 7};{n % 5 - 2};{'odd' if n % 2 else 'even'}\n" for n in range(40))
 PLAIN_INITS = [name for name in INITS if name != "tanh_equivalent"]
 HIDDEN = st.lists(st.tuples(st.integers(1, 6), st.sampled_from(list(ACTIVATIONS))).map(list), max_size=3)
-COMPARED = st.sampled_from(["", "activation:relu", "activation:tanh", "init:he_normal", "init:zeros"])
+COMPARED = st.sampled_from(["none", "activation:relu", "activation:tanh", "init:he_normal", "init:zeros"])
 STATES = st.fixed_dictionaries(
     {
         "data": st.sampled_from(["xor", "moons", "circles", "spirals", "iris", "table"]),
@@ -50,12 +49,6 @@ STATES = st.fixed_dictionaries(
 
 def lines_of(text):
     return dict(line.split() for line in text.splitlines())
-
-
-def printed(scene):
-    """{name: text} of what the scene's script prints, in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", scene.as_python()], capture_output=True, text=True, check=True)
-    return lines_of(done.stdout)
 
 
 def exact(values):
@@ -195,7 +188,7 @@ def test_after_any_actions_the_state_is_whole_and_the_script_prints_it(actions):
 def test_the_script_prints_the_same_numbers_to_the_bit(state):
     scene = Train(state)
     assert not scene.notes
-    assert printed(scene) == exact(scene.values())
+    assert printed(scene.as_python()) == exact(scene.values())
 
 
 @given(
@@ -366,14 +359,14 @@ def test_a_comparison_that_begins_late_catches_up_and_leaves_the_first_run_alone
     assert repr(Train({"compare": "activation:relu", "steps": 77}).values()) == repr(scene.values())
     scene.set("activation", "tanh")
     assert scene.state()["compare"] == "activation:relu"
-    scene.set("compare", "")
+    scene.set("compare", "none")
     assert scene.second is None
 
 
 def test_what_no_longer_fits_is_put_back():
     scene = Train({"compare": "twin", "init": "tanh_equivalent"})
     scene.set("activation", "relu")
-    assert scene.state()["compare"] == ""
+    assert scene.state()["compare"] == "none"
     assert scene.state()["init"] == "glorot_uniform"
     with pytest.raises(ValueError, match="only a net with sigmoids has a tanh twin"):
         scene.set("compare", "twin")

@@ -2,11 +2,12 @@
 
 import { makeAnswers } from "./train_answers.js";
 import { makeCards } from "./train_cards.js";
-import { html, sayNow, showRunning } from "./common.js";
+import { calm, html, sayNow, showRunning } from "./common.js";
 import { makeCurve, makeStrip } from "./train_lines.js";
 import { makeSettings } from "./train_controls.js";
 import { makeFindings } from "./train_findings.js";
 
+const CALM = 250; // steps
 const LAYOUT = `
   <h1>What does a whole net do?</h1>
   <section class="pictures" aria-label="What the net answers, and its losses">
@@ -69,8 +70,12 @@ export function build(root, send) {
   const strip = makeStrip(find("#strip"));
   const cards = makeCards(find("#cards"), find("#looked"), send);
   const findings = makeFindings(find("#findings"), send);
-  find("#steps").addEventListener("click", () => {
-    send({ do: "act", action: "steps", with: { n: find("#n").valueAsNumber } });
+  const take = (n) => send({ do: "act", action: "steps", with: { n } });
+  find("#steps").addEventListener("click", () => take(find("#n").valueAsNumber));
+  find("#run").addEventListener("click", (event) => {
+    if (!calm.matches) return;
+    event.stopPropagation(); // who wants no motion gets the steps of a second at once
+    take(CALM);
   });
   return (frame) => {
     const { view, controls, values } = frame;

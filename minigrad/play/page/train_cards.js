@@ -105,18 +105,20 @@ function makeCard(path, look) {
     visible = entry.isIntersecting;
     paint();
   }).observe(element);
-  const at = (place) => look({ what: place[0], layer: path, i: place[1], j: place[2] });
-  canvas.addEventListener("pointermove", (event) => {
-    const place = placeAt(canvas, card, event);
-    if (place) at(place);
-  });
-  canvas.addEventListener("pointerdown", (event) => {
-    const place = placeAt(canvas, card, event);
-    if (place) at(place);
-  });
-  canvas.addEventListener("pointerleave", () => canvas !== document.activeElement && look(null));
+  const at = (place) => {
+    seen = place;
+    look(place && { what: place[0], layer: path, i: place[1], j: place[2] });
+    paint();
+  };
+  for (const kind of ["pointermove", "pointerdown"]) {
+    canvas.addEventListener(kind, (event) => {
+      const place = placeAt(canvas, card, event);
+      if (place) at(place);
+    });
+  }
+  canvas.addEventListener("pointerleave", () => canvas !== document.activeElement && at(null));
   canvas.addEventListener("focus", () => at(seen ?? ["g", 0, 0]));
-  canvas.addEventListener("blur", () => look(null));
+  canvas.addEventListener("blur", () => at(null));
   canvas.addEventListener("keydown", (event) => {
     const place = moved(card, seen ?? ["g", 0, 0], event.key);
     if (!place) return;
@@ -125,10 +127,8 @@ function makeCard(path, look) {
   });
 
   const show = (data, { view, controls, values }) => {
-    const { looked } = view;
     ({ training } = view);
     card = { ...data, sample: Number(controls.sample), codes: { a: codesOf(data.a), delta: codesOf(data.delta), g: codesOf(data.g) } };
-    seen = looked && looked[2] === path ? [looked[1], looked[3], looked[4]] : null;
     element.style.setProperty("--kind", `var(--${data.activation.replaceAll("_", "-")})`);
     const behind = data.activation === "identity" ? "" : `, ${data.activation.replaceAll("_", " ")}`;
     title.textContent = `layer ${path}: ${data.inputs} → ${data.outputs}${behind}`;

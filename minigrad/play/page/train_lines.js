@@ -56,18 +56,23 @@ function pathOf(xs, ys) {
 }
 
 function start(figure, label) {
-  const image = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "group", "aria-label": label });
+  const image = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}` });
+  const chart = document.createElement("div");
+  chart.className = "chart";
+  chart.setAttribute("role", "img");
+  chart.setAttribute("aria-label", label);
+  chart.append(image);
   const caption = document.createElement("figcaption");
-  figure.append(image, caption);
-  return { image, caption };
+  figure.append(chart, caption);
+  return { chart, image, caption };
 }
 
 // ---- the losses ------------------------------------------------------------------------------------------
 
 export function makeCurve(figure) {
-  const { image, caption } = start(figure, "The loss over the steps");
-  image.setAttribute("tabindex", "0");
-  image.setAttribute("role", "application");
+  const { chart, image, caption } = start(figure, "The loss over the steps. Left and right read it at other steps.");
+  chart.tabIndex = 0;
+  chart.setAttribute("role", "application");
   caption.setAttribute("aria-live", "polite");
   let at = null; // the place of the point that is looked at, from 0 to 1
   let now = null;
@@ -76,14 +81,14 @@ export function makeCurve(figure) {
     at = place;
     draw();
   };
-  image.addEventListener("pointermove", (event) => {
+  chart.addEventListener("pointermove", (event) => {
     const box = image.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * WIDE;
     look(Math.min(1, Math.max(0, (x - EDGE.left) / (WIDE - EDGE.left - EDGE.right))));
   });
-  image.addEventListener("pointerleave", () => look(null));
-  image.addEventListener("blur", () => look(null));
-  image.addEventListener("keydown", (event) => {
+  chart.addEventListener("pointerleave", () => look(null));
+  chart.addEventListener("blur", () => look(null));
+  chart.addEventListener("keydown", (event) => {
     const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!way) return;
     event.preventDefault();
@@ -145,7 +150,6 @@ function say(element, text) {
 
 export function makeStrip(figure) {
   const { image, caption } = start(figure, "The size of delta at each layer, beside what mean field expects");
-  image.setAttribute("role", "img");
   return (paths, values, names) => {
     const read = (prefix, name) => paths.map((path) => Number(values[`${prefix}${name}.${path}`]?.[1] ?? NaN));
     const sets = names.map((_, i) => {
