@@ -1,9 +1,7 @@
-"""Scene 3 without a browser: the same run as fit's, whole states, scripts, comparisons, refusals and remedies."""
+"""Scene 3 without a browser: the same run as fit's, whole states, scripts, a second net, losses that overflow."""
 
-import base64
 import contextlib
 import io
-import json
 import math
 
 import numpy as np
@@ -11,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripts import printed
+from training import TABLE, drawn, exact, opened_again
 
 import minigrad as mg
-from minigrad import diagnostics as dg
 from minigrad.layers.activations import ACTIVATIONS
 from minigrad.losses import LOSSES
 from minigrad.play import wire
@@ -22,7 +20,6 @@ from minigrad.play.train_run import FINE, POINTS, data_of, most_steps, second_se
 from minigrad.play.train_settings import CONTROLS, INITS, read
 from minigrad.training.optimizers import OPTIMIZERS
 
-TABLE = "a;b;kind\n" + "".join(f"{n % 7};{n % 5 - 2};{'odd' if n % 2 else 'even'}\n" for n in range(40))
 PLAIN_INITS = [name for name in INITS if name != "tanh_equivalent"]
 HIDDEN = st.lists(st.tuples(st.integers(1, 6), st.sampled_from(list(ACTIVATIONS))).map(list), max_size=3)
 COMPARED = st.sampled_from(["none", "activation:relu", "activation:tanh", "init:he_normal", "init:zeros"])
@@ -49,19 +46,6 @@ STATES = st.fixed_dictionaries(
 
 def lines_of(text):
     return dict(line.split() for line in text.splitlines())
-
-
-def exact(values):
-    return {name: str(value) for name, value in values.items()}
-
-
-def opened_again(scene):
-    return Train(json.loads(json.dumps(scene.state())))
-
-
-def drawn(scene):
-    """The view as the page gets it, text."""
-    return wire.dumps(wire.drawn(scene.view()))
 
 
 def weights(net):
@@ -216,112 +200,6 @@ def test_an_address_cannot_ask_for_more_than_a_run_may_have():
     assert scene.run.steps == 50_000
 
 
-# ---- what is measured ----------------------------------------------------------------------------------------
-
-
-def test_the_numbers_of_the_layers_written_out():
-    scene = Train({"data": "iris", "hidden": [[4, "sigmoid"], [3, "tanh"]], "batch": 20, "steps": 40})
-    run, values = scene.run, scene.values()
-    rows = run.batch()
-    assert len(rows) == 20
-    a = run.x[rows]
-    W = [run.net[i].weight for i in (0, 2, 4)]
-    b = [run.net[i].bias for i in (0, 2, 4)]
-    h1 = 1 / (1 + np.exp(-(a @ W[0].T + b[0])))
-    h2 = np.tanh(h1 @ W[1].T + b[1])
-    e = np.exp(h2 @ W[2].T + b[2])
-    delta3 = e / e.sum(axis=1, keepdims=True) - np.eye(3)[run.y[rows]]
-    delta2 = delta3 @ W[2] * (1 - h2**2)
-    delta1 = delta2 @ W[1] * h1 * (1 - h1)
-    for path, delta, inputs in (("0", delta1, a), ("2", delta2, h1), ("4", delta3, h2)):
-        gradient = delta.T @ inputs
-        assert values[f"single-signed.{path}"] == np.mean([(row > 0).all() or (row < 0).all() for row in gradient])
-        outer = np.einsum("nk,nj->nkj", delta, inputs).reshape(-1, inputs.shape[1])
-        shares = np.mean([(row > 0).all() or (row < 0).all() for row in outer])
-        assert values[f"single-signed-samples.{path}"] == shares
-        assert values[f"delta-norm.{path}"] == pytest.approx(np.sqrt((delta**2).sum() / 20), rel=1e-10)
-        with_bias = np.column_stack([inputs, np.ones(20)])
-        assert values[f"condition.{path}"] == pytest.approx(np.linalg.cond(with_bias) ** 2, rel=1e-6)
-    assert values["decades.0"] == pytest.approx(math.log10(values["delta-norm.0"] / values["delta-norm.2"]))
-    assert values["saturated.0"] == (h1 * (1 - h1) < 0.01).mean()
-    assert values["saturated.2"] == (1 - h2**2 < 0.01).mean()
-    assert values["mean-field.4"] == values["delta-norm.4"]
-    rate = dg.mean_field_rate("tanh", math.sqrt(3 * (W[2] ** 2).mean()), math.sqrt((b[1] ** 2).mean()))
-    assert values["mean-field.2"] == pytest.approx(values["delta-norm.4"] * math.sqrt(rate.chi), rel=1e-10)
-
-
-def test_the_pictures_have_the_signs_and_the_entries_have_the_numbers():
-    scene = Train({"data": "moons", "hidden": [[5, "tanh"]], "batch": 40, "steps": 9})
-    for sample in (0, 3):
-        scene.set("sample", str(sample))
-        for card, (path, g) in zip(scene.view()["cards"], scene.run.bp.gradients.items(), strict=True):
-            product = g.weight if sample == 0 else np.outer(g.delta[2], g.a[2])
-            for what, array in (("a", g.a[:32]), ("delta", g.delta[:32]), ("g", product)):
-                codes = np.frombuffer(base64.b64decode(card[what]["codes"]), np.int8).reshape(array.shape)
-                np.testing.assert_array_equal(np.sign(codes), np.sign(array))
-                size = np.abs(array) / np.abs(array).max()
-                np.testing.assert_allclose(np.abs(codes) / 127, np.sqrt(size), atol=1 / 127)
-                assert card[what]["largest"] == np.abs(array).max()
-                i, j = array.shape[0] - 1, array.shape[1] - 1
-                scene.act("look", what=what, layer=path, i=i, j=j)
-                name = {"a": f"a.0.{j}" if path == "2" else f"x.{j}", "delta": f"delta.{path}.{j}"}
-                assert scene.values()[name.get(what, f"g.{path}.{i}.{j}")] == array[i, j]
-    scene.act("look")
-    assert not any(name.startswith(("a.", "x.", "delta.", "g.")) for name in scene.values())
-
-
-@pytest.mark.parametrize(("value", "code"), [(np.nan, -128), (np.inf, 127), (-np.inf, -127), (5e-324, 1), (0.0, 0)])
-def test_a_picture_of_what_is_not_finite_or_tiny(value, code):
-    from minigrad.play.train_view import picture
-
-    found = picture(np.array([[value, 2.0]]))
-    assert np.frombuffer(base64.b64decode(found["codes"]), np.int8).tolist() == [code, 127]
-    assert found["largest"] == 2.0
-
-
-def test_the_field_is_what_the_net_answers():
-    from minigrad.play.train_view import GRID, LEVELS
-
-    scene = Train({"data": "spirals", "hidden": [[8, "tanh"]], "steps": 200})
-    view = scene.view()
-    codes = np.frombuffer(base64.b64decode(view["answers"][0]["field"]), np.uint8).reshape(GRID, GRID)
-    low, side = view["points"]["low"], view["points"]["side"]
-    for row, column in ((0, 0), (GRID - 1, 3), (20, 41)):
-        place = [low[0] + (column + 0.5) / GRID * side, low[1] + (GRID - row - 0.5) / GRID * side]
-        p = np.sort(mg.softmax(scene.run.net([place]))[0])
-        assert codes[row, column] // LEVELS == scene.run.net([place]).argmax()
-        assert codes[row, column] % LEVELS == round((p[-1] - p[-2]) * (LEVELS - 1))
-    marks = {name: np.frombuffer(base64.b64decode(view["points"]["train"][name]), np.uint8) for name in ("x", "y")}
-    np.testing.assert_allclose(low[0] + marks["x"] / 255 * side, scene.run.x[:, 0], atol=side / 255)
-    np.testing.assert_allclose(low[1] + marks["y"] / 255 * side, scene.run.x[:, 1], atol=side / 255)
-
-
-def test_the_digits_and_the_confusion_are_those_of_the_held_out_samples():
-    digits = Train({"data": "digits", "hidden": [[10, "relu"]], "steps": 60})
-    images = digits.view()["answers"][0]["images"]
-    ink = np.frombuffer(base64.b64decode(images["ink"]), np.uint8).reshape(-1, 64)
-    _, _, x_test, y_test = mg.datasets.load("digits")
-    np.testing.assert_allclose(ink, x_test[: len(ink)] / 16 * 255, atol=0.51)
-    assert images["classes"].tolist() == y_test[: len(ink)].tolist()
-    iris = Train({"data": "iris", "hidden": [[6, "tanh"]], "steps": 100})
-    found = iris.view()["answers"][0]["confusion"]
-    assert found["counts"].sum(axis=1).tolist() == [10, 10, 10]
-    assert found["counts"].trace() == round(30 * iris.values()["test-accuracy"])
-
-
-def test_a_scene_that_opens_says_what_is_seen():
-    scene = Train()
-    sentence = scene.view()["sentence"]
-    assert sentence.startswith("Before the first step the loss is 0.")
-    assert "all inputs of layer 4 are of one sign" in sentence, "sigmoids are never negative"
-    scene.act("steps", n=200)
-    assert f"In 200 steps the loss has fallen from {wire.rounded(scene.run.points[0].loss)}" in scene.view()["sentence"]
-    deep = Train({"hidden": [[8, "sigmoid"]] * 8})
-    assert "times smaller than at the last, so the first hardly moves" in deep.view()["sentence"]
-    saturated = Train({"data": "digits", "scale": "none", "hidden": [[8, "sigmoid"]], "init": "he_normal"})
-    assert "it is saturated" in saturated.view()["sentence"]
-
-
 # ---- the second net ------------------------------------------------------------------------------------------
 
 
@@ -375,153 +253,6 @@ def test_what_no_longer_fits_is_put_back():
     offered = [value for value, _ in scene.view()["choices"]["compare"]]
     assert "twin" not in offered
     assert "activation:tanh" in offered
-
-
-# ---- controls ------------------------------------------------------------------------------------------------
-
-
-def test_layers_are_added_removed_and_changed_one_by_one():
-    scene = Train({"hidden": [[8, "sigmoid"], [5, "relu"]]})
-    scene.set("layers", "4")
-    assert scene.state()["hidden"] == [[8, "sigmoid"], [5, "relu"], [5, "relu"], [5, "relu"]]
-    scene.set("width-2", "7")
-    scene.set("activation-3", "tanh")
-    assert scene.state()["hidden"] == [[8, "sigmoid"], [7, "relu"], [5, "tanh"], [5, "relu"]]
-    scene.set("layers", 1)
-    scene.set("activation", "elu")
-    assert scene.state()["hidden"] == [[8, "elu"]]
-    scene.set("layers", "0")
-    assert scene.run.net[0].weight.shape == (2, 2)
-    scene.set("layers", "1")
-    assert len(scene.state()["hidden"]) == 1
-
-
-def test_another_net_begins_a_new_run_and_another_look_does_not():
-    scene = Train({"steps": 30})
-    for name, value in (("sample", "2"), ("speed", "fast"), ("compare", "twin")):
-        scene.set(name, value)
-        assert scene.run.steps == 30
-    scene.set("steps", "12")
-    assert scene.run.steps == scene.second.steps == 12
-    assert repr(scene.values()) == repr(Train(scene.state()).values())
-    scene.set("lr", "0.5")
-    assert scene.run.steps == 0
-    scene.act("steps", n=5)
-    scene.act("reset")
-    assert scene.run.steps == 0
-    assert scene.state()["lr"] == 0.5
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("data", "mnist", "unknown data 'mnist', expected one of: digits"),
-        ("data", "table", "there is no table yet: paste one first"),
-        ("lr", "0", "lr is 0, expected a finite number in"),
-        ("lr", "fast", "lr is 'fast', expected a number"),
-        ("lr", None, "lr must be a number, not None"),
-        ("batch", "0", "batch is 0, expected at least 1"),
-        ("batch", "1e3", "batch is '1e3', expected a whole number"),
-        ("seed", "-1", "seed is -1, expected at least 0"),
-        ("layers", "9", "layers is 9, expected at most 8"),
-        ("width-1", "65", "width-1 is 65, expected at most 64"),
-        ("width-3", "5", "the layer is 3, expected at most 2"),
-        ("activation-1", "step", "unknown activation 'step', expected one of: identity"),
-        ("activation", "step", "unknown activation 'step', expected one of: identity"),
-        ("hidden", [[3]], "expected a list of [width, activation]"),
-        ("hidden", [[0, "tanh"]], "the width of layer 1 is 0, expected at least 1"),
-        ("loss", "bce", "the loss bce wants probabilities: give the output a sigmoid, or take bce_with_logits"),
-        ("momentum", "1", "momentum is 1, expected a finite number in [0, 0.999]"),
-        ("compare", "twins", "unknown compare 'twins'"),
-        ("steps", "60000", "steps is 60,000, expected at most 50,000"),
-        ("colour", "red", "there is no control 'colour'"),
-    ],
-)
-def test_a_bad_setting_is_refused_in_words_and_changes_nothing(name, value, words):
-    scene = Train({"steps": 7})
-    before = scene.state(), repr(scene.values())
-    with pytest.raises((ValueError, TypeError)) as refused:
-        scene.set(name, value)
-    assert words in str(refused.value)
-    assert (scene.state(), repr(scene.values())) == before
-
-
-@pytest.mark.parametrize(
-    ("action", "arguments", "words"),
-    [
-        ("jump", {}, "unknown action 'jump', expected one of: step"),
-        ("_begin", {}, "unknown action '_begin'"),
-        ("steps", {"n": 0}, "n is 0, expected at least 1"),
-        ("steps", {"n": 1.5}, "n must be a whole number"),
-        ("step", {"watched": False}, "step does not take watched"),
-        ("look", {"what": "a", "layer": "1", "i": 0, "j": 0}, "there is no entry [0, 0] of 'a' in layer '1'"),
-        ("look", {"what": "g", "layer": "0", "i": 0, "j": 2}, "there is no entry [0, 2] of 'g' in layer '0'"),
-        ("look", {"what": "g"}, "i must be a whole number, not None"),
-        ("apply", {}, "there is no finding to apply: press diagnose first"),
-    ],
-)
-def test_a_bad_action_is_refused_in_words(action, arguments, words):
-    scene = Train()
-    with pytest.raises((ValueError, TypeError)) as refused:
-        scene.act(action, **arguments)
-    assert words in str(refused.value)
-
-
-# ---- tables --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_table_is_read_with_its_names_and_every_fifth_row_is_held_out(delimiter):
-    scene = Train()
-    scene.set("table", TABLE.replace(";", delimiter))
-    assert scene.state()["data"] == "table"
-    assert scene.view()["data"] == {"train": 32, "test": 8, "features": 2, "classes": ["even", "odd"]}
-    assert scene.run.data.features == ("a", "b")
-    rows = np.array([[n % 7, n % 5 - 2] for n in range(40) if n % 5 != 4], float)
-    np.testing.assert_allclose(scene.run.data.x * scene.run.data.spread + scene.run.data.shift, rows, atol=1e-12)
-    assert scene.run.data.y_test.tolist() == [n % 2 for n in range(4, 40, 5)]
-
-
-def test_classes_that_are_numbers_are_in_their_order_and_names_may_be_missing():
-    scene = Train()
-    scene.set("table", "1,2,10\n3,4,9\n5,6,10\n")
-    assert scene.run.data.classes == ("9", "10")
-    assert scene.run.data.features == ("x1", "x2")
-    assert scene.run.data.x_test is None
-    assert "test-loss" not in scene.values()
-
-
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        ("\n\n", "the table is empty"),
-        ("1,2\n3,4\n", "the table has 2 columns, expected from 3 to 65"),
-        ("a,b,c\n1,2,x\n3,y\n", "line 3 has 2 cells, the first row 3"),
-        ("a,b,c\n1,2,x\n3,tall,y\n", "line 3, column 2 holds 'tall', expected a number"),
-        ("a,b,c\n1,2,x\n3,nan,y\n", "line 3, column 2 holds 'nan', expected a number"),
-        ("a,b,c\n1,2,x\n", "the table has 1 rows of numbers, expected from 2"),
-        ("1,2,x\n3,4,x\n", "the last column holds 1 different classes"),
-        ("".join(f"1,2,{n}\n" for n in range(11)), "the last column holds 11 different classes"),
-        ("1,2,x\n" * 4000, "the table has 24,000 characters, expected at most 20,000"),
-        ("1,2,0\n" * 1001, "the table has 1,001 rows of numbers, expected from 2 to 1,000"),
-        (3, "table must be text, not 3"),
-    ],
-)
-def test_a_bad_table_is_refused_in_words(table, words):
-    scene = Train()
-    with pytest.raises((ValueError, TypeError)) as refused:
-        scene.set("table", table)
-    assert words in str(refused.value)
-    assert scene.state() == Train().state()
-
-
-@given(st.text(alphabet='0123456789.,;\t\n"ab-e', max_size=60))
-def test_any_text_is_a_table_or_refused(text):
-    scene = Train({"hidden": []})
-    with contextlib.suppress(ValueError):
-        scene.set("table", text)
-        wire.dumps(wire.drawn(scene.view()))
-        assert repr(opened_again(scene).values()) == repr(scene.values())
 
 
 # ---- losses that leave the floats ----------------------------------------------------------------------------
@@ -599,91 +330,3 @@ def test_run_starts_and_stops():
     scene.act("step")
     assert not scene.running
     assert scene.run.steps == 1
-
-
-# ---- the diagnosis -------------------------------------------------------------------------------------------
-
-
-def diagnosed(state):
-    scene = Train(state)
-    scene.act("diagnose")
-    assert scene.running
-    while scene.running:
-        scene.advance(0.05)
-    return scene
-
-
-@pytest.mark.parametrize(
-    ("state", "name", "changes"),
-    [
-        ({"optimizer": "sgd", "lr": 5000.0, "hidden": [[8, "relu"]]}, "lr high", {"lr"}),
-        ({"hidden": [[12, "identity"], [12, "identity"]]}, "no activation", {"hidden"}),
-        (
-            {"data": "digits", "scale": "none", "hidden": [[8, "sigmoid"]] * 6, "optimizer": "sgd", "lr": 100.0},
-            "stuck",
-            {"scale", "init", "lr"},
-        ),
-        ({"hidden": [[8, "sigmoid"]] * 6}, "vanishing", {"init"}),
-        ({"data": "spirals", "output": "relu", "hidden": [[12, "relu"]]}, "activation before logits", {"output"}),
-        ({"data": "digits", "output": "sigmoid", "loss": "mse"}, "mse on probabilities", {"output", "loss"}),
-        ({"data": "digits", "optimizer": "sgd", "lr": 0.01, "momentum": 0.99}, "momentum", {"momentum"}),
-        ({"data": "digits", "hidden": [[1, "relu"]]}, "bottleneck", {"hidden"}),
-    ],
-)
-def test_a_remedy_is_applied_as_settings(state, name, changes):
-    scene = diagnosed(state)
-    found = scene.view()["diagnosis"]["findings"]
-    names = [finding["name"] for finding in found]
-    assert name in names, names
-    number = names.index(name)
-    before, wanted = scene.state(), scene._found[1][number].finding.apply()
-    assert {change.partition(":")[0] for change in found[number]["changes"]} == changes
-    scene.act("apply", number=number)
-    after = scene.state()
-    assert {key for key in after if after[key] != before[key]} == changes
-    assert scene.view()["diagnosis"] is None
-    made = setup_of(read(after)[0])
-    assert [layer.kind for layer in made.net if hasattr(layer, "kind")] == [
-        layer.kind for layer in wanted.net if hasattr(layer, "kind")
-    ]
-    assert [layer.out_features for layer in made.net if hasattr(layer, "out_features")] == [
-        layer.out_features for layer in wanted.net if hasattr(layer, "out_features")
-    ]
-    assert (type(made.loss), made.opt.lr, made.batch_size) == (type(wanted.loss), wanted.opt.lr, wanted.batch_size)
-    np.testing.assert_allclose(made.x, wanted.x, atol=1e-12)
-
-
-def test_what_the_controls_cannot_change_is_said_in_words():
-    scene = diagnosed({"lr": 5000.0, "optimizer": "sgd", "hidden": [[8, "relu"]]})
-    found = scene._found[1]
-    found[0] = found[0]._replace(changes=[])
-    view = scene.view()["diagnosis"]["findings"][0]
-    assert view["changes"] == []
-    assert view["remedy"]
-    with pytest.raises(ValueError, match="has no remedy that these controls can make"):
-        scene.act("apply", number=0)
-
-
-def test_a_diagnosis_is_of_the_net_as_it_starts_and_ends_with_its_settings():
-    late = diagnosed({"hidden": [[8, "sigmoid"]] * 6, "steps": 90})
-    early = diagnosed({"hidden": [[8, "sigmoid"]] * 6})
-    assert late.view()["diagnosis"] == early.view()["diagnosis"]
-    assert late.run.steps == 90
-    late.set("lr", "0.1")
-    assert late.view()["diagnosis"] is None
-    early.act("dismiss")
-    assert early.view()["diagnosis"] is None
-
-
-def test_training_goes_on_while_a_diagnosis_thinks():
-    scene = Train({"data": "digits", "hidden": [[48, "sigmoid"]] * 4, "speed": "fast"})
-    scene.act("run")
-    scene.act("diagnose")
-    assert scene.view()["diagnosis"] == {"verdict": "", "findings": []}
-    scene.advance(0.05)
-    assert scene.run.steps > 0
-    scene.act("stop")
-    assert scene.running, "the diagnosis is still awaited"
-    while scene.running:
-        scene.advance(0.05)
-    assert scene.view()["diagnosis"]["verdict"]
