@@ -178,6 +178,10 @@ def test_an_empty_table_has_no_answers(run, flowers, tmp_path):
     run("train --data mine.csv --target kind --epochs 1 --save net.npz")
     write(tmp_path / "none.csv", ["size", "colour", "weight", "wild"], [])
     assert run("predict net.npz none.csv") == (0, "", "")
+    assert run("predict net.npz none.csv --probabilities") == (0, "daisy,lily,rose\n", "")
+    write(tmp_path / "none.csv", ["size", "weight", "wild"], [])
+    code, out, err = run("predict net.npz none.csv")
+    assert (code, out, "none.csv has no column 'colour'" in err) == (1, "", True)
 
 
 @given(st.permutations(range(5)), st.lists(st.integers(0, 89), max_size=5))

@@ -33,9 +33,7 @@ def run(args):
     net, encoder = known_net(args.net)
     if args.probabilities and not isinstance(encoder.target, Classes):
         raise ValueError(f"--probabilities goes with classes, {args.net} learned numbers")
-    table = read_for(encoder, args.table)
-    output = net(encoder.inputs(table)) if len(table) else None
-    text = "" if output is None else lines(output, encoder, args.probabilities)
+    text = lines(net(encoder.inputs(read_for(encoder, args.table))), encoder, args.probabilities)
     if args.out is None:
         sys.stdout.write(text)
     else:

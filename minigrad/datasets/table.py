@@ -20,7 +20,7 @@ from ..files.archive import kind_of_file
 MISSING = frozenset({"", "NA", "NaN", "nan", "null", "NULL", "?"})  # the ways to write that a value is missing
 _DELIMITERS = "\t;,"  # the first that fits: a comma may stand inside a cell, a tab hardly ever does
 _GUESSED_FROM = 20  # rows
-_CHUNK = 10_000  # rows whose text is in memory at a time
+_CHUNK = 1000  # rows whose text is in memory at a time
 _IN_NUMBERS = b"0123456789eE.+-\n"  # float() takes more than a table means: "1_000", "infinity"
 
 
@@ -74,7 +74,7 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> T
     column is numbers (with a decimal point; 1e-3 is one) where all its values are, else text; those named in `text`
     are text. Missing is an empty cell, NA, NaN, nan, null, NULL or ?.
 
-    Values are read 10,000 rows at a time, so a table takes 8 bytes a number, and a little more while it is read.
+    Values are read 1,000 rows at a time, so a table takes 8 bytes a number, and a little more while it is read.
     Raises OSError where the file cannot be opened; ValueError, naming file and line, where it is no such table: no
     names, two columns of one name, rows of another length, text in another encoding, a quote without its end.
     """

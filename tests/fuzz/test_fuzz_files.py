@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -16,11 +17,20 @@ from fuzz_runner import CASES, run_fuzz
 from oracles import same_bits, snapshot
 
 import minigrad as mg
+from minigrad.datasets.table import Text
 from minigrad.files.archive import read_archive, write_archive
 from minigrad.files.nets import FORMAT
 from minigrad.training.run import RUN_FORMAT
 
 X, Y = np.random.default_rng(0).standard_normal((6, 3)), np.array([0, 1, 1, 0, 1, 0])
+TABLE = b'''size,colour,wild,kind
+1.5,red,true,"a rose"
+-2,white,false,"a ""lily"""
+3e-2,NA,TRUE,a rose
+4,"red
+ish",true,tulip
+,red,False,tulip
+'''
 MNIST = {
     "train-images-idx3-ubyte": np.arange(24).reshape(6, 2, 2),
     "train-labels-idx1-ubyte": Y,
@@ -57,7 +67,12 @@ def whole(in_a_folder_without_waiting_for_the_disk):
     mg.save(a_net(), "net")
     trained = a_net()
     fit(trained, mg.Adam(), "run")
+    Path("table").write_bytes(TABLE)
+    encoder = mg.datasets.load_table("table", "kind", missing="mean", test=0)[-1]
+    mg.save(mg.mlp([encoder.width, encoder.outputs], rng=0), "table net", encoder=encoder)
     return {
+        "encoder": encoder,
+        "inside table net": read_archive("table net", FORMAT),
         "net": Path("net").read_bytes(),
         "run": Path("run").read_bytes(),
         "inside net": read_archive("net", FORMAT),
@@ -120,6 +135,39 @@ def load_idx(content, whole, exact):
     return "the same array" if same else "another array"
 
 
+def read_table(content, whole, exact):
+    """Read, used with the encoder of the whole table, and learned anew: a fault is named by the file, in each."""
+    Path("a table").write_bytes(content)
+    table, outcome = attempt("a table", lambda: mg.datasets.read_table("a table"))
+    if table is None:
+        return outcome
+    columns = [column.codes if isinstance(column, Text) else column for column in table.columns.values()]
+    assert {len(column) for column in columns} == {len(table)}
+    encoder = whole["encoder"]
+    x, used = attempt("a table", lambda: encoder.inputs(encoder.read("a table")))
+    if x is not None:
+        assert x.shape == (len(table), encoder.width)
+        assert np.isfinite(x).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of columns that look odd
+        made, learned = attempt("a table", lambda: mg.datasets.load_table("a table", "kind", missing="mean", test=0))
+    if made is not None:
+        assert all(np.isfinite(array).all() for array in made[:4])
+        assert len(made[0]) + len(made[2]) == len(table)
+    return f"read, {used}, {learned}"
+
+
+def load_encoder(content, whole, exact):
+    Path("a table net").write_bytes(content)
+    encoder, outcome = attempt("a table net", lambda: mg.datasets.load_encoder("a table net"))
+    if encoder is None:
+        return outcome
+    text = json.loads(json.dumps(encoder.config()))
+    x, _ = attempt("table", lambda: encoder.inputs(encoder.read("table")))
+    assert x is None or np.isfinite(x).all()
+    return "the same encoder" if text == json.loads(json.dumps(whole["encoder"].config())) else "another encoder"
+
+
 FILE_KINDS = {  # name: (share of all inputs, bytes of an input, how it is read, must a result be as of the whole file?)
     "file: net, damaged": (0.05, lambda draw, whole: damaged_bytes(draw, whole["net"]), load_net, True),
     "file: run, damaged": (0.02, lambda draw, whole: damaged_bytes(draw, whole["run"]), resume, True),
@@ -130,6 +178,13 @@ FILE_KINDS = {  # name: (share of all inputs, bytes of an input, how it is read,
         False,
     ),
     "file: run, put together": (0.01, lambda draw, whole: malformed_archive(draw, *whole["inside run"]), resume, False),
+    "file: table, damaged": (0.03, lambda draw, whole: damaged_bytes(draw, TABLE), read_table, False),
+    "file: encoder, put together": (
+        0.03,
+        lambda draw, whole: malformed_archive(draw, *whole["inside table net"]),
+        load_encoder,
+        False,
+    ),
     "file: idx, damaged": (0.03, lambda draw, whole: damaged_bytes(draw, whole["idx"]), load_idx, False),
     "file: idx.gz, damaged": (0.03, lambda draw, whole: damaged_bytes(draw, whole["gz"]), load_idx, True),
 }
