@@ -33,6 +33,7 @@ PRINTS = {
     r"percentages: target_range(.*\n)+percentages: score -\d+\.\d+, and 0\.9\d ",
     "sklearn_grid.py": r"best: \w+, \w+; 9\d\.\d% of .*\nsigmoid +100% .*\ntanh +\d% .*\nrelu +100% .*\ngelu +\d% ",
     "sweep.py": r"sigmoid +best at lr [2-5]\.(.*\n)+tanh +best at lr (0\.5|1\.)(.*\n)+relu +best at lr 0\.[23]",
+    "table.py": r"480 rows .*; 7 inputs of 5 .*\noff by [78]\.\d .*\n\d+\.\d \(temperature\), .*, [78]\.\d \(till\)",
     "onnx_export.py": r"right in minigrad: (100|9\d)%\n.* bytes\nlargest difference .*: \d\.\de-0[5-9]\n",
 }
 

@@ -36,6 +36,16 @@ def test_files_that_were_written_before_load_as_they_did():
     )
 
 
+def test_a_net_with_the_columns_of_its_table(tmp_path):
+    """net_1_table.npz: written when nets could keep an encoder for the first time."""
+    encoder = mg.datasets.load_encoder(FILES / "net_1_table.npz")
+    (tmp_path / "new.csv").write_text("wild,size,colour\nTRUE,6,blue\n,,\n")
+    x = encoder.inputs(encoder.read(tmp_path / "new.csv"))
+    assert x.tolist() == [[1, 1, 0, 1], [0, 0, 1, 1]]
+    assert encoder.answers(mg.load(FILES / "net_1_table.npz")(x)) == ["rose", "rose"]
+    assert encoder.answers(np.eye(2)) == ["lily", "rose"]
+
+
 @pytest.mark.parametrize("name", ["net_1.npz", "net_1_float32.npz"])
 def test_the_format_has_not_changed(name, tmp_path):
     mg.save(mg.load(FILES / name), tmp_path / name)
