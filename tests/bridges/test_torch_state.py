@@ -1,0 +1,247 @@
+"""capture leaves a model as it was, also after an error; and what it refuses, it names with the remedy."""
+
+import copy
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import torch.nn.functional as F  # noqa: E402
+from torch import nn  # noqa: E402
+from torch_case import Call  # noqa: E402
+from torch_models import CASES, N, made  # noqa: E402
+
+import minigrad as mg  # noqa: E402
+from minigrad.bridges.torch import capture  # noqa: E402
+
+torch.set_num_threads(1)
+STATEFUL = ("mlp", "frozen_below", "resnet", "lstm", "transformer_encoder_in_eval_mode", "gpt", "checkpointed")
+
+
+def state(model):
+    """Everything that capture must leave as it is."""
+    return {
+        "modes": [m.training for m in model.modules()],
+        "hooks": [(len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in model.modules()],
+        "grads": {n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()},
+        "asks": {n: p.requires_grad for n, p in model.named_parameters()},
+        "leaf": [p.is_leaf and not p._backward_hooks for p in model.parameters()],
+        "values": {n: p.detach().clone() for n, p in model.named_parameters()},
+        "buffers": {n: b.clone() for n, b in model.named_buffers()},
+        "attributes": [sorted(vars(m)) for m in model.modules()],
+    }
+
+
+def same(one, other):
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+    return one == other
+
+
+def run(case, **changed):
+    case = case._replace(**changed)
+    return capture(case.model, case.loss, case.x, case.y, sample_axis=case.sample_axis)
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_the_model_is_as_after_any_forward_pass(name):
+    case = made(name)
+    for i, p in enumerate(case.model.parameters()):
+        p.grad = torch.ones_like(p) if i % 2 else None
+    expected = copy.deepcopy(case.model)
+    expected(case.x)
+    before, x, y = state(case.model), case.x.clone(), case.y.clone()
+    run(case)
+    after = state(case.model)
+    for key in before:
+        wanted = state(expected)["buffers"] if key == "buffers" else before[key]
+        assert same(after[key], wanted), key
+    assert torch.equal(case.x, x)
+    assert torch.equal(case.y, y)
+    assert case.x.requires_grad is False
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+@pytest.mark.parametrize("place", ["forward", "loss", "backward"])
+def test_after_an_error_the_model_is_as_before(name, place):
+    case = made(name)
+
+    class Fails(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise RuntimeError("on purpose")
+
+    def loss(output, y):
+        if place == "loss":
+            raise ValueError("on purpose")
+        return Fails.apply(case.loss(output, y))
+
+    def forward(m, x):
+        out = m.inner(x)
+        if place == "forward":
+            raise ZeroDivisionError("on purpose")
+        return out
+
+    model = Call(forward, inner=case.model)
+    before = state(model)
+    with pytest.raises((ValueError, ZeroDivisionError), match="on purpose"):
+        run(case, model=model, loss=loss)
+    assert same(state(model), before)
+
+
+def test_the_same_random_numbers_are_drawn_as_by_any_forward_pass():
+    model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+    x, y = torch.randn(N, N, 4), torch.randn(N, N, 3)  # the model is run twice, to find the samples
+    torch.manual_seed(1)
+    expected = F.mse_loss(model(x), y)
+    after = torch.rand(3)
+    torch.manual_seed(1)
+    c = capture(model, F.mse_loss, x, y)
+    assert c.loss == float(expected)
+    assert torch.equal(torch.rand(3), after)
+
+
+def test_it_works_where_gradients_are_switched_off():
+    case = made("mlp")
+    expected = run(case)
+    for off in (torch.no_grad, torch.inference_mode):
+        with off():
+            found = run(case)
+            assert not torch.is_grad_enabled()
+        np.testing.assert_array_equal(found.gradients["0.weight"].weight, expected.gradients["0.weight"].weight)
+
+
+def test_arrays_may_be_given():
+    case = made("mlp")
+    expected, found = run(case), run(case, x=case.x.double().numpy(), y=case.y.numpy())
+    np.testing.assert_array_equal(found.gradients["0.weight"].weight, expected.gradients["0.weight"].weight)
+    assert found.gradients["0.weight"].delta.dtype == np.float32
+
+
+def test_what_was_captured_does_not_change_with_x():
+    case = made("mlp")
+    c = run(case)
+    before = c.gradients["0.weight"].a.copy()
+    case.x.zero_()
+    np.testing.assert_array_equal(c.gradients["0.weight"].a, before)
+
+
+# ---- what is refused ------------------------------------------------------------------------------------------
+
+
+def linear():
+    return nn.Linear(4, 3)
+
+
+X, Y = torch.ones(N, 4), torch.zeros(N, dtype=torch.long)
+REFUSED = {
+    "a minigrad net": (lambda: mg.mlp([4, 3]), F.cross_entropy, X, Y, TypeError, "expected a torch.nn.Module.*mg.backprop"),
+    "a function": (lambda: F.relu, F.cross_entropy, X, Y, TypeError, "expected a torch.nn.Module"),
+    "no parameters": (nn.ReLU, F.cross_entropy, X, Y, ValueError, "no parameters"),
+    "parameters without a shape": (lambda: nn.LazyLinear(3), F.cross_entropy, X, Y, ValueError, r"call model\(x\) once"),
+    "parameters on meta": (lambda: nn.Linear(4, 3, device="meta"), F.cross_entropy, X, Y, ValueError, "device meta"),
+    "x on another device": (linear, F.cross_entropy, X.to("meta"), Y, ValueError, r"x is on the device meta.*x\.to\('cpu'\)"),
+    "y on another device": (linear, F.cross_entropy, X, Y.to("meta"), ValueError, r"y is on the device meta.*y\.to\('cpu'\)"),
+    "integers": (linear, F.cross_entropy, X.long(), Y, ValueError, r"torch\.int64.*; use x\.to\(torch\.float32\)"),
+    "another float type": (linear, F.cross_entropy, X.double(), Y, ValueError, r"float64.*; use x\.to\(torch\.float32\)"),
+    "another width": (linear, F.cross_entropy, torch.ones(N, 5), Y, ValueError, r"model refuses x.*\(5, 5\)"),
+    "no samples": (linear, F.cross_entropy, X[:0], Y[:0], ValueError, "no samples"),
+    "x of no tensor": (linear, F.cross_entropy, "x", Y, ValueError, "x is 'x', expected a tensor"),
+    "targets that the loss refuses": (linear, F.cross_entropy, X, Y[:3], ValueError, r"loss_fn refuses .*\(5, 3\).*\(3,\)"),
+    "a loss of each sample": (
+        linear, lambda o, y: F.cross_entropy(o, y, reduction="none"), X, Y, ValueError, r"\(5,\), expected a single .*mean\(\)",
+    ),
+    "a loss that is a number": (linear, lambda o, y: 1.0, X, Y, TypeError, "loss_fn returned a float, expected a tensor"),
+    "a detached loss": (linear, lambda o, y: o.detach().sum(), X, Y, ValueError, "does not depend on any parameter"),
+    "a loss of integers": (linear, lambda o, y: o.argmax().sum(), X, Y, ValueError, "does not depend on any parameter"),
+    "reentrant checkpointing": (
+        lambda: Call(lambda m, x: torch.utils.checkpoint.checkpoint(m.a, x, use_reentrant=True), a=linear()),
+        F.cross_entropy, X, Y, ValueError, "use_reentrant=False",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_does_not_fit_is_named_with_its_remedy(name):
+    make, loss, x, y, error, message = REFUSED[name]
+    with pytest.raises(error, match=f"(?s){message}"):
+        capture(make(), loss, x, y)
+
+
+@pytest.mark.parametrize(("axis", "error"), [(-1, ValueError), (3, ValueError), ("0", TypeError), (0.0, TypeError)])
+def test_a_wrong_sample_axis_is_refused(axis, error):
+    with pytest.raises(error, match="sample_axis|axis 3"):
+        capture(linear(), F.cross_entropy, X, Y, sample_axis=axis)
+
+
+# ---- other ways to run ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["mlp", "lenet", "self_attention", "gpt"])
+def test_few_digits(name, dtype):
+    case = made(name)
+    exact = run(case)
+    x = case.x if name == "gpt" else case.x.to(dtype)
+    few = run(case, model=copy.deepcopy(case.model).to(dtype), x=x)
+    assert not few.unpaired
+    assert few.worst_error < 0.05
+    for key, g in few.gradients.items():
+        assert g.delta.dtype == np.float32
+        weight = exact.gradients[key].weight
+        assert np.linalg.norm(g.weight - weight) < 0.1 * np.linalg.norm(weight) + 0.01
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet", "self_attention", "gpt"])
+def test_autocast(name):
+    case = made(name)
+
+    def forward(m, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return m.inner(x)
+
+    c = run(case, model=Call(forward, inner=case.model))
+    assert not c.unpaired
+    assert c.worst_error < 0.02
+    assert set(c.gradients) == {f"inner.{key}" for key in run(case).gradients}
+
+
+def test_a_compiled_model_is_run_uncompiled():
+    case = made("mlp")
+    expected = run(case)
+    for model in (torch.compile(copy.deepcopy(case.model)), copy.deepcopy(case.model)):
+        model.compile()
+        found = run(case, model=model)
+        assert list(found.gradients) == list(expected.gradients)
+        np.testing.assert_array_equal(found.gradients["0.weight"].delta, expected.gradients["0.weight"].delta)
+
+
+def test_reduction_is_told():
+    model = nn.Linear(4, 3)
+    losses = {
+        "mean": F.cross_entropy,
+        "sum": lambda o, y: F.cross_entropy(o, y, reduction="sum"),
+        "other": lambda o, y: o.square().sum().sqrt(),
+    }
+    for reduction, loss in losses.items():
+        assert capture(model, loss, torch.randn(N, 4), Y).reduction == reduction
+
+
+def test_a_loss_that_the_model_computes_is_of_an_unknown_reduction():
+    model = Call(lambda m, x: {"loss": m.a(x).square().mean(), "logits": m.a(x)}, a=nn.Linear(4, 3))
+    c = capture(model, lambda output, y: output["loss"], torch.randn(N, 4), None)
+    assert c.reduction == "other"
+    assert c.output.shape == (N, 3)
+
+
+def test_names_are_the_models():
+    for name in CASES:
+        model = made(name).model
+        assert list(run(made(name)).parameter_gradients()) == [n for n, _ in model.named_parameters()]
