@@ -23,9 +23,11 @@ try:
 except ImportError:
     raise missing("torch") from None
 
+from .torch_activations import TorchActivation
 from .torch_assembly import checked_pair, reason_why_not, tolerance
 from .torch_calls import Call, Lookup, as_array
 from .torch_nets import load_torch, to_torch
+from .torch_pairs import LazyPair
 from .torch_run import (
     Batch,
     Loss,
@@ -60,7 +62,30 @@ class Capture(Backprop):
     unpaired: dict[str, str] = field(default_factory=dict)
     reduction: str = "other"
     worst_error: float = 0.0
+    bends: list[tuple[str, TorchActivation, np.ndarray]] = field(default_factory=list, repr=False)  # path, function, z
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False)  # of the parameters
+
+    def signals(self) -> dict[str, WeightGradient]:
+        """The gradients with delta the error signal and a the input, also where the two have changed places."""
+        return {n: g.turned() if isinstance(g, LazyPair) and g.transposed else g for n, g in self.gradients.items()}
+
+    @property
+    def positions(self) -> int:
+        """How many the output has: those of the last linear map, where the output is as large as what it gave."""
+        last = next(reversed(self.signals().values()), None)
+        if last is not None and last.delta[0].size == self.output[0].size:
+            return last.delta[0].size // last.delta.shape[-1]
+        return super().positions
+
+    def has_bias(self, path: str) -> bool:
+        """Whether the weight of that name has a bias, of the name that PyTorch gives it."""
+        module, _, name = path.rpartition(".")
+        bias = f"{module}.{name.replace('weight', 'bias')}".lstrip(".")
+        return bias != path and bias in self.shapes
+
+    def activation_inputs(self) -> list[tuple[str, TorchActivation, np.ndarray]]:
+        """(path, function, z) of each activation function that was called, in forward order."""
+        return self.bends
 
     def parameter_gradients(self) -> dict[str, np.ndarray]:
         """{parameter name: dC/dparameter}, arrays shaped like the parameters, in the model's order."""
@@ -158,5 +183,6 @@ def _assembled(model: Any, batch: Batch, found: Pass, places: list[Place | None]
         unpaired=unpaired,
         reduction=reduction_of(loss_fn, found.output, batch, found.loss),
         worst_error=worst,
+        bends=[(path, function, as_array(z)) for path, function, z in recorder.bends],
         shapes={name: tuple(parameter.shape) for name, parameter in model.named_parameters()},
     )

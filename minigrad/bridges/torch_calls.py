@@ -96,7 +96,7 @@ class Call:
         """N dC/dz, shaped as z."""
         if self.signal is None:  # the loss does not depend on it
             return np.zeros(tuple(self.z_shape), np.float64 if self.precision.itemsize == 8 else np.float32)
-        signal = as_array(self.signal)
+        signal = as_array(self.signal).reshape(self.z_shape)
         return signal * signal.dtype.type(self.scale)
 
     def factors(self, place: Place, N: int) -> tuple[np.ndarray, np.ndarray]:

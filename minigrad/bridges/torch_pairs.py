@@ -257,6 +257,10 @@ class LazyPair(WeightGradient):
             parts = [slice(n, min(n + step, len(self))) for n in range(0, len(self), step)]
             return np.concatenate([np.linalg.norm(self._per_sample(part), axis=(1, 2)) for part in parts])
 
+    def turned(self) -> WeightGradient:
+        """The same with delta and a in each other's place."""
+        return TurnedPair(self)
+
     @property
     def size(self) -> float:
         """What the norm of .weight is at most."""
@@ -269,3 +273,20 @@ class LazyPair(WeightGradient):
         K, J = self.shape
         P = sum(use.delta.shape[1] * use.delta.shape[2] for use in self.uses)
         return f"LazyPair(delta {(len(self), P, K)}, a {(len(self), P, J)})"
+
+
+class TurnedPair(WeightGradient):
+    """A pair with delta and a in each other's place, formed when they are asked for."""
+
+    pair: WeightGradient
+
+    def __init__(self, pair: WeightGradient) -> None:
+        self.__dict__["pair"] = pair
+
+    @property
+    def delta(self) -> np.ndarray:
+        return self.pair.a
+
+    @property
+    def a(self) -> np.ndarray:
+        return self.pair.delta

@@ -16,10 +16,16 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from . import torch_attention, torch_recurrent
+from .torch_activations import FUNCTIONS, Modules, TorchActivation, bend
 from .torch_calls import Call, Convolution, Cut, Lookup, Turned, cut_of
 
 Handler = Callable[..., Any]
 SELECTING = ("nonzero", "masked_select", "index_select", "argsort", "sort", "topk", "take", "unique")
+
+
+def trained(model: Any) -> dict[str, Any]:
+    """{name: parameter} of those that have gradients; a tied one once, by its first name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.is_floating_point()}
 
 
 class Recorder(TorchFunctionMode):  # type: ignore[misc]
@@ -28,24 +34,29 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
     calls     the linear maps, in order
     computed  {parameter name: the functions that made another weight of it, which a linear map then took}
     met       {parameter name: the other functions that it was given to}
+    bends     the activation functions, in order: path, function, z
     selects   rows were chosen by what is in them
     """
 
-    def __init__(self, parameters: dict[str, Any], buffers: list[Any]) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
+        self.modules = Modules(model)
+        self.bends: list[tuple[str, TorchActivation, Any]] = []
         self.calls: list[Call] = []
         self.computed: dict[str, list[str]] = {}
         self.met: dict[str, list[str]] = {}
         self.selects = False
         self._parameters: dict[int, list[tuple[str, Any]]] = {}  # by the address of their memory
-        for name, parameter in parameters.items():
+        for name, parameter in trained(model).items():
             self._parameters.setdefault(_address(parameter), []).append((name, parameter))
-        self._buffers = {_address(buffer) for buffer in buffers}
+        self._buffers = {_address(buffer) for buffer in model.buffers()}
         self._made: dict[int, tuple[Any, dict[str, list[str]]]] = {}  # what was computed of parameters alone, by id
         self._shared: dict[int, tuple[Any, Call]] = {}  # rows that were looked up, by id
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if function in FUNCTIONS and isinstance(args[0], torch.Tensor):
+            self.bends.append((self.modules.path(function.__name__), *bend(function, args, kwargs, self.calls)))
         handler = HANDLERS.get(function)
         if handler is not None:
             return handler(self, function, *args, **kwargs)
@@ -89,7 +100,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         call = kind(*found, a.detach(), tuple(z.shape), z.dtype, after_selection=self.selects, **options)
         self.calls.append(call)
         if z.requires_grad:
-            z.register_hook(call.receive)
+            _hooked(z).register_hook(call.receive)
         return call
 
     def linear(self, a: Any, weight: Any, bias: Any = None, axis: int | None = None) -> Any:
@@ -140,6 +151,16 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         if not alone:
             for owner_name in met:
                 self.met.setdefault(owner_name, []).append(name)
+
+
+def _hooked(z: Any) -> Any:
+    """The tensor whose hook fires also when z is written over, as by a ReLU in place.
+
+    Of a view, which F.linear makes of more than two axes, that is the tensor below it.
+    """
+    base = z._base
+    whole = base is not None and base.requires_grad and base.numel() == z.numel() and z.is_contiguous()
+    return base if whole else z
 
 
 def _address(tensor: Any) -> int:

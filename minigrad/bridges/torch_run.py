@@ -15,7 +15,7 @@ from torch import nn
 from .._advice import described
 from .._checks import whole_number
 from .torch_calls import Call
-from .torch_recorder import Recorder
+from .torch_recorder import Recorder, trained
 from .torch_samples import with_samples_replaced
 
 Loss = Callable[[Any, Any], Any]
@@ -173,11 +173,10 @@ class Pass:
 
 def forward_and_backward(model: Any, loss_fn: Loss, batch: Batch) -> Pass:
     """One pass of each. ValueError or TypeError where model, loss_fn, x and y do not fit."""
-    parameters = {name: p for name, p in model.named_parameters() if p.is_floating_point()}
-    recorder = Recorder(parameters, list(model.buffers()))
+    parameters, recorder = trained(model), Recorder(model)
     starts = [t.detach().clone().requires_grad_(t.is_floating_point()) for t in batch.tensors]
     inputs = batch.with_tensors([t * 1 if t.is_floating_point() else t for t in starts])  # what may be changed in place
-    with recorder:
+    with recorder.modules.followed(), recorder:
         output = _output(model, inputs)
         loss = _loss(loss_fn, output, batch.y)
     points = [starts[0], main_tensor(output)]
@@ -247,7 +246,7 @@ def calls_with_others(model: Any, batch: Batch, random: Any) -> tuple[list[Call]
     The same random numbers are drawn, and the buffers are put back.
     """
     tensors, replaced = with_samples_replaced(batch.tensors, batch.axis, batch.N)
-    recorder = Recorder({n: p for n, p in model.named_parameters() if p.is_floating_point()}, list(model.buffers()))
+    recorder = Recorder(model)
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     other = batch.with_tensors(tensors)
     try:

@@ -8,7 +8,6 @@ than its gradients.
 Index legend: n sample (N), p position (P), k output neuron (K), j input (J).
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -167,13 +166,13 @@ def curvature_outlier(bp: Backprop) -> dict[str, tuple[float, float]]:
     Nothing of size (K J)^2 is formed: a step of Lanczos's method costs as much as a backward pass.
     """
     instance(bp, Backprop, "bp")
-    found, parameters = {}, bp.parameter_gradients()
-    P = math.prod(bp.output.shape[1:-1]) if bp.activations else 1  # one made by hand may hold nothing but pairs
-    for path, g in bp.gradients.items():
+    found = {}
+    P = bp.positions
+    for path, g in bp.signals().items():
         delta, a = (by_sample(factor.astype(np.float64)) for factor in checked_pair(g, path))
         if not (np.isfinite(delta).all() and np.isfinite(a).all()):
             raise ValueError(f"layer {path!r} has NaN or infinity in delta or a")
-        if f"{path}.bias" in parameters:
+        if bp.has_bias(path):
             a = np.concatenate([a, np.ones((*a.shape[:2], 1))], axis=2)
         spread = np.linalg.norm(delta.sum(axis=1), 2) ** 2 / len(delta)
         bound = float(spread * np.square(rows_of(a).mean(axis=0)).sum())

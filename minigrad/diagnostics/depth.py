@@ -48,7 +48,7 @@ def attenuation(bp: Backprop) -> Attenuation:
     nan decades.
     """
     instance(bp, Backprop, "bp")
-    deltas = [np.asarray(g.delta, np.float64) for g in bp.gradients.values()]
+    deltas = [np.asarray(g.delta, np.float64) for g in bp.signals().values()]
     norms = np.array([np.linalg.norm(delta) / math.sqrt(len(delta)) for delta in deltas])
     totals = [delta if delta.ndim == 2 else by_sample(delta).sum(axis=1) for delta in deltas]  # (N, K)
     averaged = np.array([np.linalg.norm(total.mean(axis=0)) for total in totals])

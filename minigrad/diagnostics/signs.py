@@ -140,7 +140,7 @@ def delta_agreement(bp: Backprop) -> dict[str, float]:
     """
     instance(bp, Backprop, "bp")
     found = {}
-    for path, g in bp.gradients.items():
+    for path, g in bp.signals().items():
         found[path] = single_signed(contents(signs_of(checked_pair(g, path)[0], f"delta {path}")))
     return found
 
