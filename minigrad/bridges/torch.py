@@ -25,21 +25,21 @@ except ImportError:
 
 from .torch_activations import TorchActivation
 from .torch_assembly import checked_pair, reason_why_not, tolerance
-from .torch_calls import Call, Lookup, as_array
+from .torch_calls import Call, as_array
 from .torch_nets import load_torch, to_torch
 from .torch_pairs import LazyPair
+from .torch_places import places_of
 from .torch_run import (
     Batch,
     Loss,
     Pass,
     batch_of,
     borrowed,
-    calls_with_others,
     checked_model,
     forward_and_backward,
     reduction_of,
 )
-from .torch_samples import Place, best_place, candidates
+from .torch_samples import Place
 
 __all__ = ["Capture", "capture", "load_torch", "to_torch"]
 
@@ -115,40 +115,8 @@ def capture(model: Any, loss_fn: Loss, x: Any, y: Any, *, sample_axis: int = 0) 
         batch = batch_of(model, x, y, sample_axis)
         random = torch.get_rng_state()
         found = forward_and_backward(model, loss_fn, batch)
-        places = _places(model, batch, found.recorder.calls, random)
+        places = places_of(model, batch, found.recorder.calls, random)
         return _assembled(model, batch, found, places, loss_fn)
-
-
-def _places(model: Any, batch: Batch, calls: list[Call], random: Any) -> list[Place | None]:
-    """Where the samples are in each call; None where none of its axes holds them. random: the state at the start."""
-    N, choices = batch.N, []
-    for call in calls:
-        known = call.axis is not None and call.leading[call.axis] == N
-        choices.append([Place(call.axis)] if known else candidates(call.leading, N))
-    others: dict[tuple[str, int], Call] = {}
-    replaced = np.zeros(N, bool)
-    if N > 1 and any(len(choice) > 1 or call.after_selection for choice, call in zip(choices, calls, strict=True)):
-        found, replaced = calls_with_others(model, batch, random)
-        others = _numbered(found) if replaced.any() else {}
-    places: list[Place | None] = []
-    for key, call, choice in zip(_numbered(calls), calls, choices, strict=True):
-        other = others.get(key)
-        changes = call.changes(other) if other is not None and other.a.shape == call.a.shape else None
-        if isinstance(call, Lookup) and changes is not None and not changes.any() and choice[:1] != [Place(0)]:
-            places.append(None)  # numbers that no sample decides, such as those of positions
-        else:
-            places.append(best_place(choice, changes, replaced, is_sure=not call.after_selection))
-    return places
-
-
-def _numbered(calls: list[Call]) -> dict[tuple[str, int], Call]:
-    """The calls by the parameter's name and their number among its calls, in their order."""
-    count: dict[str, int] = {}
-    found = {}
-    for call in calls:
-        count[call.name] = count.get(call.name, 0) + 1
-        found[call.name, count[call.name]] = call
-    return found
 
 
 def _assembled(model: Any, batch: Batch, found: Pass, places: list[Place | None], loss_fn: Loss) -> Capture:

@@ -14,9 +14,7 @@ from torch import nn
 
 from .._advice import described
 from .._checks import whole_number
-from .torch_calls import Call
 from .torch_recorder import Recorder, trained
-from .torch_samples import with_samples_replaced
 
 Loss = Callable[[Any, Any], Any]
 
@@ -238,25 +236,6 @@ def main_tensor(output: Any) -> Any:
     """The first tensor of floats with an axis for the samples; the first tensor where there is none."""
     found = tensors_in(output)
     return next((t for t in found if t.is_floating_point() and t.ndim > 1), found[0])
-
-
-def calls_with_others(model: Any, batch: Batch, random: Any) -> tuple[list[Call], np.ndarray]:
-    """The calls of a forward pass in which some of the samples are others; and which, bool (N,).
-
-    The same random numbers are drawn, and the buffers are put back.
-    """
-    tensors, replaced = with_samples_replaced(batch.tensors, batch.axis, batch.N)
-    recorder = Recorder(model)
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    other = batch.with_tensors(tensors)
-    try:
-        with torch.random.fork_rng(), torch.no_grad():
-            torch.set_rng_state(random)
-            with recorder:
-                model(*other.args, **other.named)
-    finally:
-        put_back(buffers)
-    return recorder.calls, replaced
 
 
 def reduction_of(loss_fn: Loss, output: Any, batch: Batch, loss: Any) -> str:

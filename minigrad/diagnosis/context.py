@@ -141,7 +141,9 @@ class Context:
     def layer_at(self, path: str) -> Any:
         """The layer whose pair it is."""
         layers = dict(tree(self.net))
-        return layers[path] if path in layers else layers[path.rpartition(".")[0]]
+        while path not in layers:
+            path = path.rpartition(".")[0]
+        return layers[path]
 
     @cached_property
     @quiet

@@ -31,6 +31,7 @@ from .remedies import Remedy, applied, in_turn, redraw_weights, set_lr, standard
 from .rules import RULES, Rule, Suspect
 from .setup import Setup, Trial
 from .text import as_text, entries
+from .torch_words import in_torch_words, is_torch
 
 GAIN = 0.2  # of the score, 0 to 1, that counts as one
 
@@ -57,10 +58,10 @@ class Diagnosis(Measured):
 
 def diagnose(
     net: Any,
-    loss: Loss,
+    loss: Any,
     x: Any,
     y: Any,
-    opt: Optimizer | None = None,
+    opt: Any = None,
     *,
     batch_size: int = 32,
     epochs: int | None = None,
@@ -76,8 +77,12 @@ def diagnose(
     and after those before it, over three seeds: see .gains.
 
     Nothing that is given changes, generators included; the same rng, the same findings. What fit would refuse is a
-    finding. TypeError where net is no net, loss no loss or opt no optimizer, ValueError where a number does not fit.
+    finding. A PyTorch model may be given with its loss function, x, y and optimizer: findings then name its modules and
+    speak of PyTorch, and have no apply. TypeError where net is no net, loss no loss or opt no optimizer, ValueError
+    where a number does not fit.
     """
+    if is_torch(net):
+        return _of_torch(net, loss, x, y, opt, batch_size, epochs, trial, try_remedies, rng)
     in_a_row(net, "net")
     instance(loss, Loss, "loss")
     if opt is not None:
@@ -96,6 +101,17 @@ def diagnose(
         if try_remedies:
             found.gains = measured_gains(c, found.findings)
         return found
+
+
+def _of_torch(model: Any, loss: Any, x: Any, y: Any, opt: Any, *settings: Any) -> Diagnosis:
+    """The same of a PyTorch model, in its names."""
+    from ..bridges.torch_diagnosis import as_minigrad, own_random_numbers  # only here: minigrad itself needs no PyTorch
+
+    *turned, names, images = as_minigrad(model, loss, x, y, opt)
+    batch_size, epochs, trial, try_remedies, rng = settings
+    options = {"batch_size": batch_size, "epochs": epochs, "trial": trial, "try_remedies": try_remedies, "rng": rng}
+    with own_random_numbers():
+        return in_torch_words(diagnose(*turned, **options), names, model, images)
 
 
 def _finding(name: str, theorem: str, suspect: Suspect, setup: Setup, level: str) -> Finding:

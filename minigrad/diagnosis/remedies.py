@@ -157,6 +157,8 @@ def redraw_weights(s: Setup) -> None:
             layer.weight = (factor * weight).astype(layer.weight.dtype)
             if layer.bias is not None:
                 layer.bias = np.zeros_like(layer.bias)
+        elif hasattr(layer, "redraw"):
+            layer.redraw()
     centre_sigmoids(s)
 
 

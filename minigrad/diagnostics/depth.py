@@ -136,8 +136,11 @@ def mean_field_norms(net: Sequential, bp: Backprop) -> dict[str, float]:
     between = _between(net, paths)
     if not paths or any(isinstance(layer, Residual) for _, layer in tree(net)):
         return {}
+    layers = {path for path, _ in tree(net)}
     found = {paths[-1]: float(attenuation(bp).norms[-1])}
     for lower, upper in zip(paths[-2::-1], paths[:0:-1], strict=True):
+        if lower not in layers or upper not in layers:  # inside a layer that nothing is known of
+            break
         weight = parameters[upper] if upper in parameters else parameters[f"{upper}.weight"]
         f = between[lower][0] if between[lower] else Identity()
         if len(between[lower]) > 1 or weight.ndim != 2 or not isinstance(f, Activation):
