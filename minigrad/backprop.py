@@ -10,7 +10,6 @@ Index legend: n sample (N), k output (K), j input (J); "...": positions, none in
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,23 +51,10 @@ class Backprop:
         return self.activations[-1]
 
     @property
-    def positions(self) -> int:
-        """How many the output has, 1 without; of a Backprop made by hand, that holds nothing but pairs, 1."""
-        return math.prod(self.output.shape[1:-1]) if self.activations else 1
-
-    @property
     def deltas(self) -> list[np.ndarray]:
         if self._deltas[0] is None:
             self._deltas[0] = core.propagate(self._deltas[1], self._first_weight)  # type: ignore[arg-type]
         return self._deltas  # type: ignore[return-value]
-
-    def signals(self) -> dict[str, WeightGradient]:
-        """{layer path: WeightGradient} in which delta is the error signal and a the input: here the gradients."""
-        return self.gradients
-
-    def has_bias(self, path: str) -> bool:
-        """Whether the layer with that path has a bias."""
-        return f"{path}.bias" in self._arrays
 
     def parameter_gradients(self) -> dict[str, np.ndarray]:
         """{parameter name: dC/dparameter}, arrays shaped like the parameters, in forward order.

@@ -69,20 +69,6 @@ class Capture(Backprop):
         """The gradients with delta the error signal and a the input, also where the two have changed places."""
         return {n: g.turned() if isinstance(g, LazyPair) and g.transposed else g for n, g in self.gradients.items()}
 
-    @property
-    def positions(self) -> int:
-        """How many the output has: those of the last linear map, where the output is as large as what it gave."""
-        last = next(reversed(self.signals().values()), None)
-        if last is not None and last.delta[0].size == self.output[0].size:
-            return last.delta[0].size // last.delta.shape[-1]
-        return super().positions
-
-    def has_bias(self, path: str) -> bool:
-        """Whether the weight of that name has a bias, of the name that PyTorch gives it."""
-        module, _, name = path.rpartition(".")
-        bias = f"{module}.{name.replace('weight', 'bias')}".lstrip(".")
-        return bias != path and bias in self.shapes
-
     def activation_inputs(self) -> list[tuple[str, TorchActivation, np.ndarray]]:
         """(path, function, z) of each activation function that was called, in forward order."""
         return self.bends

@@ -20,7 +20,7 @@ from ..gradcheck import repeatable
 from ..layers.containers import Sequential
 from ..losses import Loss
 from .conditioning import condition_number, inputs_of
-from .pairs import by_sample, checked_pair, moderate, rows_of
+from .pairs import by_sample, checked_pair, has_bias, moderate, positions_of_output, rows_of, signals
 
 EPS = np.finfo(np.float64).eps
 
@@ -167,12 +167,12 @@ def curvature_outlier(bp: Backprop) -> dict[str, tuple[float, float]]:
     """
     instance(bp, Backprop, "bp")
     found = {}
-    P = bp.positions
-    for path, g in bp.signals().items():
+    P = positions_of_output(bp)
+    for path, g in signals(bp).items():
         delta, a = (by_sample(factor.astype(np.float64)) for factor in checked_pair(g, path))
         if not (np.isfinite(delta).all() and np.isfinite(a).all()):
             raise ValueError(f"layer {path!r} has NaN or infinity in delta or a")
-        if bp.has_bias(path):
+        if has_bias(bp, path):
             a = np.concatenate([a, np.ones((*a.shape[:2], 1))], axis=2)
         spread = np.linalg.norm(delta.sum(axis=1), 2) ** 2 / len(delta)
         bound = float(spread * np.square(rows_of(a).mean(axis=0)).sum())

@@ -17,7 +17,7 @@ from ..layers.containers import Residual, Sequential
 from ..layers.dropout import Dropout
 from ..layers.parameters import tree
 from ..layers.quadrature import normal_quadrature
-from .pairs import by_sample
+from .pairs import by_sample, signals
 
 # ---- delta on its way down ------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ def attenuation(bp: Backprop) -> Attenuation:
     nan decades.
     """
     instance(bp, Backprop, "bp")
-    deltas = [np.asarray(g.delta, np.float64) for g in bp.signals().values()]
+    deltas = [np.asarray(g.delta, np.float64) for g in signals(bp).values()]
     norms = np.array([np.linalg.norm(delta) / math.sqrt(len(delta)) for delta in deltas])
     totals = [delta if delta.ndim == 2 else by_sample(delta).sum(axis=1) for delta in deltas]  # (N, K)
     averaged = np.array([np.linalg.norm(total.mean(axis=0)) for total in totals])

@@ -40,6 +40,33 @@ def checked_pair(g: object, name: str = "g") -> tuple[np.ndarray, np.ndarray]:
     return delta, a
 
 
+def signals(bp: Any) -> dict[str, WeightGradient]:
+    """{layer path: the pair} of a Backprop, with delta the error signal and a the input.
+
+    Of a weight that another library uses as its transpose, the two have changed places in bp.gradients.
+    """
+    found: dict[str, WeightGradient] = bp.signals() if hasattr(bp, "signals") else bp.gradients
+    return found
+
+
+def has_bias(bp: Any, path: str) -> bool:
+    """Whether the weight of a layer, or of a parameter such as "0.weight" or "lstm.weight_ih_l0", has a bias."""
+    names = bp.parameter_gradients()
+    module, dot, name = path.rpartition(".")
+    bias = f"{module}{dot}{name.replace('weight', 'bias')}" if path in names else f"{path}.bias"
+    return bias != path and bias in names
+
+
+def positions_of_output(bp: Any) -> int:
+    """How many the output has, 1 without: those of the last layer, where the output is as large as what that gave."""
+    if not bp.activations:  # one made by hand may hold nothing but pairs
+        return 1
+    last = next(reversed(signals(bp).values()), None)
+    if last is not None and last.delta[0].size == bp.output[0].size:
+        return math.prod(last.delta.shape[1:-1])
+    return math.prod(bp.output.shape[1:-1])
+
+
 def finite_rows_of(a: ArrayLike) -> np.ndarray:
     """a (N, ..., J), every position of every sample a row: finite float64 (R, J), with R and J at least 1."""
     array: np.ndarray = as_float(a, "a", np.float64)

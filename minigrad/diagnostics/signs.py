@@ -32,6 +32,7 @@ from .pairs import (
     mixed,
     moved,
     rows_of,
+    signals,
     signs_of,
     single_signed,
 )
@@ -140,7 +141,7 @@ def delta_agreement(bp: Backprop) -> dict[str, float]:
     """
     instance(bp, Backprop, "bp")
     found = {}
-    for path, g in bp.signals().items():
+    for path, g in signals(bp).items():
         found[path] = single_signed(contents(signs_of(checked_pair(g, path)[0], f"delta {path}")))
     return found
 

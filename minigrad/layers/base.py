@@ -12,7 +12,7 @@ used (none in an MLP).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -119,10 +119,6 @@ class Layer:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """{name: shape} of the parameters and buffers whose shape the constructor's arguments fix."""
         return {}
-
-    def inside(self, path: str, saved: Any) -> Iterable[tuple[str, Any, np.ndarray, np.ndarray, Any]]:
-        """(path, layer, input, output, saved) of what one forward pass went through inside a layer without children."""
-        return ()
 
     def children(self) -> list[tuple[str, Layer]]:
         """The layers inside this one, as (name, layer)."""

@@ -206,7 +206,8 @@ def visits(layer: Layer, a: np.ndarray, path: str = "") -> Generator[Any, None, 
             out = yield from visits(child, out, f"{path}.{name}" if path else name)
         return a + out if isinstance(layer, Residual) else out
     out, saved = layer.forward(a)
-    yield from layer.inside(path, saved)
+    if hasattr(layer, "inside"):  # a layer of another library knows what it went through
+        yield from layer.inside(path, saved)
     yield path, layer, a, out, saved
     return out
 
