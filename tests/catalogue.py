@@ -284,7 +284,7 @@ def diagnosed(name):
     needed = [
         argument
         for argument, parameter in inspect.signature(DIAGNOSTICS[name]).parameters.items()
-        if parameter.default is parameter.empty or argument == "rng"
+        if parameter.default is parameter.empty or argument in ("rng", "x")
     ]
     unknown = [argument for argument in needed if argument not in known]
     if unknown:
