@@ -116,6 +116,34 @@ def test_a_trained_net_answers_as_in_minigrad_and_as_probabilities(path):
     assert (run(path, (x_test / 16).astype("float32")).argmax(axis=1) == net(x_test / 16).argmax(axis=1)).all()
 
 
+def deep_net(rng):
+    """A net of up to 30 layers, with norms that have seen three batches."""
+    width = J = int(rng.integers(1, 40))
+    layers = []
+    for _ in range(rng.integers(1, 9)):
+        K = int(rng.integers(1, 60))
+        layers.append(mg.Linear(width, K, rng=rng))
+        width = K
+        layers += [norm(width) for norm in (mg.BatchNorm, mg.LayerNorm) if rng.random() < 0.3]
+        layers.append(catalogue.ACTIVATION_CLASSES[rng.choice(catalogue.KINDS)]())
+        if rng.random() < 0.2:
+            layers.append(mg.Residual(mg.LayerNorm(width), mg.Linear(width, width, rng=rng), mg.GELU()))
+    net = mg.Sequential(*layers)
+    for _ in range(3):
+        net.forward(rng.normal(0, 1.4, (64, J)))
+    return net, rng.normal(size=(64, J))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
+def test_deep_nets_with_norms(dtype, tolerance, path, monkeypatch):
+    monkeypatch.setitem(TOLERANCE, dtype, tolerance)
+    for seed in range(120):
+        net, x = deep_net(np.random.default_rng(seed))
+        export(net, path, dtype)
+        assert_same(net, x, path, dtype)
+
+
 # ---- what is in the file ---------------------------------------------------------------------------------
 
 
