@@ -124,7 +124,7 @@ def test_special_values(compiled):
 
 ENDS = {np.float32: 14.4, np.float64: 38.6}  # where z Phi(z) ends
 FUSED = any(level in _reason for level in ("x86-64-v3", "x86-64-v4"))
-TAIL = 2.06 if FUSED else 2.25  # ulp; the worst float32 errs by 2.053, at 0.0142; 2.16 was seen without FMA
+TAIL = 2 if FUSED else 2.25  # ulp; the worst float32 errs by 1.986, at 0.0151; 2.16 was seen without FMA
 
 
 def exact_gelu(mpmath, t):

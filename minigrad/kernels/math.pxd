@@ -255,7 +255,7 @@ cdef inline real beyond_half(real i) noexcept nogil:
         p1 = p1 * u2 - <float> 1.008344758e-2
         p1 = p1 * u2 + <float> 1.409105042e-2
         p1 = p1 * u2 - <float> 2.158078302e-2
-        return <float> 3.740663738e-2 + u * (p0 + u * p1)
+        return <float> 3.74066345e-2 + u * (p0 + u * p1)
 
 
 cdef inline real upper(real x) noexcept nogil:
@@ -343,7 +343,7 @@ cdef inline real small(real x) noexcept nogil:
 
 
 cdef inline real normal_tail(real z) noexcept nogil:
-    """Phi(-|z|) = erfc(|z| / sqrt 2) / 2, to 2.01 ulp (2.2 where there is no FMA)."""
+    """Phi(-|z|) = erfc(|z| / sqrt 2) / 2, to 2 ulp (2.2 where there is no FMA)."""
     return small(scaled_tail(z, False))
 
 
