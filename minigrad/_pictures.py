@@ -28,6 +28,27 @@ _ACTIVATIONS = {
     "identity": "#808080",
 }
 
+_PAGE = {  # what a page is made of: (on a light screen and on paper, on a dark screen)
+    "paper": ("#fdfdfb", "#16181a"),
+    "ink": ("#222222", "#e8e6e1"),
+    "soft": ("#5c5c5c", "#a9a7a2"),
+    "line": ("#dddddd", "#3a3d40"),
+    "box": ("#f2f2ee", "#212427"),
+    "link": ("#00568a", "#7cc4f2"),
+    "good": ("#00674b", "#4fd1a8"),
+    "slow": ("#855500", "#f0b64a"),
+    "bad": ("#a40000", "#ff8f86"),
+    "other": ("#9b3572", "#eda6cf"),
+    "last": ("#4b5fb3", "#9fb0ff"),
+}
+
+
+def page_colours(selector: str) -> str:
+    """CSS: the colours of a page, --paper, --ink, ..., as variables of the elements that the selector names."""
+    light, dark = ("".join(f"--{name}:{pair[i]};" for name, pair in _PAGE.items()) for i in (0, 1))
+    at_night = f"@media screen and (prefers-color-scheme:dark){{{selector}{{{dark}}}}}"
+    return f"{selector}{{color-scheme:light dark;{light}}}{at_night}"
+
 
 def activation_colour(kind: str) -> str:
     """The colour of an activation, by the name that mlp(activation=...) knows; that of "identity" for any other."""

@@ -1,6 +1,7 @@
 """The colours that all pictures share, and the pieces of HTML and SVG."""
 
 import itertools
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -47,6 +48,12 @@ def difference(first, second, eyes):
     return np.linalg.norm(lab_of(first) - lab_of(second))
 
 
+def page_colours_of(scheme):
+    """{name: colour} of a page on a light or a dark screen."""
+    light, dark = pictures.page_colours(":root").split("@media screen and (prefers-color-scheme:dark)")
+    return dict(re.findall(r"--(\w+):(#\w{6});", light if scheme == "light" else dark))
+
+
 COLOURS = {"plus": pictures.PLUS, "minus": pictures.MINUS} | {
     kind: pictures.activation_colour(kind) for kind in ACTIVATIONS
 }
@@ -83,6 +90,15 @@ def test_every_sign_is_coloured_and_the_root_of_a_product_is_the_product_of_the_
     assert (pictures.strength(0.0), pictures.strength(1.0)) == (0.25, 1)
     free = [(pictures.strength(size) - 0.25) / 0.75 for size in (0.3, 0.5, 0.3 * 0.5)]
     assert free[2] == pytest.approx(free[0] * free[1])
+
+
+def test_a_page_has_the_same_colours_by_day_and_by_night():
+    day, night = page_colours_of("light"), page_colours_of("dark")
+    assert day.keys() == night.keys() >= {"paper", "ink", "soft", "line", "box"}
+    assert luminance(day["paper"]) > luminance(day["ink"])
+    assert luminance(night["paper"]) < luminance(night["ink"])
+    assert night["paper"] == PAPER["dark"]
+    assert pictures.page_colours(".a").replace(".a{", ":root{") == pictures.page_colours(":root")
 
 
 def test_a_tag_is_escaped():

@@ -54,7 +54,7 @@ def test_the_page_needs_nothing_else(made):
     assert all((made / path).is_file() for path in beside)
     assert any(path.endswith("docs/theory.md") for path in beside)
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in tags
-    assert "prefers-color-scheme: dark" in text
+    assert "prefers-color-scheme:dark" in text
 
 
 def test_the_page_shows_all_that_was_found(made):

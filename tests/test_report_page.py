@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from findings import Page, finding
-from test_pictures import contrast
+from test_pictures import contrast, page_colours_of
 
 from minigrad import diagnostics as dg
 from minigrad._pictures import MINUS, PLUS
@@ -105,13 +105,12 @@ def test_headings_are_in_order():
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_colours_of_the_page_can_be_read(scheme):
-    css = (Path(page.__file__).parent / "page.css").read_text(encoding="utf-8")
-    blocks = re.findall(r":root \{(.*?)\}", css, flags=re.DOTALL)
-    colours = dict(re.findall(r"--(\w+): #(\w+)", blocks[0 if scheme == "light" else 1]))
-    colours = {name: "#" + (c if len(c) == 6 else "".join(2 * d for d in c)) for name, c in colours.items()}
-    for name in ("ink", "soft", "link", "true", "partly", "not", "bad"):
+    colours = page_colours_of(scheme)
+    for name in ("ink", "soft", "link", "good", "slow", "other", "bad"):
         assert contrast(colours[name], colours["paper"]) >= 4.5, name
         assert contrast(colours[name], colours["box"]) >= 4.5, name
+    css = rendered(finding("Q1"))
+    assert set(re.findall(r"var\(--(\w+)\)", css)) <= {*colours, "bar"}  # no name that is not defined
 
 
 @pytest.mark.parametrize(("kind", "css_class"), [("true", "true"), ("partly", "partly"), ("not the cause", "not")])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from .._pictures import tag
+from .._pictures import page_colours, tag
 from .charts import Series, bars, curves, element, number_picture, swatch
 from .finding import Finding
 from .layers import LayerNumbers
@@ -46,7 +46,8 @@ def part(d: Measured) -> str:
 
 
 def _style() -> str:
-    return tag("style", (Path(__file__).parent / "page.css").read_text(encoding="utf-8"))
+    css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    return tag("style", page_colours(".minigrad-diagnosis") + "\n" + css)
 
 
 def _content(d: Measured) -> str:

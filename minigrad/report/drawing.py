@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+from .._pictures import page_colours
 from ..studies import style
 
 INK = {"#000000", "#222222", style.INK.lower()}
-PALETTE = "--ink:#222;--paper:#fff"
-PALETTE_DARK = "--ink:#e8e6e1;--paper:#16181a"
 MARKS = "■□●━╍┅×"  # with which the words of a key begin
 WIDTH = 800  # of a file that is looked at alone, in pixels
 LOOK = "stroke-linejoin:round;font-family:system-ui,sans-serif"  # what matplotlib wants of every line, and the letters
@@ -40,8 +39,7 @@ def inline(svg: str, name: str, alt: str) -> str:
 def alone(drawing: str) -> bytes:
     """What `inline` made, as a file of its own. It brings its paper along: light or dark, as its reader's screen is."""
     _, _, wide, high = map(float, re.findall(r'viewBox="([^"]*)"', drawing)[0].split())
-    dark = f"@media (prefers-color-scheme:dark){{svg{{{PALETTE_DARK}}}}}"
-    looks = f"<style>svg{{{PALETTE};background:var(--paper)}}{dark}</style>"
+    looks = f"<style>{page_colours('svg')}svg{{background:var(--paper)}}</style>"
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{WIDTH * high / wide:.0f}"'
     tag, rest = drawing.split(">", 1)
     return f"{opening}{tag.removeprefix('<svg')}>{looks}{rest}\n".encode()

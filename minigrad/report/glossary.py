@@ -58,5 +58,5 @@ def linked(html: str, seen: set[str]) -> str:
         seen.add(word)
         return f'<a class="word" href="#{anchor(word)}">{match[0]}</a>'
 
-    longest_first = sorted((pattern for _, pattern in GLOSSARY.values() if pattern), key=len, reverse=True)
-    return re.sub(rf"(?<![\w-])(?:{'|'.join(longest_first)})(?![\w-])", link, html)
+    patterns = "|".join(pattern for _, pattern in GLOSSARY.values() if pattern)
+    return re.sub(rf"(?<![\w-])(?:{patterns})(?![\w-])", link, html)

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from .._pictures import page_colours
 from ..studies.finding import Finding, Number, figure
 from .glossary import GLOSSARY, anchor, linked
 from .mathml import mathml
@@ -78,6 +79,7 @@ def render(
         lead=next((one for one in findings if LEAD in one.pictures and LEAD in pictures), None),
         lead_name=LEAD,
         glossary={word: said for word, (said, _) in GLOSSARY.items()},
+        colours=page_colours(":root"),
         icon=data_url("image/svg+xml", ICON.encode()),
     )
 

@@ -184,7 +184,7 @@ def draw_paths(data):
         grid = np.linspace(-half, half, 80)
         u, v = np.meshgrid(middle[0] + grid, middle[1] + grid)
         error = np.stack([u - wanted[0], v - wanted[1]], axis=-1) @ a.T
-        ax.contour(u, v, np.sqrt((error**2).mean(axis=-1)), levels=10, colors=style.GREY, linewidths=0.6)
+        ax.contour(u, v, np.sqrt((error**2).mean(axis=-1)), levels=10, colors=style.GREY, alpha=0.6, linewidths=0.8)
         signs = single_signed(path)
         for start, end, sign in zip(path[:-1], path[1:], signs, strict=True):
             colour = (style.INK, style.PLUS, style.MINUS)[sign]
