@@ -206,3 +206,38 @@ def test_the_sentence_is_made_from_the_numbers(state):
     assert text.endswith(".")
     if values["steps"] > 1 and values["reversals"] > 1:
         assert f"{values['reversals']} times" in text
+
+
+# ---- what the page draws ---------------------------------------------------------------------------------
+
+
+@given(SETTINGS)
+def test_the_contours_are_where_the_loss_has_their_level(state):
+    scene = Neuron(state)
+    bowl, A = scene.view()["bowl"], scene.path.x.T @ scene.path.x / 32
+    angle = np.radians(bowl["angle"])
+    axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    losses = [[(radius * axis) @ A @ (radius * axis) for radius, axis in zip(pair, axes)] for pair in bowl["radii"]]
+    np.testing.assert_allclose(losses, np.repeat([[0.01 * 4.0**k] for k in range(7)], 2, axis=1), rtol=1e-6)
+
+
+def test_the_grey_run_lies_under_this_one_with_sgd_and_not_with_adam():
+    for optimizer, apart in (("SGD", False), ("Adam", True)):
+        bowl = after_run(turn=40, optimizer=optimizer, lr=0.2).view()["bowl"]
+        steps = min(len(bowl["path"]), len(bowl["other"]))
+        assert (np.abs(bowl["path"][:steps] - bowl["other"][:steps]).max() > 0.1) == apart
+    assert len(after_run().view()["bowl"]["other"]) == 0
+
+
+def test_the_strip_crosses_the_valley_at_each_reversal():
+    for lr in (0.7, 1.3, 1.87):
+        scene = after_run(lr=lr)
+        away = scene.view()["strip"]["away"]
+        assert (away[1:] * away[:-1] < 0).sum() == scene.values()["reversals"] + (lr > 0.97)
+    assert Neuron().view()["strip"]["away"] == pytest.approx([1.2 * 2**0.5])
+
+
+def test_the_batch_of_the_last_step_is_marked():
+    scene = Neuron({"batch": "4", "steps": 9})
+    assert scene.view()["cloud"]["batch"].tolist() == scene.path.x[[0, 1, 2, 3]].tolist()
+    assert len(Neuron({"steps": 9}).view()["cloud"]["batch"]) == 0
