@@ -24,7 +24,7 @@ CONTROLS = {
     "spread": Control(0.12, number(0.02, 1)),
     "turn": Control(0.0, number(0, 360)),
     "flip": Control(False, yes_no),
-    "optimizer": Control("SGD", choice(("SGD", "Adam"))),
+    "optimizer": Control("sgd", choice(("sgd", "adam"))),
     "lr": Control(1.87, number(1e-3, 1e3)),  # 2/lambda_1 is 1.94 where mean and spread are these
     "momentum": Control(0.0, number(0, 0.99)),
     "batch": Control("all", choice(("all", "16", "4", "1"))),
@@ -133,13 +133,13 @@ class Neuron:
         path = self.path
         (w1, w2), (g1, g2) = path.weights[-1], path.gradient()
         return {
+            **{name: self._setting[name] for name in ("mean", "spread", "turn", "lr", "momentum")},
             "loss": path.losses[-1],
             "first-loss": path.losses[0],
             "steps": path.steps,
             "reversals": path.reversals(),
             "single-signed": sum(direction in ("plus", "minus") for direction in path.directions()),
             "orthant-pairs": path.orthant_pairs(),
-            "lr": self._setting["lr"],
             "lr-limit": float(2 / path.curvatures()[0]),
             "difference-flipped": largest_difference(path, self.flipped),
             "difference-turned": largest_difference(path, self.turned),
@@ -158,7 +158,7 @@ class Neuron:
             "bowl": bowl(self.path, self.turned if state["turn"] else None),
             "strip": strip(self.path),
             "cloud": cloud(self.path),
-            "has-momentum": state["optimizer"] == "SGD",
+            "has-momentum": state["optimizer"] == "sgd",
         }
 
     def as_python(self) -> str:

@@ -56,7 +56,7 @@ class Path:
             self.net, self.x = dg.gauge_flip(self.net, self.x, [-1, 1])
             self.gauge = np.diag([-1.0, 1.0]) @ self.gauge
         self.target = self.gauge @ target
-        if setting["optimizer"] == "Adam":
+        if setting["optimizer"] == "adam":
             self.opt: mg.Optimizer = mg.Adam(setting["lr"])
         else:
             self.opt = mg.SGD(setting["lr"], momentum=setting["momentum"])

@@ -54,7 +54,8 @@ print("steps", len(losses) - 1)
 print("reversals", int(dg.ZigZag.of_weights(points).reversals[0]) if moved else 0)
 print("single-signed", int(single))
 print("orthant-pairs", dg.orthant_pairs(g) if np.isfinite(g.delta).all() else math.nan)
-print("lr", {lr!r})
+for name, value in {settings!r}.items():
+    print(name, value)
 print("lr-limit", float(2 / (2 * dg.spectrum(inputs)[0])))
 print("difference-flipped", float(np.abs(losses - run({turn!r}, {unflip!r})[2]).max()))
 print("difference-turned", float(np.abs(losses - run({other!r}, {flip!r})[2]).max()))
@@ -67,8 +68,13 @@ for j in range(2):
 def script(state: Mapping[str, Any], other_turn: float) -> str:
     """The script of a state of the scene; other_turn: what a run that is not turned is compared with, in degrees."""
     opt = f"mg.SGD({state['lr']!r}, momentum={state['momentum']!r})"
-    if state["optimizer"] == "Adam":
+    if state["optimizer"] == "adam":
         opt = f"mg.Adam({state['lr']!r})"
-    batch = 32 if state["batch"] == "all" else int(state["batch"])
-    other = 0.0 if state["turn"] else other_turn
-    return TEMPLATE.format(**{**state, "opt": opt, "batch": batch, "other": other, "unflip": not state["flip"]})
+    made = {
+        "opt": opt,
+        "batch": 32 if state["batch"] == "all" else int(state["batch"]),
+        "other": 0.0 if state["turn"] else other_turn,
+        "unflip": not state["flip"],
+        "settings": {name: state[name] for name in ("mean", "spread", "turn", "lr", "momentum")},
+    }
+    return TEMPLATE.format(**{**state, **made})

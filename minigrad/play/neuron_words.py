@@ -48,7 +48,7 @@ def _reversals(count: int) -> str:
 
 
 def _rate(state: Mapping[str, Any], values: Mapping[str, float]) -> str:
-    if state["optimizer"] == "Adam":
+    if state["optimizer"] == "adam":
         return "Adam divides each weight's step by the size of that weight's gradients, so the axes matter to it."
     share, momentum = state["lr"] / values["lr-limit"], state["momentum"]
     rate = f"lr is {100 * share:.3g} % of 2/λ₁"

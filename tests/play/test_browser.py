@@ -168,7 +168,7 @@ def test_the_first_scene_by_keyboard(open_page):
     expect(number(page, "w.0.0.1")).not_to_have_attribute("data-exact", before)
     by_id(page, "turn").focus()
     page.keyboard.press("End")
-    expect(page.locator("#turn-text")).to_have_text("360°")
+    expect(number(page, "turn")).to_have_text("360")
 
 
 def test_the_second_scene_by_keyboard(open_page):

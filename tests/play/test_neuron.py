@@ -18,7 +18,7 @@ SETTINGS = st.fixed_dictionaries(
         "spread": st.floats(0.02, 1),
         "turn": st.floats(0, 360),
         "flip": st.booleans(),
-        "optimizer": st.sampled_from(["SGD", "Adam"]),
+        "optimizer": st.sampled_from(["sgd", "adam"]),
         "lr": st.floats(0.001, 3),
         "momentum": st.floats(0, 0.95),
         "batch": st.sampled_from(["all", "16", "4", "1"]),
@@ -105,11 +105,11 @@ def test_turning_keeps_the_losses_to_rounding_under_sgd(turn, lr, momentum, batc
 
 
 def test_turning_changes_the_losses_under_adam_and_the_orthants_under_both():
-    for optimizer in ("SGD", "Adam"):
+    for optimizer in ("sgd", "adam"):
         scene = after_run(turn=45, optimizer=optimizer, lr=0.1)
         assert scene.values()["orthant-pairs"] < 0.6
     assert scene.values()["difference-turned"] > 0.05
-    assert after_run(turn=90, optimizer="Adam", lr=0.1).values()["difference-turned"] < 1e-12  # the axes are exchanged
+    assert after_run(turn=90, optimizer="adam", lr=0.1).values()["difference-turned"] < 1e-12  # the axes are exchanged
 
 
 def test_the_bowl_and_the_path_turn_as_one():
@@ -190,7 +190,7 @@ def test_a_run_that_leaves_the_floats_is_shown_as_such():
         {},
         {"steps": 44},
         {"steps": 44, "flip": True, "turn": 33.3, "batch": "4", "momentum": 0.7, "lr": 0.31},
-        {"steps": 60, "optimizer": "Adam", "turn": 200.0, "lr": 0.07, "mean": -0.3, "spread": 0.8},
+        {"steps": 60, "optimizer": "adam", "turn": 200.0, "lr": 0.07, "mean": -0.3, "spread": 0.8},
         {"steps": 200, "lr": 700.0},
     ],
 )
@@ -217,12 +217,15 @@ def test_the_contours_are_where_the_loss_has_their_level(state):
     bowl, A = scene.view()["bowl"], scene.path.x.T @ scene.path.x / 32
     angle = np.radians(bowl["angle"])
     axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    losses = [[(radius * axis) @ A @ (radius * axis) for radius, axis in zip(pair, axes)] for pair in bowl["radii"]]
+    losses = [
+        [(radius * axis) @ A @ (radius * axis) for radius, axis in zip(pair, axes, strict=True)]
+        for pair in bowl["radii"]
+    ]
     np.testing.assert_allclose(losses, np.repeat([[0.01 * 4.0**k] for k in range(7)], 2, axis=1), rtol=1e-6)
 
 
 def test_the_grey_run_lies_under_this_one_with_sgd_and_not_with_adam():
-    for optimizer, apart in (("SGD", False), ("Adam", True)):
+    for optimizer, apart in (("sgd", False), ("adam", True)):
         bowl = after_run(turn=40, optimizer=optimizer, lr=0.2).view()["bowl"]
         steps = min(len(bowl["path"]), len(bowl["other"]))
         assert (np.abs(bowl["path"][:steps] - bowl["other"][:steps]).max() > 0.1) == apart

@@ -45,12 +45,16 @@ export function bindControls(root, send) {
     for (const [name, value] of changed) send({ do: "set", name, value });
     changed.clear();
   };
-  root.addEventListener("input", (event) => {
-    const { control } = event.target.dataset;
-    const value = valueOf(event.target);
-    if (!control || value === "") return;
+  const note = ({ target }) => {
+    if (!target.dataset.control) return;
     if (changed.size === 0) requestAnimationFrame(flush);
-    changed.set(control, value);
+    changed.set(target.dataset.control, valueOf(target));
+  };
+  root.addEventListener("input", (event) => {
+    if (!isHalfWritten(event.target)) note(event);
+  });
+  root.addEventListener("change", (event) => {
+    if (isHalfWritten(event.target)) note(event); // it is refused, with a sentence that says what is wrong
   });
   root.addEventListener("focusout", (event) => {
     if (event.target.dataset.shown) event.target.value = event.target.dataset.shown;
@@ -62,6 +66,12 @@ export function bindControls(root, send) {
     const button = event.target.closest("[data-act]");
     if (button) send({ do: "act", action: button.dataset.act });
   });
+}
+
+// A number on its way, as "-" or "1e"; nobody wants to hear about it before it is finished.
+function isHalfWritten(element) {
+  const written = element.type === "number" || element.inputMode === "decimal";
+  return written && (element.value.trim() === "" || Number.isNaN(Number(element.value)));
 }
 
 function valueOf(element) {

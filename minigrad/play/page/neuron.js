@@ -8,7 +8,7 @@ const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDow
 const LONG = [600, 150]; // width and height of the zig-zag by steps, in the same units
 
 const LAYOUT = `
-  <h1>Why does it zig-zag, and is it the signs?</h1>
+  <h1></h1>
   <div class="pictures">
     <figure class="bowl"><figcaption>the loss over the two weights, with the path from <b>○</b> to <b>✳</b>:
       <span class="key plus">+ both up</span>, <span class="key minus">− both down</span>, <span class="key mixed">one up, one down</span><span id="ghost">;
@@ -35,20 +35,20 @@ const LAYOUT = `
     <p class="against">The same run <span id="flipped"></span>: no loss differs by more than <b data-value="difference-flipped"></b>.
       <br>The same run <span id="turned"></span>: by more than <b data-value="difference-turned"></b>.</p>
     <fieldset><legend>inputs</legend>
-      <label class="slide">mean <input type="range" min="-1" max="1" step="0.01" data-testid="mean" data-control="mean"><output id="mean-text"></output></label>
-      <label class="slide">spread <input type="range" min="0.02" max="1" step="0.01" data-testid="spread" data-control="spread"><output id="spread-text"></output></label>
-      <label class="slide">turn <input type="range" min="0" max="360" step="1" data-testid="turn" data-control="turn"><output id="turn-text"></output></label>
+      <label class="slide">mean <input type="range" min="-1" max="1" step="0.01" data-testid="mean" data-control="mean"><output data-value="mean"></output></label>
+      <label class="slide">spread <input type="range" min="0.02" max="1" step="0.01" data-testid="spread" data-control="spread"><output data-value="spread"></output></label>
+      <label class="slide">turn <input type="range" min="0" max="360" step="1" data-testid="turn" data-control="turn"><output><span data-value="turn"></span>°</output></label>
       <label class="tick"><input type="checkbox" data-testid="flip" data-control="flip"> flip the sign of input 1, and of its weight</label>
     </fieldset>
     <fieldset><legend>steps</legend>
-      <label class="pick">optimiser <select data-testid="optimizer" data-control="optimizer"><option>SGD</option><option>Adam</option></select></label>
+      <label class="pick">optimiser <select data-testid="optimizer" data-control="optimizer"><option value="sgd">SGD</option><option value="adam">Adam</option></select></label>
       <label class="pick">samples in a batch <select data-testid="batch" data-control="batch"><option>all</option><option>16</option><option>4</option><option>1</option></select></label>
       <div class="slide"><label for="lr">lr</label>
         <span class="track"><input id="lr" type="range" min="0.001" max="4" step="any" data-testid="lr" data-control="lr"><span class="mark"></span></span>
         <input type="text" inputmode="decimal" autocomplete="off" data-value="lr" data-control="lr" aria-label="lr, as a number">
       </div>
       <p class="limit">▲ 2/λ₁ = <span data-value="lr-limit"></span>, where λ₁ is the largest curvature of the bowl</p>
-      <label class="slide" id="momentum">momentum <input type="range" min="0" max="0.99" step="0.01" data-testid="momentum" data-control="momentum"><output id="momentum-text"></output></label>
+      <label class="slide" id="momentum">momentum <input type="range" min="0" max="0.99" step="0.01" data-testid="momentum" data-control="momentum"><output data-value="momentum"></output></label>
     </fieldset>
     <details><summary>start and target, in numbers</summary>
       <p class="grid">
@@ -79,8 +79,6 @@ export function build(root, send) {
   return ({ view, values, controls, running }) => {
     sayNow(find("#sentence"), view.sentence, running);
     showRunning(run, running);
-    for (const name of ["mean", "spread", "momentum"]) find(`#${name}-text`).textContent = Number(controls[name]).toFixed(2);
-    find("#turn-text").textContent = `${Number(controls.turn).toFixed(0)}°`;
     [find("#flipped").textContent, find("#turned").textContent] = view.compared;
     find("#momentum").hidden = !view["has-momentum"];
     find("#ghost").hidden = view.bowl.other.length === 0;
@@ -116,14 +114,14 @@ function makeBowl(figure, send) {
   const image = picture(figure, "The bowl of the loss over weight 1 and weight 2, with the path of the weights");
   const contours = svg("g", { class: "contours" });
   const valley = svg("path", { class: "valley" });
-  const lines = Object.fromEntries(["mixed", "plus", "minus"].map((kind) => [kind, svg("path", { class: `path ${kind}` })]));
+  const kinds = Object.fromEntries(["mixed", "plus", "minus"].map((kind) => [kind, svg("path", { class: `path ${kind}` })]));
   const ghost = svg("path", { class: "ghost" });
   const now = svg("circle", { class: "now", r: 4 });
   const handles = {
     target: handle("target", svg("path", { d: "M-8 0H8M0 -8V8M-5.7 -5.7L5.7 5.7M-5.7 5.7L5.7 -5.7" })),
     start: handle("start", svg("circle", { r: 7 })),
   };
-  image.append(contours, valley, ...axes(["weight 1", "weight 2"]), ghost, ...Object.values(lines), now, ...Object.values(handles));
+  image.append(contours, valley, ...axes(["weight 1", "weight 2"]), ghost, ...Object.values(kinds), now, ...Object.values(handles));
   let half = 1;
   let places = {};
   for (const [point, element] of Object.entries(handles)) {
@@ -157,7 +155,7 @@ function makeBowl(figure, send) {
     const [c, s] = [Math.cos((data.angle * Math.PI) / 180), Math.sin((data.angle * Math.PI) / 180)];
     const end = (sign) => at(across(half, [data.target[0] + sign * far * c, data.target[1] + sign * far * s]));
     valley.setAttribute("d", `M${end(-1)}L${end(1)}`);
-    for (const [kind, line] of Object.entries(lines)) line.setAttribute("d", segments(data, kind));
+    for (const [kind, line] of Object.entries(kinds)) line.setAttribute("d", segments(data, kind));
     ghost.setAttribute("d", data.other.length ? `M${data.other.map((point) => at(across(half, point))).join("L")}` : "");
     const [nx, ny] = across(half, data.path.at(-1));
     now.setAttribute("cx", nx);

@@ -64,6 +64,7 @@ async function show(frame) {
 function build(frame, module) {
   main.replaceChildren();
   scene = { name: frame.scene, draw: module.build(main, send) };
+  main.querySelector("h1").textContent = frame.title;
   main.className = frame.scene;
   document.title = `${frame.title} | minigrad play`;
   for (const tab of byId("tabs").children) {

@@ -9,7 +9,7 @@ const NUDGE = { ArrowUp: 0.1, ArrowDown: -0.1 }; // of a number that has the foc
 const DRAG = 0.01; // of a number, for a pixel
 
 const LAYOUT = `
-  <h1>Where does delta come from?</h1>
+  <h1></h1>
   <div class="pictures">
     <figure class="net"></figure>
     <div id="layers"></div>
@@ -55,7 +55,7 @@ export function build(root, send) {
   root.addEventListener("pointerover", point);
   root.addEventListener("focusin", point);
   makeDraggable(root);
-  return ({ view, values }) => {
+  return ({ view, values, controls }) => {
     last = view;
     if (shown !== String(view.sizes)) {
       shown = String(view.sizes);
@@ -72,7 +72,7 @@ export function build(root, send) {
     });
     list(find("#lines"), view.lines);
     find("#letters").replaceChildren(...view.letters.map(row));
-    which(find("#which"), view.samples);
+    which(find("#which"), view.samples, controls.sample);
     drawing(view, values);
     mark(root, view);
   };
@@ -163,13 +163,13 @@ function row([who, text]) {
 }
 
 // The choice of the sample that is shown, where there are several.
-function which(label, samples) {
+function which(label, samples, shown) {
   label.hidden = samples === 1;
   const select = label.querySelector("select");
-  if (select.options.length === samples) return;
-  const chosen = select.value;
-  select.replaceChildren(...Array.from({ length: samples }, (_, n) => new Option(n + 1)));
-  if (Number(chosen) <= samples && chosen) select.value = chosen;
+  if (select.options.length !== samples) {
+    select.replaceChildren(...Array.from({ length: samples }, (_, n) => new Option(n + 1)));
+  }
+  select.value = shown;
 }
 
 // ---- what is known, in focus, and pointed at -----------------------------------------------------------
