@@ -224,6 +224,14 @@ def test_missing_values_are_refused_by_row_and_column(load):
         load(HOLES, "kind", ignore=["size", "colour"])
 
 
+def test_missing_values_are_counted_in_all_rows(written):
+    """Whichever rows are drawn to be tested on."""
+    path = written("x,y\n" + rows(40, lambda i: f"{'' if i in (12, 30) else i * i},{'ab'[i % 2]}"))
+    for seed in range(9):
+        with pytest.raises(ValueError, match=r"row 13 \(line 14\), column 'x': the value is missing \(2 of 40 rows\)"):
+            load_table(path, "y", rng=seed)
+
+
 def test_missing_values_become_the_mean_or_the_most_frequent(load, written):
     x, _, _, _, encoder = load(HOLES, "kind", missing="mean")
     assert encoder.features[0].mean == 4
@@ -231,6 +239,12 @@ def test_missing_values_become_the_mean_or_the_most_frequent(load, written):
     assert x[2, 1:3].tolist() == [0, 1]  # red
     new = encoder.read(written("size,colour,wild\n,,\n", "new.csv"))
     assert encoder.inputs(new).tolist() == [[0, 0, 1, 1]]
+
+
+def test_the_most_frequent_truth_value_is_counted_in_any_spelling(load):
+    text = "n,w,y\n1,true,a\n2,TRUE,b\n4,True,a\n9,false,b\n3,false,a\n1,NA,b\n"
+    x, _, _, _, encoder = load(text, "y", missing="mean")
+    assert (encoder.features[1], x[-1, 1]) == (Boolean("w", True), 1)
 
 
 def test_missing_values_are_no_category_and_no_class(load):
@@ -256,7 +270,7 @@ def days(i):
         ("a,b\n1,2\n", "b", {"ignore": ["c"]}, "has no column 'c'"),
         ("a,b\n1,2\n", "b", {"ignore": ["b"]}, "target: 'b' is named twice, or in ignore too"),
         ("a,b\n1,2\n", ["b", "b"], {}, "target: 'b' is named twice"),
-        ("a,b\n1,p\n2,p\n3,p\n", "b", {}, "the target 'b' is 'p' in all rows to train on"),
+        ("a,b\n1,p\n2,p\n3,p\n", "b", {}, "the target 'b' is 'p' in all rows"),
         ("a,b\n1,7\n2,7\n3,7\n", "b", {"classes": False}, "the target 'b' is 7 in all rows"),
         ("a,b\n1,\n2,NA\n", "b", {}, "column 'b' is the target, and all its values are missing"),
         ("a,b\n,p\nNA,q\n", "b", {}, "values of column 'a' are missing; leave it out with ignore=['a'] (--ignore a)"),
@@ -283,7 +297,11 @@ def days(i):
         ("a,b\n1,p\n2,q\n", [], {}, "target: expected names of columns, got []"),
     ],
 )  # fmt: skip
-def test_refused_with_a_remedy(load, text, target, options, words):
+@pytest.mark.parametrize("test", [0, 0.2])
+def test_refused_with_a_remedy(load, text, target, options, words, test):
+    if test and text.count("\n") < 9:
+        pytest.skip("too few rows to test on")
+    options = {"test": test} | options
     with pytest.raises((ValueError, TypeError)) as caught:
         load(text, target, **options)
     assert words in str(caught.value)
@@ -309,7 +327,7 @@ def test_warned_of(load, text, words):
     ("text", "words"),
     [
         ("size,wild,kind\n1,true,rose\n", "new.csv has no column 'colour'. It has 'size', 'wild', 'kind'"),
-        ("Size,Colour,wild\n1,red,true\n", "no column 'size', 'colour'; is it 'Size' or 'Colour'?"),
+        ("Size,Colour,wild\n1,red,true\n", "no columns 'size', 'colour'; is it 'Size' or 'Colour'?"),
         ("size,colour,wild\n1,red,true\n2,pink,true\n",
          "row 2 (line 3), column 'colour': 'pink' was not there in training; known are 'blue', 'red', 'white'"),
         ("size,colour,wild\n1,red,yes\n", "row 1 (line 2), column 'wild': 'yes' was not there in training"),

@@ -134,7 +134,9 @@ def check_names(table: Table, names: Sequence[str]) -> None:
         theirs = list(table.columns)
         close = [match for name in lacking for match in close_names(name, theirs)]
         hint = f"; is it {' or '.join(map(shown, dict.fromkeys(close)))}?" if close else "."
-        raise ValueError(f"{table.path} has no column {listed(lacking)}{hint} It has {listed(theirs)}")
+        raise ValueError(
+            f"{table.path} has no column{'s' * (len(lacking) > 1)} {listed(lacking)}{hint} It has {listed(theirs)}"
+        )
 
 
 def close_names(name: str, names: Sequence[str]) -> list[str]:
