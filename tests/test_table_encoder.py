@@ -1,6 +1,5 @@
 """A table as numbers for a net, and outputs as answers: columns, target, rows to test on, missing values."""
 
-import json
 import warnings
 
 import numpy as np
@@ -8,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import minigrad as mg
-from minigrad.datasets import Encoder, load_encoder, load_table, read_table
-from minigrad.datasets.encoder import KINDS
+from minigrad.datasets import load_table, read_table
 from minigrad.datasets.features import Boolean, Category, Classes, Number, Numbers
 
 FLOWERS = """size,colour,wild,kind
@@ -349,63 +346,3 @@ def test_a_class_that_is_new_is_refused_by_its_row(load, written):
         ValueError, match=r"row 1 \(line 2\), column 'kind': 'oak' was not there in training; known are"
     ):
         encoder.targets(encoder.read(written("kind\noak\n", "new.csv")))
-
-
-# ---- files -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("target", ["kind", "size", ["size"]])
-def test_a_net_keeps_its_encoder(load, tmp_path, target):
-    x, y, _, _, encoder = load(FLOWERS, target)
-    net = mg.mlp([encoder.width, 3, encoder.outputs], rng=0)
-    mg.save(net, tmp_path / "net.npz", encoder=encoder)
-    assert load_encoder(tmp_path / "net.npz") == encoder
-    np.testing.assert_array_equal(mg.load(tmp_path / "net.npz")(x), net(x))
-
-
-def test_every_kind_of_column_is_kept(load):
-    assert {type(feature) for feature in load(FLOWERS, "kind")[-1].features} == set(KINDS.values())
-
-
-def test_an_encoder_is_kept_with_a_net_that_fits_it(load, tmp_path):
-    encoder = load(FLOWERS, "kind")[-1]
-    for sizes in ([5, 3], [4, 2]):
-        with pytest.raises(ValueError, match="does not fit the encoder, which has 5 inputs and 2 outputs"):
-            mg.save(mg.mlp(sizes), tmp_path / "net.npz", encoder=encoder)
-    with pytest.raises(TypeError, match="encoder is an int, expected one that mg.datasets.load_table made"):
-        mg.save(mg.mlp([5, 2]), tmp_path / "net.npz", encoder=3)
-    assert list(tmp_path.glob("net*")) == []
-
-
-def test_a_net_without_an_encoder_says_so(tmp_path):
-    mg.save(mg.mlp([2, 3]), tmp_path / "net.npz")
-    with pytest.raises(ValueError, match="net.npz holds a net without the columns of a table"):
-        load_encoder(tmp_path / "net.npz")
-
-
-CHANGES = [
-    {"features": 3}, {"features": [{}]}, {"features": [{"kind": "number", "name": "a"}]}, {"fill": 1}, {"target": {}},
-    {"features": [{"kind": "number", "name": "a", "mean": float("nan"), "spread": 1}]},
-    {"features": [{"kind": "number", "name": "a", "mean": 0, "spread": 0}]},
-    {"features": [{"kind": "number", "name": "a", "mean": "0", "spread": 1}]},
-    {"features": [{"kind": "os.system", "name": "a", "values": ["b"], "usual": "b"}]},
-    {"features": [{"kind": "text", "name": "a", "values": ["b", "b"], "usual": "b"}]},
-    {"features": [{"kind": "text", "name": "a", "values": ["b"], "usual": "c"}]},
-    {"features": [{"kind": "text", "name": 3, "values": ["b"], "usual": "b"}]},
-    {"features": [{"kind": "boolean", "name": "a", "usual": "yes"}]},
-    {"features": [{"kind": "boolean", "name": "kind", "usual": True}]},
-    {"features": [{"kind": "boolean", "name": "a", "usual": True}] * 2},
-    {"target": {"name": "kind", "names": ["a"]}}, {"target": {"name": "kind", "names": "ab"}},
-    {"target": {"columns": ["kind"], "mean": [0.0], "spread": [1.0, 1.0]}},
-    {"target": {"columns": ["kind"], "mean": [1e999], "spread": [1.0]}},
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_damaged_encoder_is_refused(load, tmp_path, monkeypatch, change):
-    encoder = load(FLOWERS, "kind")[-1]
-    whole = json.loads(json.dumps(encoder.config()))
-    monkeypatch.setattr(Encoder, "config", lambda self: whole | change)
-    mg.save(mg.mlp([5, 2], rng=0), tmp_path / "net.npz", encoder=encoder)
-    with pytest.raises(ValueError, match="net.npz is not a minigrad net: its encoder is damaged: "):
-        load_encoder(tmp_path / "net.npz")
