@@ -34,16 +34,19 @@ def cut_of(weight: Any, parameter: Any) -> Cut | None:
         return Cut((0, shape[0]), (0, shape[1]))
     if not parameter.is_contiguous() or weight.ndim < 2 or not weight.numel():
         return None
-    transposed = weight.ndim == 2 and weight.stride(0) == 1 and weight.shape[0] > 1 and weight.stride(1) == shape[1]
-    weight = weight.t() if transposed else weight
-    step = weight.stride(0) if len(weight) > 1 else shape[1]
-    if not weight[0].is_contiguous() or step != shape[1]:
+    if weight.ndim > 2:
+        if not weight[0].is_contiguous():
+            return None
+        weight = weight.as_strided((len(weight), weight[0].numel()), (weight.stride(0), 1))
+    (K, J), (down, right) = weight.shape, weight.stride()
+    if (K == 1 or down == shape[1]) and (J == 1 or right == 1):
+        transposed = False
+    elif (K == 1 or down == 1) and (J == 1 or right == shape[1]):
+        transposed, K, J = True, J, K
+    else:
         return None
     row, column = divmod(weight.storage_offset() - parameter.storage_offset(), shape[1])
-    width = weight[0].numel()
-    if column + width > shape[1]:
-        return None
-    return Cut((row, row + len(weight)), (column, column + width), transposed)
+    return Cut((row, row + K), (column, column + J), transposed) if column + J <= shape[1] else None
 
 
 def as_array(tensor: Any) -> np.ndarray:
