@@ -34,11 +34,13 @@ PRINTS = {
     "sklearn_grid.py": r"best: \w+, \w+; 9\d\.\d% of .*\nsigmoid +100% .*\ntanh +\d% .*\nrelu +100% .*\ngelu +\d% ",
     "sweep.py": r"sigmoid +best at lr [2-5]\.(.*\n)+tanh +best at lr (0\.5|1\.)(.*\n)+relu +best at lr 0\.[23]",
     "table.py": r"480 rows .*; 7 inputs of 5 .*\noff by [78]\.\d .*\n\d+\.\d \(temperature\), .*, [78]\.\d \(till\)",
+    "torch_model.py": r"0\.weight, 4\.weight: within \de-0[6-9] .*\nof the 30 images .*, 2\d have a wrong label",
     "onnx_export.py": r"right in minigrad: (100|9\d)%\n.* bytes\nlargest difference .*: \d\.\de-0[5-9]\n",
 }
 
 NEEDS = {  # script -> the packages without which it says so and ends
     "onnx_export.py": ("onnx", "onnxruntime"),
+    "torch_model.py": ("torch",),
     "sklearn_grid.py": ("sklearn",),
 }
 

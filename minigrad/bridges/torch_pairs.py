@@ -160,9 +160,13 @@ class Use:
                 ]
                 continue
             delta, a = (f.part(part).swapaxes(1, 2) for f in (self.delta, self.a))
-            n, G = delta.shape[:2]
-            each = norms_of_sums(delta.reshape(n * G, *delta.shape[2:]), a.reshape(n * G, *a.shape[2:]))
-            found += list(each if G == 1 else _length(each.reshape(n, G)))
+            n, G, P, k = delta.shape
+            j = a.shape[3]
+            if delta.dtype == np.float32 and P * (k + j) >= k * j:  # in float64 their squares do not overflow
+                each = np.linalg.norm(sums_of_products(delta, a), axis=(2, 3))
+            else:
+                each = norms_of_sums(delta.reshape(n * G, P, k), a.reshape(n * G, P, j)).reshape(n, G)
+            found += list(_length(each))
         return np.array(found)
 
     def _looked_up(self, part: slice, each: bool = False) -> np.ndarray:
