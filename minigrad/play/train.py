@@ -17,11 +17,13 @@ from .train_diagnosis import Inquiry, Remedied, described
 from .train_numbers import entry, run_numbers
 from .train_run import Run, data_of, most_steps, second_setup, setup_of
 from .train_script import script
+from .train_seeds import Seeds
 from .train_settings import DEPTH, SHOWN, SPEEDS, WATCHED, Settings, changed, choices, read, samples
-from .train_view import cards, confusion, curve, field, images, points
+from .train_view import cards, confusion, curve, fan, field, images, points
 from .train_words import sentence
 
-ACTIONS = ("step", "steps", "run", "stop", "reset", "look", "diagnose", "apply", "dismiss")
+ACTIONS = ("step", "steps", "run", "stop", "reset", "look", "diagnose", "apply", "dismiss", "seeds")
+FAN = 300  # steps of the seeds, at least
 
 
 class Train:
@@ -35,6 +37,7 @@ class Train:
         steps = self._setting.pop("steps")
         self._training = False
         self._inquiry: Inquiry | None = None
+        self._fan: Seeds | None = None
         self._found: tuple[str, list[Remedied]] | None = None
         self._looked: tuple[str, str, int, int] | None = None
         self._begin()
@@ -49,6 +52,7 @@ class Train:
         self.run = Run(setup_of(setting), data_of(setting), setting["seed"])
         self._due, self._training = 0.0, False
         self._inquiry = self._found = None
+        self._drop_fan()
         self._begin_second()
 
     def _begin_second(self) -> None:
@@ -65,8 +69,8 @@ class Train:
 
     @property
     def running(self) -> bool:
-        """There are steps to take, or a diagnosis to wait for."""
-        return self._training or self._inquiry is not None
+        """There are steps to take, or a diagnosis or the seeds to wait for."""
+        return self._training or self._inquiry is not None or (self._fan is not None and not self._fan.ended)
 
     @running.setter
     def running(self, value: bool) -> None:
@@ -148,6 +152,15 @@ class Train:
     def _dismiss(self) -> None:
         self._found = None
 
+    def _seeds(self) -> None:
+        self._drop_fan()
+        self._fan = Seeds(self._setting, max(FAN, self.run.steps))
+
+    def _drop_fan(self) -> None:
+        if self._fan is not None:
+            self._fan.stop()
+        self._fan = None
+
     def _apply(self, number: Any = 0) -> None:
         findings = self._found[1] if self._found else []
         if not findings:
@@ -213,6 +226,7 @@ class Train:
             "choices": choices(self._setting) | {"sample": samples(len(run.bp.output))},
             "limits": {"layers": DEPTH},
             "diagnosis": self._diagnosis(),
+            "seeds": fan(self._fan, run.epoch) if self._fan is not None else None,
         }
 
     def _limit(self) -> str:

@@ -17,6 +17,7 @@ from ..losses import softmax
 from .train_data import Data
 from .train_numbers import product
 from .train_run import Run
+from .train_seeds import Seeds
 from .train_settings import SHOWN
 
 GRID = 56  # points of the decision field a side
@@ -75,6 +76,13 @@ def curve(run: Run) -> dict[str, Any]:
         "loss": np.array([point.loss for point in points]),
         "test": np.array([point.test_loss for point in points] if run.data.x_test is not None else []),
     }
+
+
+def fan(seeds: Seeds, an_epoch: int) -> dict[str, Any]:
+    """The losses of the seeds, a list a seed, at the steps where they are known."""
+    steps = [epoch * an_epoch for epoch in seeds.epochs]  # another thread adds to them
+    losses = np.array(seeds.losses[: len(steps)]).T
+    return {"steps": steps, "losses": losses, "sentence": seeds.sentence()}
 
 
 # ---- answers ---------------------------------------------------------------------------------------------

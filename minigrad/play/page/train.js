@@ -37,6 +37,8 @@ const LAYOUT = `
   <section class="compare" aria-label="Compare and diagnose">
     <label class="pick"><span>compare with</span> <select data-testid="compare" data-control="compare" data-choices="compare"></select></label>
     <p class="hint" id="compared" hidden>The second net sees the same batches in the same order.</p>
+    <button data-testid="seeds" data-act="seeds">train 64 seeds</button>
+    <p class="hint" id="fan" role="status"></p>
     <div id="findings"></div>
   </section>
   <section class="layers" aria-labelledby="layers-title">
@@ -92,6 +94,7 @@ export function build(root, send) {
     strip(view.cards.map((card) => card.path), values, names);
     cards(frame);
     findings(view.diagnosis);
+    sayNow(find("#fan"), view.seeds?.sentence ?? "", frame.running);
   };
 }
 

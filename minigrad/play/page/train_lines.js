@@ -95,14 +95,15 @@ export function makeCurve(figure) {
     look(Math.min(1, Math.max(0, (at ?? 1) + way / 50)));
   });
   return (view, names) => {
-    now = { curves: view.curves, names };
+    now = { curves: view.curves, names, seeds: view.seeds };
     draw();
   };
 }
 
-function drawCurve(image, caption, { curves, names }, at) {
-  const end = Math.max(1, ...curves.flatMap(({ steps }) => steps));
-  const y = scale(curves.flatMap(({ loss, test }) => [...loss, ...test]), HIGH - EDGE.bottom, EDGE.top, true);
+function drawCurve(image, caption, { curves, names, seeds }, at) {
+  const end = Math.max(1, ...(seeds?.steps ?? []), ...curves.flatMap(({ steps }) => steps));
+  const shown = [...curves.flatMap(({ loss, test }) => [...loss, ...test]), ...(seeds?.losses ?? []).flat()];
+  const y = scale(shown, HIGH - EDGE.bottom, EDGE.top, true);
   const x = (steps) => EDGE.left + ((WIDE - EDGE.left - EDGE.right) * steps) / end;
   const lines = curves.flatMap(({ steps, loss, test }, i) => {
     const line = (values, extra) => {
@@ -116,10 +117,11 @@ function drawCurve(image, caption, { curves, names }, at) {
     return [dot, line(loss, ""), ...(test.length ? [line(test, "held-out")] : [])];
   });
   const last = svg("text", { x: WIDE - EDGE.right, y: HIGH - 6, class: "name", "text-anchor": "end" }, `${end.toLocaleString("en")} step${end === 1 ? "" : "s"}`);
-  image.replaceChildren(...axis(y, "loss, log scale"), last, ...lines);
+  const fan = (seeds?.losses ?? []).map((losses) => pathOf(seeds.steps.map(x), losses.map(y))).join("");
+  image.replaceChildren(...axis(y, "loss, log scale"), last, svg("path", { class: "line fan", d: fan }), ...lines);
   const keys = curves.map((_, i) => `${names[i].label}${names[i].dash ? " dashed" : ""}`);
   const held = curves[0].test.length ? "; the thin line is of the held-out samples" : "";
-  if (at === null) say(caption, `${keys.length > 1 ? keys.join(", ") : "the loss"}${held}`);
+  if (at === null) say(caption, `${keys.length > 1 ? keys.join(", ") : "the loss"}${held}${seeds ? "; grey: the seeds" : ""}`);
   else readCurve(image, caption, { curves, names, x, y, end }, at);
 }
 
