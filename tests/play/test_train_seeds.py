@@ -36,7 +36,7 @@ def test_the_page_gets_a_curve_a_seed_and_a_sentence():
     scene, fan = fanned({"data": "iris", "hidden": [[2, "tanh"]]})
     view = scene.view()["seeds"]
     assert view["losses"].shape == (SEEDS, len(view["steps"]))
-    assert view["steps"][:2] == [0, fan.every]
+    assert view["steps"][:2] == [0, fan.every * scene.run.epoch]
     low, high = fan.losses[-1].min(), fan.losses[-1].max()
     assert f"after {fan.last} epochs: losses from {low:.3g} to {high:.3g}" in view["sentence"]
 

@@ -51,7 +51,7 @@ const LAYOUT = `
       <p class="looked" aria-live="polite" id="looked"></p>
     </div>
     <div class="grid-of-cards">
-      <figure class="strip" id="strip"></figure>
+      <figure class="deltas" id="strip"></figure>
       <div class="cards" id="cards"></div>
       <dl class="words">
         <dt>single-signed</dt><dd>share of the rows of dC/dW (one a neuron) whose entries have one sign: of the mean over the batch, and of each sample alone</dd>

@@ -90,7 +90,11 @@ function marks(set, name) {
     const [u, v] = [(x[n] / 255) * SIZE, SIZE - (y[n] / 255) * SIZE];
     paths[k] = (paths[k] ?? "") + SHAPES[k % SHAPES.length](u, v, size);
   });
-  return paths.map((d, k) => svg("path", { d, class: `mark-of ${name} class-${k}` }));
+  return paths.map((d, k) => {
+    const path = svg("path", { d, class: `mark-of ${name}` });
+    path.style.setProperty("--of", `var(--class-${k})`);
+    return path;
+  });
 }
 
 const SHAPES = [

@@ -3,7 +3,7 @@
 import { svg } from "./common.js";
 
 const [WIDE, HIGH] = [420, 220];
-const EDGE = { left: 56, right: 14, top: 14, bottom: 30 };
+const EDGE = { left: 60, right: 14, top: 14, bottom: 30 };
 
 const colourOf = (kind) => `var(--${kind.replaceAll("_", "-")})`;
 const finite = (value) => Number.isFinite(value);
