@@ -147,29 +147,27 @@ class Run:
     def take(self, steps: int) -> None:
         """Take so many steps, or as many as are finite."""
         end = self.steps + steps
-        every = self._every(end)
         while self.steps < end and not self.ended:
             if self.stride(end - self.steps) > 1:
                 self._take_epoch()
             else:
                 self._take_one()
-            if not self.ended and (self.steps <= FINE or self.steps % every == 0):
+            if not self.ended and self._has_point(self.steps):
                 self.points.append(self.point)
         self._check()
-        every = self._every(self.steps)
-        self.points = [point for point in self.points if point.steps <= FINE or point.steps % every == 0]
+        self.points = [point for point in self.points if self._has_point(point.steps)]
+
+    def _has_point(self, steps: int) -> bool:
+        """Whether the curve, as long as it is now, has a point there."""
+        every = self.epoch
+        while self.steps > POINTS * every:
+            every *= 2
+        return steps <= FINE or steps % every == 0
 
     def stride(self, most: int) -> int:
         """How many steps are taken in one go, of so many: an epoch where the compiled core can take it, else 1."""
         ready = self._whole_epoch is not None and self.steps >= FINE and self.steps % self.epoch == 0
         return self.epoch if ready and self.epoch <= most else 1
-
-    def _every(self, steps: int) -> int:
-        """After how many steps there is a point, in a curve that long."""
-        epochs = 1
-        while steps > POINTS * epochs * self.epoch:
-            epochs *= 2
-        return epochs * self.epoch
 
     def _take_one(self) -> None:
         if math.isfinite(self.bp.loss):

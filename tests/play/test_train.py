@@ -283,6 +283,14 @@ def test_a_run_that_diverges_stops_and_says_what_happened(optimizer):
     assert repr(again.values()) == repr(scene.values())
 
 
+def test_a_run_that_was_asked_to_go_on_has_the_curve_of_the_steps_that_it_took():
+    state = {"data": "xor", "hidden": [[3, "relu"]], "loss": "mse", "optimizer": "sgd", "lr": 3.0, "batch": 4}
+    scene = Train(state | {"steps": 50_000})
+    assert 4 * FINE < scene.run.steps < 50_000
+    assert len(scene.run.points) > FINE + POINTS / 4
+    assert opened_again(scene).run.points == scene.run.points
+
+
 def test_the_words_are_those_of_fit():
     state = {"data": "spirals", "hidden": [[6, "relu"]] * 2, "optimizer": "sgd", "lr": 1e200}
     scene = Train(state | {"steps": 50})
