@@ -67,6 +67,16 @@ def test_it_fits_and_asks_for_nothing(browser, address, wide, scheme):
     shown.context.close()
 
 
+@pytest.mark.parametrize(("wide", "scheme"), [(390, "light"), (1280, "dark")])
+def test_axe_finds_nothing_to_complain_of(browser, address, wide, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    shown = opened(browser, address, wide, color_scheme=scheme)
+    shown.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = axe.run(shown).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+    shown.context.close()
+
+
 def test_contents_stay_in_view_beside_the_text(browser, address):
     shown = opened(browser, address, 1280)
     shown.goto(address + "#words")
