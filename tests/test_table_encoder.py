@@ -192,6 +192,14 @@ def test_scaling_is_that_of_the_training_rows_alone(written):
     np.testing.assert_allclose(first[0][:, 0].std(), 1)
 
 
+def test_a_target_of_numbers_is_scaled_by_its_training_rows(written):
+    _, y, _, y_test, encoder = load_table(written("x,y\n" + rows(50, lambda i: f"{i * i},{i**3}.5")), "y", rng=1)
+    np.testing.assert_allclose([y.mean(), y.std()], [0, 1], atol=1e-12)
+    assert abs(y_test.mean()) > 1e-3
+    every = np.sort(np.concatenate([encoder.answers(y), encoder.answers(y_test)])[:, 0])
+    np.testing.assert_allclose(every, [i**3 + 0.5 for i in range(50)])
+
+
 def test_what_only_one_row_has_is_trained_on(written):
     """A category, or a class, that the training part lacked could not be tested."""
     text = "x,c,y\n" + rows(
@@ -294,14 +302,12 @@ def days(i):
         ("a,b\n1,p\n2,q\n", [], {}, "target: expected names of columns, got []"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("test", [0, 0.2])
-def test_refused_with_a_remedy(load, text, target, options, words, test):
-    if test and text.count("\n") < 9:
-        pytest.skip("too few rows to test on")
-    options = {"test": test} | options
-    with pytest.raises((ValueError, TypeError)) as caught:
-        load(text, target, **options)
-    assert words in str(caught.value)
+def test_refused_with_a_remedy(load, text, target, options, words):
+    """With a part to test on, too, where there are rows enough."""
+    for test in (0, 0.2) if text.count("\n") > 9 else (0,):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            load(text, target, **{"test": test} | options)
+        assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(
