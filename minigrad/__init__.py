@@ -36,7 +36,7 @@ from .losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, Los
 from .training.divergence import DivergenceError
 from .training.fit import fit
 from .training.history import History, early_stopping
-from .training.many import fit_many
+from .training.many import fit_many, show_lanes
 from .training.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from .training.sweep import sweep
 
@@ -93,6 +93,7 @@ __all__ = [
     "mlp",
     "save",
     "show_config",
+    "show_lanes",
     "sigmoid",
     "softmax",
     "sweep",

@@ -7,6 +7,7 @@ from numpy import ndarray
 ACTIVATIONS: dict[str, int]
 LOSSES: dict[str, int]
 OPTIMIZERS: dict[str, int]
+LANES: dict[str, int]
 
 def affine(a: ndarray, weight: ndarray, bias: ndarray | None) -> ndarray: ...
 def propagate(delta: ndarray, weight: ndarray) -> ndarray: ...
@@ -62,3 +63,22 @@ class Program:
     def run(
         self, x: ndarray, y: ndarray, order: ndarray, rates: tuple[float, ...], steps: int
     ) -> tuple[float, int, int, bool]: ...
+
+def term_by_term(R: int, J: int, K: int, single: bool) -> bool: ...
+
+class Lanes:
+    def __init__(
+        self,
+        ops: tuple[tuple[Any, ...], ...],
+        loss: str,
+        alpha: float,
+        threshold: float,
+        optimizer: str,
+        x: ndarray,
+        y: ndarray,
+        batch_size: int,
+        validation: tuple[ndarray, ndarray] | None,
+    ) -> None: ...
+    def run(
+        self, weights: ndarray, slots: ndarray, orders: ndarray | None, epochs: int, rates: ndarray, steps: ndarray
+    ) -> tuple[ndarray, ndarray, ndarray]: ...

@@ -61,27 +61,42 @@ cdef Py_ssize_t _scratch_size(Py_ssize_t R, Py_ssize_t J, Py_ssize_t K) noexcept
     return R * K + 16 + long_sums + max(small, DEEP * (K + 80) if R * J * K >= LARGE else 0)
 
 
+cdef enum:
+    PLAIN, TURNED, DOTS, BLAS  # the ways in which _affine multiplies
+
+
+cdef int _way(Py_ssize_t R, Py_ssize_t J, Py_ssize_t K, real* tag) noexcept nogil:
+    """How z = a W^T + b is computed. PLAIN: the bias first, then term by term. TURNED, as z^T = W a^T, where packing a
+    is less work than packing W: term by term, and the bias last."""
+    cdef Py_ssize_t L = sizeof(float_lanes) // 4 if real is float else sizeof(double_lanes) // 8  # numbers in a vector
+    cdef Py_ssize_t R_padded = (R + L - 1) // L * L, K_padded = (K + L - 1) // L * L
+    if R * J * K >= SHARED and several_cores:
+        return BLAS
+    if R <= FEW and R % L != 0 and J >= 8 * L and K >= BLOCK:
+        return DOTS
+    if (R_padded * (K + 8) * J + 4 * R * K < K_padded * (R + 8) * J and R * J * K > SMALL
+            and R * K * <Py_ssize_t> sizeof(real) <= CACHE):
+        return TURNED
+    return PLAIN
+
+
 cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssize_t R, Py_ssize_t J,
                  Py_ssize_t K, real* scratch, Ahead* ahead) except -1 nogil:
-    """z = a W^T + b, or z^T = W a^T where packing a is less work than packing W."""
-    cdef Py_ssize_t L = sizeof(float_lanes) // 4 if real is float else sizeof(double_lanes) // 8  # numbers in a vector
-    cdef Py_ssize_t r, k, R_padded = (R + L - 1) // L * L, K_padded = (K + L - 1) // L * L
-    cdef bint by_blas = R * J * K >= SHARED and several_cores
-    cdef bint few = R <= FEW and R % L != 0 and J >= 8 * L and K >= BLOCK
-    cdef bint turned = (R_padded * (K + 8) * J + 4 * R * K < K_padded * (R + 8) * J and R * J * K > SMALL
-                        and R * K * <Py_ssize_t> sizeof(real) <= CACHE)
-    if by_blas:
+    """z = a W^T + b."""
+    cdef Py_ssize_t r, k
+    cdef int way = _way(R, J, K, scratch)
+    if way == BLAS:
         with gil:
             _dot(_view(a, R, J), _view(w, K, J).T, _view(z, R, K))
-    elif few:
+    elif way == DOTS:
         dots(z, a, w, bias, R, J, K, ahead)
-    elif turned:
+    elif way == TURNED:
         multiply(scratch, K, R, J, w, J, 1, a, True, <const real*> NULL, <real> 1,
                  scratch + (R * K + 15) // 16 * 16, ahead)
         transpose(z, K, scratch, R, K, R)
     else:
         multiply(z, R, K, J, a, J, 1, w, True, bias, <real> 1, scratch, ahead)
-    if bias is not NULL and (by_blas or turned and not few):
+    if bias is not NULL and (way == BLAS or way == TURNED):
         for r in range(R):
             for k in range(K):
                 z[r * K + k] += bias[k]
@@ -684,6 +699,14 @@ cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, co
     return 1
 
 
+cdef void* _buffer(list memory, Py_ssize_t size, int type):
+    """Uninitialised memory that lives as long as the list, on a boundary of 64 bytes: no vector spans two lines."""
+    cdef cnp.npy_intp length = max(size, 1) + 64
+    cdef cnp.ndarray array = cnp.PyArray_EMPTY(1, &length, type, 0)
+    memory.append(array)
+    return <void*> ((<size_t> cnp.PyArray_DATA(array) + 63) // 64 * 64)
+
+
 cdef class Program:
     """The epochs of a net, compiled: run() trains one. No twin: fit's Python loop does the same, to the same bits.
 
@@ -738,11 +761,7 @@ cdef class Program:
         e.y = self.buffer(self.batch_size * e.y_row, cnp.NPY_INT8)
 
     cdef void* buffer(self, Py_ssize_t size, int type):
-        """Uninitialised memory that lives as long as this, on a boundary of 64 bytes: no vector spans two lines."""
-        cdef cnp.npy_intp length = max(size, 1) + 64
-        cdef cnp.ndarray memory = cnp.PyArray_EMPTY(1, &length, type, 0)
-        self.memory.append(memory)
-        return <void*> ((<size_t> cnp.PyArray_DATA(memory) + 63) // 64 * 64)
+        return _buffer(self.memory, size, type)
 
     cdef int add(self, Py_ssize_t i, object entry, Py_ssize_t width) except -1:
         """Fill in op i, whose input has this width, and give its output memory."""
@@ -838,3 +857,9 @@ cdef class Program:
                                 <const char*> cnp.PyArray_DATA(y_), <const int64_t*> cnp.PyArray_DATA(order_), N,
                                 self.batch_size, self.type == cnp.NPY_FLOAT32)
         return e.total, e.right, e.steps - steps, bool(finite)
+
+
+# ---- many nets, side by side -----------------------------------------------------------------------------------
+
+include "kernels/lanes.pxi"
+include "kernels/many.pxi"

@@ -40,6 +40,7 @@ SIGNATURES = {
     "callbacks=(), checkpoint=None, every=1, progress=True, engine='auto')",
     "fit_many": "(nets, loss, opts, x, y, *, epochs, batch_size=32, shuffle=True, rngs=None, validation=None, jobs=1, "
     "progress=True)",
+    "show_lanes": "(nets, loss, opts, x, y, *, batch_size=32, validation=None)",
     "save": "(net, path, encoder=None)",
     "load": "(path)",
     "show_config": "()",

@@ -7,7 +7,7 @@ is what Python calls it, a branch below, and its function in _core.pyx.
 from libc.math cimport log, log1p
 from libc.stdint cimport int64_t
 
-from minigrad.kernels.math cimport exp_minus, log1p_unit, sigmoid_of
+from minigrad.kernels.math cimport exp_minus, log1p_unit, multiply_add, sigmoid_of
 from minigrad.kernels.types cimport real
 
 cpdef enum _Loss:
@@ -19,40 +19,48 @@ cpdef enum _Loss:
 LOSSES = {name.lower(): int(number) for name, number in _Loss.__members__.items()}
 
 
+cdef int _entry_block(int kind, real* part, real* delta, const real* output, const real* y, Py_ssize_t size, real share,
+                      real alpha) except -1 nogil:
+    """The loss of each of up to 64 entries, of a loss that treats each by itself; delta is multiplied by share."""
+    cdef Py_ssize_t q
+    cdef real s, e, inside
+    if kind == MSE:
+        for q in range(size):
+            s = output[q] - y[q]
+            part[q] = s * s
+            delta[q] = <real> 2 * s * share
+    elif kind == HUBER:  # inside: d, or alpha with d's sign beyond; its square / 2 and the rest of d, linear
+        for q in range(size):
+            s = output[q] - y[q]
+            inside = alpha if s > alpha else s
+            inside = -alpha if inside < -alpha else inside
+            part[q] = inside * (s - <real> 0.5 * inside)
+            delta[q] = inside * share
+    elif kind == BCE:
+        for q in range(size):
+            s = output[q]
+            part[q] = <real> -multiply_add(<double> y[q], max(log(s), -100.0), (1 - y[q]) * max(log1p(-s), -100.0))
+            delta[q] = (s - y[q]) / max(s * (<real> 1 - s), <real> 1e-12) * share
+    elif kind == BCE_WITH_LOGITS:
+        for q in range(size):
+            s = output[q]
+            e = exp_minus(s)
+            part[q] = multiply_add(s, <real> (s > 0) - y[q], log1p_unit(e))
+            delta[q] = (sigmoid_of(e, s) - y[q]) * share
+    else:
+        _without_branch("LOSSES", kind)
+    return 0
+
+
 cdef double _entry_losses(int kind, real* delta, const real* output, const real* y, Py_ssize_t size, real share,
                           real alpha) except? -1 nogil:
     """The sum over all entries of a loss that treats each by itself; delta is multiplied by share = 1/(K P)."""
     cdef real part[64]  # so that only the sum is done one by one
     cdef Py_ssize_t i, q, end
-    cdef real s, e, inside
     cdef double total = 0
     for i in range(0, size, 64):
         end = min(64, size - i)
-        if kind == MSE:
-            for q in range(end):
-                s = output[i + q] - y[i + q]
-                part[q] = s * s
-                delta[i + q] = <real> 2 * s * share
-        elif kind == HUBER:  # inside: d, or alpha with d's sign beyond; its square / 2 and the rest of d, linear
-            for q in range(end):
-                s = output[i + q] - y[i + q]
-                inside = alpha if s > alpha else s
-                inside = -alpha if inside < -alpha else inside
-                part[q] = inside * (s - <real> 0.5 * inside)
-                delta[i + q] = inside * share
-        elif kind == BCE:
-            for q in range(end):
-                s = output[i + q]
-                part[q] = <real> -(y[i + q] * max(log(s), -100.0) + (1 - y[i + q]) * max(log1p(-s), -100.0))
-                delta[i + q] = (s - y[i + q]) / max(s * (<real> 1 - s), <real> 1e-12) * share
-        elif kind == BCE_WITH_LOGITS:
-            for q in range(end):
-                s = output[i + q]
-                e = exp_minus(s)
-                part[q] = s * (<real> (s > 0) - y[i + q]) + log1p_unit(e)
-                delta[i + q] = (sigmoid_of(e, s) - y[i + q]) * share
-        else:
-            _without_branch("LOSSES", kind)
+        _entry_block(kind, &part[0], delta + i, output + i, y + i, end, share, alpha)
         for q in range(end):
             total += part[q]
     return total
@@ -95,7 +103,7 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
         else:
             for k in range(K):
                 if y[r * K + k] != 0:  # a class that is not wanted costs nothing, however unlikely it is
-                    total -= y[r * K + k] * d[k]
+                    total = multiply_add(-<double> y[r * K + k], <double> d[k], total)
     for k in range(R * K):  # all rows at once: ten classes alone do not fill the vectors
         delta[k] = exp_minus(delta[k])
     for r in range(R):
@@ -115,7 +123,7 @@ cdef double _loss(int kind, real* delta, const real* output, const void* target,
             weight = 0
             for k in range(K):
                 weight += y[r * K + k]
-            total += weight * log(s)
+            total = multiply_add(<double> weight, log(s), total)
             for k in range(K):
                 d[k] = weight * d[k] - y[r * K + k]
     if P > 1:

@@ -9,6 +9,7 @@ _core.pyx.
 
 from libc.math cimport pow, sqrt
 
+from minigrad.kernels.math cimport multiply_add
 from minigrad.kernels.types cimport real
 
 cpdef enum _Optimizer:
@@ -31,23 +32,44 @@ cdef inline real _first_part(double rate, real* tag) noexcept nogil:
     return <real> (1.0 if rate >= 0.5 else rate)
 
 
+cdef inline real _sgd_velocity(real w, real g, real v, real keep, real more, real weight_decay) noexcept nogil:
+    return keep * v + (more * v + (g + weight_decay * w))
+
+
+cdef inline real _sgd_nesterov(real w, real g, real v, real lr, real whole, real weight_decay) noexcept nogil:
+    """w, once the velocity v is the new one."""
+    return w - lr * ((g + weight_decay * w) + whole * v)
+
+
+cdef inline real _sgd_plain(real w, real g, real lr, real weight_decay) noexcept nogil:
+    return w - lr * (g + weight_decay * w)
+
+
 cdef void _sgd(real* w, const real* gradient, real* velocity, Py_ssize_t size, real lr, double momentum,
                bint nesterov, real weight_decay) noexcept nogil:
     """v = momentum v + g; w -= lr v, or lr (g + momentum v) for Nesterov; velocity NULL: w -= lr g."""
     cdef Py_ssize_t i
-    cdef real g, keep = _first_part(momentum, w), more = <real> (momentum - keep), whole = <real> momentum
+    cdef real v, keep = _first_part(momentum, w), more = <real> (momentum - keep), whole = <real> momentum
     if velocity is NULL:
         for i in range(size):
-            w[i] -= lr * (gradient[i] + weight_decay * w[i])
+            w[i] = _sgd_plain(w[i], gradient[i], lr, weight_decay)
     elif nesterov:
         for i in range(size):
-            g = gradient[i] + weight_decay * w[i]
-            velocity[i] = keep * velocity[i] + (more * velocity[i] + g)
-            w[i] -= lr * (g + whole * velocity[i])
+            v = velocity[i] = _sgd_velocity(w[i], gradient[i], velocity[i], keep, more, weight_decay)
+            w[i] = _sgd_nesterov(w[i], gradient[i], v, lr, whole, weight_decay)
     else:
         for i in range(size):
-            velocity[i] = keep * velocity[i] + (more * velocity[i] + (gradient[i] + weight_decay * w[i]))
-            w[i] -= lr * velocity[i]
+            v = velocity[i] = _sgd_velocity(w[i], gradient[i], velocity[i], keep, more, weight_decay)
+            w[i] -= lr * v
+
+
+cdef inline real _mean_square(real g, real s, real keep, real more, real rest) noexcept nogil:
+    """keep s + rest g^2, keep in two parts."""
+    return keep * s + multiply_add(more, s, rest * g * g)
+
+
+cdef inline real _rmsprop_step(real w, real g, real s, real lr, real eps) noexcept nogil:
+    return w - lr * g / (<real> sqrt(s) + eps)
 
 
 cdef void _rmsprop(real* w, const real* gradient, real* square, Py_ssize_t size, real lr, double alpha, real eps,
@@ -57,8 +79,17 @@ cdef void _rmsprop(real* w, const real* gradient, real* square, Py_ssize_t size,
     cdef real g, keep = _first_part(alpha, w), more = <real> (alpha - keep), rest = <real> (1 - alpha)
     for i in range(size):
         g = gradient[i] + weight_decay * w[i]
-        square[i] = keep * square[i] + (more * square[i] + rest * g * g)
-        w[i] -= lr * g / (<real> sqrt(square[i]) + eps)
+        square[i] = _mean_square(g, square[i], keep, more, rest)
+        w[i] = _rmsprop_step(w[i], g, square[i], lr, eps)
+
+
+cdef inline real _adam_mean(real g, real m, real keep, real more, real rest) noexcept nogil:
+    """keep m + rest g, keep in two parts."""
+    return keep * m + multiply_add(more, m, rest * g)
+
+
+cdef inline real _adam_step(real w, real m, real s, real shrink, real rate, real root, real eps) noexcept nogil:
+    return w - (shrink * w + rate * m / (<real> sqrt(s) * root + eps))
 
 
 cdef void _adam(real* w, const real* gradient, real* mean, real* square, Py_ssize_t size, double t, double lr,
@@ -74,9 +105,9 @@ cdef void _adam(real* w, const real* gradient, real* mean, real* square, Py_ssiz
     cdef real root = <real> (1 / sqrt(1 - pow(beta2, t)))
     for i in range(size):
         g = gradient[i] + decay * w[i]
-        mean[i] = b1 * mean[i] + (more1 * mean[i] + c1 * g)
-        square[i] = b2 * square[i] + (more2 * square[i] + c2 * g * g)
-        w[i] -= shrink * w[i] + rate * mean[i] / (<real> sqrt(square[i]) * root + eps)
+        mean[i] = _adam_mean(g, mean[i], b1, more1, c1)
+        square[i] = _mean_square(g, square[i], b2, more2, c2)
+        w[i] = _adam_step(w[i], mean[i], square[i], shrink, rate, root, eps)
 
 
 cdef int update(int optimizer, real* w, const real* g, real* first, real* second, Py_ssize_t size, const double* rates,

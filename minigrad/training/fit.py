@@ -218,13 +218,13 @@ def _epoch(run: Run, run_epoch: RunEpoch, number: int) -> None:
         history = run.history
         history.loss.append(total / steps)
         if loss.of_classes:
-            history.accuracy.append(_share(loss, right, y))
+            history.accuracy.append(share(loss, right, y))
         if validation is not None:
             net.eval()
             output = net(validation[0])
             history.val_loss.append(loss(output, validation[1]))
             if loss.of_classes:
-                history.val_accuracy.append(_share(loss, loss.right(output, validation[1]), validation[1]))
+                history.val_accuracy.append(share(loss, loss.right(output, validation[1]), validation[1]))
         if bad := run.keep():  # an epoch can end with finite losses and a last update that overflows
             layer = bad.partition(".")[0]
             what = f"{bad} of layer {layer}, {net[int(layer)]!r}, stopped being finite in the last step of epoch "
@@ -338,7 +338,7 @@ def _python_epoch(
     return total, right, step + 1, True
 
 
-def _share(loss: Loss, right: int, y: np.ndarray) -> float:
+def share(loss: Loss, right: Any, y: np.ndarray) -> Any:
     """Right answers as a share: of the rows, or of all entries where each is a question of its own."""
     by_entry = loss.threshold is not None or y.dtype.kind == "i" or y.ndim == 1
     return right / (y.size if by_entry else math.prod(y.shape[:-1]))

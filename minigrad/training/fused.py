@@ -69,6 +69,11 @@ def lower(net: Sequential, slots: dict[str, Slots], path: str = "", ops: list[An
     return ops
 
 
+def kernel_of(loss: Any, y: np.ndarray) -> str:
+    """The name of the kernel of one of minigrad's own losses for these targets."""
+    return str(loss.soft_kind if type(loss) is CrossEntropyLoss and y.dtype.kind == "f" else loss.kind)
+
+
 def compiled_epochs() -> Callable[..., tuple[float, int, int, bool]]:
     """A function that runs an epoch in the compiled core; it compiles the net at its first call.
 
@@ -85,9 +90,8 @@ def compiled_epochs() -> Callable[..., tuple[float, int, int, bool]]:
         """
         nonlocal program
         if program is None:
-            kind = loss.soft_kind if type(loss) is CrossEntropyLoss and y.dtype.kind == "f" else loss.kind
             ops, threshold = lower(net, opt.state), loss.threshold or 0.0
-            program = core.Program(ops, kind, loss.alpha, threshold, opt.kind, x, batch_size)
+            program = core.Program(ops, kernel_of(loss, y), loss.alpha, threshold, opt.kind, x, batch_size)
         total, right, steps, finite = program.run(x, y, np.ascontiguousarray(order), opt.rates, opt.steps)
         opt.steps += steps
         return total, right, steps, finite

@@ -18,12 +18,10 @@ from .optimizers import Optimizer
 from .progress import progress as progress_bar
 from .progress import say
 from .run import Run
+from .side_by_side import Stopped, kind, lanes, train_side_by_side, why_alone
 
+LEAST = 0.5  # of the lanes: fewer nets are trained faster one after the other
 Task = tuple[list[Run], Callable[[Event], None]]  # some of the nets, and what trains them until the event is set
-
-
-class _Stopped(Exception):
-    """Raised in a thread whose work nobody wants any more."""
 
 
 def fit_many(
@@ -62,7 +60,12 @@ def fit_many(
     runs = _runs(nets, loss, opts, x, y, batch_size, bool(shuffle), rngs, validation)
     if runs and not shuffle and batch_size < len(runs[0].x):
         warn_if_sorted(loss, runs[0].y)
-    tasks: list[Task] = [([run], partial(_alone, run, f"nets[{i}]", epochs)) for i, run in enumerate(runs)]
+    tasks: list[Task] = []
+    for places, reason in _shares(runs):
+        some = [runs[i] for i in places]
+        alone = reason or epochs == 0
+        tasks += [([run], partial(_alone, run, i, epochs)) for run, i in zip(some, places, strict=True) if alone]
+        tasks += [] if alone else [(some, partial(_beside, some, places, epochs))]
     finished = _finished(tasks, jobs)
     try:
         for _ in progress_bar(range(len(runs)), "training", progress):
@@ -100,13 +103,44 @@ def _finished(tasks: list[Task], jobs: int) -> Generator[None, None, None]:
                 future.cancel()
 
 
-def _alone(run: Run, name: str, epochs: int, stop: Event) -> None:
-    """Train one net by the usual kernels."""
+def _shares(runs: list[Run]) -> list[tuple[list[int], str]]:
+    """Which nets are trained together, and why one is trained alone: [(their places, the reason or "")]."""
+    alone: list[tuple[list[int], str]] = []
+    together: dict[Any, list[int]] = {}
+    for i, run in enumerate(runs):
+        if reason := why_alone(run):
+            alone.append(([i], reason))
+        else:
+            together.setdefault(kind(run), []).append(i)
+    shares = []
+    for places in together.values():
+        width = lanes(runs[places[0]])
+        for begin in range(0, len(places), width):
+            some = places[begin : begin + width]
+            if len(some) < LEAST * width:
+                alone += [
+                    ([i], f"{len(some)} nets of its kind are left for {width} lanes, which is too few") for i in some
+                ]
+            else:
+                shares.append((some, ""))
+    return shares + alone
+
+
+def _beside(runs: list[Run], places: list[int], epochs: int, stop: Event) -> None:
+    """Train nets of one kind side by side, and those alone whose loss or weights did not stay finite."""
+    failed = train_side_by_side(runs, epochs, stop)
+    for i, run in zip(places, runs, strict=True):
+        if any(run is other for other in failed):
+            _alone(run, i, epochs, stop)
+
+
+def _alone(run: Run, i: int, epochs: int, stop: Event) -> None:
+    """Train one net, the one in place i, by the usual kernels."""
 
     def unless_stopped(left: range) -> Iterator[int]:
         for epoch in left:
             if stop.is_set():
-                raise _Stopped
+                raise Stopped
             yield epoch
 
     try:
@@ -114,7 +148,7 @@ def _alone(run: Run, name: str, epochs: int, stop: Event) -> None:
     except DivergenceError as error:
         run.history.error = error.with_traceback(None)  # which would hold on to all that the run has in memory
     except Exception as error:
-        error.add_note(f"in the training of {name}")
+        error.add_note(f"in the training of nets[{i}]")
         raise
 
 
@@ -169,3 +203,19 @@ def _apart(runs: list[Run]) -> None:
             raise ValueError(f"{last_name} of nets[{last}] and {name} of nets[{i}] share memory; copy one with .copy()")
         if its_end > end:
             end, last, last_name = its_end, i, name
+
+
+def show_lanes(
+    nets: Sequence[Sequential],
+    loss: Loss,
+    opts: Sequence[Optimizer],
+    x: Any,
+    y: Any,
+    *,
+    batch_size: int = 32,
+    validation: tuple[Any, Any] | None = None,
+) -> None:
+    """Print which nets fit_many would train side by side, and why it would train the others alone."""
+    runs = _runs(nets, loss, opts, x, y, whole_number(batch_size, "batch_size", 1), True, None, validation)
+    for places, reason in _shares(runs):
+        print(f"{', '.join(map(str, places))}: {f'alone, because {reason}' if reason else 'side by side'}")

@@ -1,0 +1,217 @@
+"""Trains small nets of one shape side by side in the lanes of the compiled core, each to its own bits."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable
+from threading import Event
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..kernels.backend import core
+from .fit import share
+from .fused import kernel_of, lower, obstacle
+from .run import Run
+
+MOST_ROWS = 512  # of a batch: more of them the products add in another order
+MOST_WEIGHTS = 400  # of a net: the lanes of larger ones leave the first caches, and one net at a time is faster
+AHEAD = 2**15  # samples whose order is drawn before they are trained on
+SHORT = 64  # samples of an epoch below which one call for the orders of several is faster
+PAUSE = 2**23  # samples times weights between two looks at whether to stop
+
+
+class Stopped(Exception):
+    """Raised in a thread whose work nobody wants any more."""
+
+
+class Kept(NamedTuple):
+    """Nets side by side, as after an epoch."""
+
+    epoch: int
+    weights: np.ndarray  # (P, lane)
+    slots: np.ndarray  # (S, P, lane)
+    rest: list[tuple[int, float | None, dict[str, Any]]]  # steps and lr of each optimizer, the state of each generator
+
+
+def outline(net: Any) -> tuple[tuple[Any, ...], ...]:
+    """The operations of a net that the fused epoch can train; of the weights, only their shapes."""
+    return tuple(
+        ("linear", op[1].shape[1], op[1].shape[0], op[2] is not None) if op[0] == "linear" else op
+        for op in lower(net, {})
+    )
+
+
+def why_alone(run: Run) -> str | None:
+    """Why a net cannot be trained beside others, in words; None where it can."""
+    if problem := obstacle(run.net, run.loss, run.opt):
+        return problem
+    if not hasattr(core, "Lanes"):
+        return "the compiled core is of an older build"
+    if run.x.ndim > 2:
+        return "x has positions"
+    N, batch = len(run.x), min(run.batch_size, len(run.x))
+    if batch > MOST_ROWS:
+        return f"a batch of {batch} samples is more than {MOST_ROWS}"
+    ops = outline(run.net)
+    weights = sum(op[2] * (op[1] + op[3]) for op in ops if op[0] == "linear")
+    if weights > MOST_WEIGHTS:
+        return f"for nets of more than {MOST_WEIGHTS} weights, as its {weights}, one at a time is faster"
+    rows = {batch, N % batch or batch, len(run.validation[0]) if run.validation else batch}
+    for op in ops:
+        for R in rows:
+            if op[0] == "linear" and not core.term_by_term(R, op[1], op[2], run.x.dtype == np.float32):
+                return f"the sums of {R} samples times weights of {op[2]} x {op[1]} are not taken term by term"
+    return None
+
+
+def kind(run: Run) -> Hashable:
+    """What nets must have in common to stand side by side."""
+    opt = run.opt
+    return outline(run.net), run.x.dtype.name, opt.kind, len(opt.slots), getattr(opt, "nesterov", False)
+
+
+def lanes(run: Run) -> int:
+    """How many nets of this float type stand side by side."""
+    return int(core.LANES[run.x.dtype.name])
+
+
+def train_side_by_side(runs: list[Run], epochs: int, stop: Event) -> list[Run]:
+    """Train nets of one kind -> those that did not stay finite, as before the epochs in which that was found.
+
+    Whatever ends this early, each net is left as after a whole epoch.
+    """
+    first = runs[0]
+    program = core.Lanes(
+        outline(first.net),
+        kernel_of(first.loss, first.y),
+        first.loss.alpha,
+        first.loss.threshold or 0.0,
+        first.opt.kind,
+        first.x,
+        first.y,
+        min(first.batch_size, len(first.x)),
+        first.validation,
+    )
+    for run in runs:
+        run.opt.adopt(run.net)
+    arrays = [_arrays(run) for run in runs]
+    weights, *parts = [_beside([entry[i] for entry in arrays], lanes(first)) for i in range(1 + len(first.opt.slots))]
+    slots = np.array(parts, weights.dtype).reshape(-1, *weights.shape)
+    N, live, failed, done = len(first.x), list(range(len(runs))), [], 0
+    most = 1 if any(run.opt.scheduled for run in runs) else max(1, min(AHEAD // N, PAUSE // (N * len(weights)), epochs))
+    orders = np.zeros((most, lanes(first), N), np.int64) if first.shuffle else None
+    try:
+        while live and done < epochs:
+            before = Kept(done, weights.copy(), slots.copy(), [_rest(run) for run in runs])
+            if stop.is_set():
+                raise Stopped
+            count = min(most, epochs - done)
+            chosen, rates, steps = _settings(runs, live, orders, count, done + 1)
+            loss, right, finite = program.run(weights, slots, chosen, count, rates, steps)
+            for i in [i for i in live if not finite[i]]:
+                live.remove(i)
+                failed.append(runs[i])
+                _put_back(runs[i], arrays[i], before, i)
+            for i in live:
+                runs[i].opt.steps += count * -(-N // first.batch_size)
+                _record(runs[i], loss[:, :, i], right[:, :, i])
+            done += count
+        for i in live:
+            _put(arrays[i], weights, slots, i)
+    except BaseException:
+        for i in live:
+            _put_back(runs[i], arrays[i], before, i)
+        raise
+    finally:
+        for i in live:
+            runs[i].opt.end_fit()
+            if runs[i].history.loss:
+                runs[i].net.eval()
+    return failed
+
+
+def _settings(
+    runs: list[Run], live: list[int], orders: np.ndarray | None, count: int, number: int
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+    """Of some epochs, the first of which has this number: orders, rates and steps of each lane, for program.run."""
+    width = core.LANES[runs[0].x.dtype.name]
+    rates, steps = np.ones((len(runs[0].opt.rates), width)), np.zeros(width, np.int64)
+    for i in live:
+        runs[i].opt.begin_epoch(number)
+        rates[:, i], steps[i] = runs[i].opt.rates, runs[i].opt.steps
+        if orders is not None:
+            _permute(orders[:count, i], runs[i].rng)
+    for i in set(range(width)).difference(live):  # lanes whose results nobody wants
+        rates[:, i] = rates[:, live[0]]
+    return None if orders is None else orders[:count], rates, steps
+
+
+def _permute(orders: np.ndarray, rng: np.random.Generator) -> None:
+    """Fill each row of orders (epochs, N) with rng.permutation(N)."""
+    N = orders.shape[1]
+    if N < SHORT and _rows_are_permutations():
+        orders[...] = rng.permuted(np.tile(np.arange(N), (len(orders), 1)), axis=1)
+    else:
+        for order in orders:
+            order[...] = rng.permutation(N)
+
+
+@functools.cache
+def _rows_are_permutations() -> bool:
+    """Does NumPy shuffle rows, in one call, with the random numbers of permutation? It does not promise so."""
+    first, second = np.random.default_rng(0), np.random.default_rng(0)
+    rows = second.permuted(np.tile(np.arange(9), (5, 1)), axis=1)
+    return np.array_equal([first.permutation(9) for _ in range(5)], rows)
+
+
+def _arrays(run: Run) -> list[list[np.ndarray]]:
+    """[all parameters in the order of outline, the first slot of each, the second]."""
+    found: list[list[np.ndarray]] = [[] for _ in range(1 + len(run.opt.slots))]
+    for op in lower(run.net, run.opt.state):
+        if op[0] == "linear":
+            for parameter, slots in ((op[1], op[3]), (op[2], op[4])):
+                for entry, array in zip(found, (parameter, *slots), strict=True) if parameter is not None else ():
+                    entry.append(array)
+    return found
+
+
+def _beside(nets: list[list[np.ndarray]], width: int) -> np.ndarray:
+    """(P, lane): all numbers of each net in a column; lanes without a net get those of the first."""
+    rows = [np.concatenate([array.ravel() for array in arrays]) for arrays in nets]
+    return np.ascontiguousarray(np.array(rows + rows[:1] * (width - len(rows))).T)
+
+
+def _rest(run: Run) -> tuple[int, float | None, dict[str, Any]]:
+    return run.opt.steps, run.opt.lr, run.rng.bit_generator.state  # type: ignore[return-value]
+
+
+def _put(arrays: list[list[np.ndarray]], weights: np.ndarray, slots: np.ndarray, lane: int) -> None:
+    """Give a net and its optimizer the numbers of their lane."""
+    for parts, stack in zip(arrays, (weights, *slots), strict=True):
+        begin, numbers = 0, stack[:, lane]
+        for array in parts:
+            array[...] = numbers[begin : begin + array.size].reshape(array.shape)
+            begin += array.size
+
+
+def _put_back(run: Run, arrays: list[list[np.ndarray]], kept: Kept, lane: int) -> None:
+    """Make a net, and all that changed with it, what it was."""
+    _put(arrays, kept.weights, kept.slots, lane)
+    steps, lr, state = kept.rest[lane]
+    run.opt.put_back(steps, lr, run.opt.state)
+    run.rng.bit_generator.state = state
+    for values in run.history.entries().values():
+        del values[kept.epoch :]
+
+
+def _record(run: Run, loss: np.ndarray, right: np.ndarray) -> None:
+    """Add epochs to a History: loss (epochs, 2) is the sum of the batch losses, and the validation loss."""
+    history = run.history
+    history.loss += (loss[:, 0] / -(-len(run.x) // run.batch_size)).tolist()
+    if run.loss.of_classes:
+        history.accuracy += share(run.loss, right[:, 0], run.y).tolist()
+    if run.validation is not None:
+        history.val_loss += loss[:, 1].tolist()
+        if run.loss.of_classes:
+            history.val_accuracy += share(run.loss, right[:, 1], run.validation[1]).tolist()
