@@ -67,7 +67,7 @@ FIRST = Neuron.NAME
 
 def to_address(scene: Scene) -> str:
     """What stands after # in the address: the scene and its whole state."""
-    return f"{scene.NAME}={quote(wire.dumps(wire.kept(scene.state())), safe=',:')}"
+    return f"{scene.NAME}={quote(json.dumps(scene.state(), separators=(',', ':')), safe=',:')}"
 
 
 def from_address(address: str) -> Scene:

@@ -61,15 +61,6 @@ def _drawn_array(array: np.ndarray) -> Any:
     return np.round(array.astype(np.float64), min(decimals, 300)).tolist()
 
 
-def kept(value: Any) -> Any:
-    """A state as JSON can hold it, with every bit: floats that are not finite become their texts."""
-    if isinstance(value, Mapping):
-        return {name: kept(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [kept(entry) for entry in value]
-    return exact(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def dumps(message: Mapping[str, Any]) -> str:
     """A message as JSON; ValueError for a number that JSON does not have."""
     return json.dumps(message, allow_nan=False, separators=(",", ":"))

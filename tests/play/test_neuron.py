@@ -138,6 +138,13 @@ def test_a_run_ends_at_a_step_that_depends_on_the_controls_alone(state, name, ot
     assert scene.values()["steps"] == after_run(**(scene.state() | {"steps": 0})).values()["steps"]
 
 
+def test_a_change_after_a_run_shows_the_new_run_to_its_end():
+    scene = after_run()
+    scene.set("lr", "1.2")
+    assert 2 < scene.values()["steps"] < 10
+    assert scene.values() == after_run(lr=1.2).values()
+
+
 @given(SETTINGS)
 def test_the_state_is_whole(state):
     scene = Neuron(state)
@@ -159,8 +166,9 @@ def test_a_watched_run_ends_within_two_seconds():
     assert seconds < 1.5
 
 
-def test_a_dragged_point_goes_where_the_picture_shows_it():
-    scene = Neuron({"turn": 60, "flip": True})
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_dragged_point_goes_where_the_picture_shows_it(flip):
+    scene = Neuron({"turn": 60, "flip": flip})
     scene.act("move", point="start", to=[1.0, -0.5])
     np.testing.assert_allclose(scene.path.weights[0], [1.0, -0.5], atol=1e-3)
     scene.act("move", point="target", to=[0.25, 0.75])

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minigrad.play import wire
@@ -179,6 +179,8 @@ def test_a_number_is_shown_short_and_kept_whole(value, text, exact):
 
 
 @given(st.lists(st.floats(), min_size=1, max_size=20))
+@example([1.0, float("inf"), float("nan"), -float("inf")])
+@example([0.0])
 def test_what_is_drawn_is_json_and_right_to_six_digits_of_the_largest(values):
     array = np.array(values)
     again = [float(value) for value in json.loads(wire.dumps({"x": wire.drawn(array)}))["x"]]
