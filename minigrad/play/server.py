@@ -40,8 +40,8 @@ PAGE = Path(__file__).parent / "page"
 DRAWN = '{"do":"drawn"}'  # what the page says when the last frame is on the screen
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 HEADERS = {
-    # Scripts come from this server's files alone, none from inside HTML. The page calls no eval; it stays allowed because
-    # tools that drive a browser wait with it.
+    # Scripts come from this server's files alone, none from inside HTML. The page calls no eval; it stays allowed
+    # because tools that drive a browser wait with it.
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self' 'unsafe-eval'; "
         "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

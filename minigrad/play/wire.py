@@ -54,11 +54,10 @@ def drawn(value: Any) -> Any:
 def _drawn_array(array: np.ndarray) -> Any:
     if array.dtype.kind != "f":
         return array.tolist()
-    if not np.isfinite(array).all():
-        return drawn(array.tolist())
     largest = float(np.abs(array).max(initial=0.0))
-    decimals = DIGITS - 1 - math.floor(math.log10(largest)) if largest > 0 else 0
-    return np.round(array.astype(np.float64), min(decimals, 300)).tolist()
+    if not 1e-200 < largest < 1e200:  # NaN too; and where the power of ten below would leave the floats
+        return drawn(array.tolist())
+    return np.round(array.astype(np.float64), DIGITS - 1 - math.floor(math.log10(largest))).tolist()
 
 
 def dumps(message: Mapping[str, Any]) -> str:

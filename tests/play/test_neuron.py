@@ -97,11 +97,12 @@ def test_a_flip_leaves_no_update_single_signed_and_all_in_one_pair_of_orthants()
 
 @given(st.floats(1, 359), st.floats(0.1, 1.9), st.floats(0, 0.9), st.sampled_from(["all", "4"]))
 def test_turning_keeps_the_losses_to_rounding_under_sgd(turn, lr, momentum, batch):
-    scene = after_run(turn=turn, lr=lr, momentum=momentum, batch=batch)
-    assert scene.values()["difference-turned"] <= 1e-13
-    straight = after_run(lr=lr, momentum=momentum, batch=batch)
+    scene, straight = (after_run(turn=angle, lr=lr, momentum=momentum, batch=batch) for angle in (turn, 0))
+    largest = max(1.0, *scene.path.losses)  # they grow where a batch does not bear the rate, and so does rounding
+    assert scene.values()["difference-turned"] <= 1e-13 * largest
     steps = min(scene.path.steps, straight.path.steps)
-    np.testing.assert_allclose(scene.path.losses[: steps + 1], straight.path.losses[: steps + 1], rtol=0, atol=1e-13)
+    differences = np.subtract(scene.path.losses[: steps + 1], straight.path.losses[: steps + 1])
+    assert np.abs(differences).max() <= 1e-13 * largest
 
 
 def test_turning_changes_the_losses_under_adam_and_the_orthants_under_both():

@@ -181,6 +181,8 @@ def test_a_number_is_shown_short_and_kept_whole(value, text, exact):
 @given(st.lists(st.floats(), min_size=1, max_size=20))
 @example([1.0, float("inf"), float("nan"), -float("inf")])
 @example([0.0])
+@example([5e-324, 1e-310])
+@example([1.7e308, -1.0])
 def test_what_is_drawn_is_json_and_right_to_six_digits_of_the_largest(values):
     array = np.array(values)
     again = [float(value) for value in json.loads(wire.dumps({"x": wire.drawn(array)}))["x"]]
