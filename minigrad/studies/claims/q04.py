@@ -46,6 +46,5 @@ print("cosine, two samples:", nearest_reachable(question, a).cosine)
         ),
     },
     caveat="The errors were free to be anything here; a real sample has one of them, so real steps do worse in both "
-    "nets. And 1.41 is the price of the signs alone: steps along inputs that nearly agree pay more, behind sigmoids "
-    "of N(0, 1) 2.6 times the part of the way that leads across (theorem B3).",
+    "nets. And 1.41 is the price of the signs alone: steps along inputs that nearly agree pay more (theorem B3).",
 )

@@ -42,7 +42,6 @@ for activation in ("sigmoid", "relu", "tanh"):
             "from {during[tanh][0]:.0f} to {during[tanh][1]:.0f} %.",
         ),
     },
-    caveat="The share depends on the layer, the start and the data. Real delta has a mean, so in ever larger batches a "
-    "row ends with one sign or with two for good; and while a net learns delta knows much about $a$, so the theorem's "
-    "limit is too low. A row of mixed signs is not yet a fast one (Q7).",
+    caveat="The share depends on the layer, the start and the data. Real delta has a mean and, while a net learns, "
+    "knows much about $a$: then the theorem's limit is too low. A row of mixed signs is not yet a fast one (Q7).",
 )

@@ -5,18 +5,17 @@ from ..finding import Picture, Words
 WORDS = Words(
     id="Q7",
     kind="not the cause",
-    verdict="Rotate the inputs of every layer, and its weights with them: the updates no longer share one pair of "
-    "opposite orthants, yet plain gradient descent and momentum have the same losses. What makes them slow is the "
-    "mean of the inputs. For {units} sigmoid inputs single samples pay a factor of {one:.1f} for it, all samples at "
-    "once {all:.0f}. For Adam it also counts where the mean points.",
+    verdict="Rotate the inputs of every layer with its weights: the updates no longer share one pair of opposite "
+    "orthants, yet plain gradient descent and momentum have the same losses. What makes them slow is the mean of the "
+    "inputs: with {units} sigmoid inputs single samples pay a factor of {one:.1f} for it, all samples at once "
+    "{all:.0f}. For Adam it also counts where the mean points.",
     deciding="rotated: pairs in the same orthants {pairs[0]:.0f} → {pairs[1]:.1f} %, losses the same to {change:.0e}; "
     "five layers: sigmoid needs {slower:.1f} times the steps of tanh",
-    theorem="Rotation: SGD and momentum know the inputs of a linear layer only through $a_m · a_n$ and the first "
-    "outputs, so $a -> Q a$, $W -> W Q^T$ leaves every loss as it is, for each orthogonal $Q$. A flip of signs is a "
-    "$Q$ with ±1 on its diagonal: exact to the last bit, and for RMSprop and Adam too. What counts is $H = E[a a^T]$: "
-    "for $J$ units of mean/spread $r$ its condition number is $1 + J r^2$, and no step size for each weight makes it "
-    "smaller; with the mean along one axis the right ones make it 1. One sample at a time the price is $1 + r^2/2$. A "
-    "step multiplies the error along the steepest axis by $1 - lr lambda_1$: no zig-zag up to $lr = 1/lambda_1$, one "
+    theorem="SGD and momentum know the inputs of a linear layer only through $a_m · a_n$ and the first outputs, so $a "
+    "-> Q a$, $W -> W Q^T$ leaves every loss as it is, for each orthogonal $Q$; a flip, with ±1 on its diagonal, to "
+    "the last bit, and for RMSprop and Adam too. For $J$ units of mean/spread $r$ the condition number of $E[a a^T]$ "
+    "is $1 + J r^2$, and no step size for each weight makes it smaller; with the mean along one axis the right ones "
+    "make it 1. One sample at a time the price is $1 + r^2/2$. There is no zig-zag up to $lr = 1/lambda_1$, and one "
     "at every step at the fastest rate.",
     test="tests/theory/test_c10_rotation.py tests/theory/test_c1_gauge.py tests/theory/test_c11_diagonal.py "
     "tests/theory/test_c12_outlier.py tests/theory/test_c4_conditioning.py tests/theory/test_c5_zigzag.py "
@@ -38,20 +37,19 @@ for net, x in ((net, x), gauge_flip(net, x, np.tile([1, -1], 32)), rotate(net, x
 """,
     pictures={
         "zigzag": Picture(
-            "The same run three times: one neuron with two sigmoid inputs (above: 200 samples) looks for its two "
-            "weights (the cross) by gradient descent at the best rate. Left: the textbook zig-zag. Middle: one input "
-            "and its weight flipped; no step is single-signed. Right: both rotated; the inputs lie in no common "
-            "quadrant. The losses are the same. What counts is how far the mean of the inputs is from 0, not which "
-            "quadrant they lie in.",
+            "The same run three times: a neuron with two sigmoid inputs (above) looks for its two weights (the cross) "
+            "by gradient descent at the best rate. As it is: the textbook zig-zag. One input and its weight flipped: "
+            "no step is single-signed. Both rotated: the inputs lie in no common quadrant. The losses are the same. "
+            "What counts is how far the mean of the inputs is from 0.",
             alt="Three columns. Above, the inputs: a cloud in the upper right quadrant, one in the lower right, and "
             "one that lies across the axis to the right. Below, the ways of the two weights from a dot to a cross: "
             "zig-zags of {steps[0]}, {steps[1]} and {steps[2]} steps, of which {single[0]}, {single[1]} and "
             "{single[2]} move both weights up or both down.",
         ),
         "three_runs": Picture(
-            "Sigmoid nets learn a sample at a time: as they are, flipped, and with the inputs of every layer rotated "
-            "so that their mean lies along one axis. SGD and momentum do not notice: three lines are one. Adam does "
-            "not notice the flip, but goes another way in rotated axes.",
+            "Sigmoid nets learn a sample at a time: as they are, flipped, and with the mean of every layer's inputs "
+            "rotated onto one axis. SGD and momentum do not notice: three lines are one. Adam notices the rotation "
+            "alone.",
             alt="Three panels of losses over {samples} samples. SGD and momentum: the three lines lie on each other, "
             "never more than {change:.0e} apart. Adam: two lines lie on each other, and the rotated one goes its own "
             "way, up to {adam:.2g} apart.",

@@ -11,12 +11,11 @@ WORDS = Words(
     deciding="{epochs[0]:.0f} epochs for plain sigmoid, {epochs[1]:.0f} with tanh's start, {epochs[2]:.0f} centred, "
     "{epochs[3]:.0f} with both",
     theorem="$sigma(z) = (1 + tanh(z/2))/2$, so each sigmoid net is a tanh net written with other weights: between "
-    "hidden layers $W = 4V$, and $b$ is tanh's less half the row sums of $W$. The usual start, $W$ as small as $V$, "
-    "is a tanh net with weights four times too small and with a large bias. There remains the price of the mean: the "
-    "curvature along it is larger by up to $kappa = 1 + J r^2$, for $J$ units of mean/spread $r$. Gradient descent "
-    "pays $kappa$ in steps, momentum its root. The best fixed step sizes, one for each weight, make it 1 if the mean "
-    "lies along one input, Adam's own about its root; none lowers it if the mean lies along all inputs alike, as it "
-    "does behind sigmoids.",
+    "hidden layers $W = 4V$, and $b$ is tanh's less half the row sums of $W$. The usual start is a tanh net with "
+    "weights four times too small and with a large bias. There remains the price of the mean: the curvature along it "
+    "is larger by up to $kappa = 1 + J r^2$, for $J$ units of mean/spread $r$. Gradient descent pays $kappa$ in "
+    "steps, momentum its root; no fixed step sizes, one for each weight, lower it if the mean lies along all inputs "
+    "alike, as it does behind sigmoids.",
     test="tests/theory/test_c9_tanh_twin.py tests/theory/test_c4_conditioning.py tests/theory/test_c11_diagonal.py",
     code="""\
 import minigrad as mg
@@ -48,8 +47,7 @@ for name, activation, init, lr in (("plain sigmoid", "sigmoid", "glorot_uniform"
             "with both {epochs[3]:.0f}.",
         ),
     },
-    caveat="Measured with {depth} hidden layers of {width}; with one or two the prices lie close together, with more "
-    "they move apart. Epochs are not seconds: one with BatchNorm costs more. Momentum 0.9 goes on ten times as far "
-    "with each step, so its best learning rate is ten times smaller, and little is won on a plateau. Speed on the "
-    "training data says nothing about new data.",
+    caveat="Measured with {depth} hidden layers of {width}; with one or two the prices lie close together. Epochs are "
+    "not seconds: one with BatchNorm costs more. With momentum 0.9 the best learning rate is ten times smaller, so "
+    "little is won on a plateau. Speed on the training data says nothing about new data.",
 )
