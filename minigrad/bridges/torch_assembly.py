@@ -88,7 +88,9 @@ def reason_why_not(name: str, placed: list[tuple[Call, Any]], recorder: Any, use
         return None
     if name in recorder.computed:
         return f"a weight is computed from it, by {_listed(recorder.computed[name])}, and used in its place"
-    products = [function for function in recorder.met.get(name, []) if function in PRODUCTS]
+    if name not in recorder.met:
+        return "it is used where no function can be seen, as in a scripted module"
+    products = [function for function in recorder.met[name] if function in PRODUCTS]
     return f"it is used in {_listed(products)}, in a way that is not taken apart here" if products else None
 
 

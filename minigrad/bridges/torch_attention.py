@@ -33,4 +33,5 @@ def attention(recorder: Any, function: Any, *args: Any, **options: Any) -> Any:
     options |= {"in_proj_weight": None, "in_proj_bias": None, "out_proj_weight": unit, "out_proj_bias": None}
     options |= {"use_separate_proj_weight": True, "q_proj_weight": unit, "k_proj_weight": unit, "v_proj_weight": unit}
     out, shares = function(**options)
+    recorder.note(function, (options["bias_k"], options["bias_v"], out), {}, out)
     return recorder.linear(out, out_weight, out_bias, axis=axis), shares

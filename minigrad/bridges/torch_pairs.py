@@ -212,11 +212,11 @@ class LazyPair(WeightGradient):
     dtype: np.dtype
     transposed: bool
 
-    @cached_property
+    @property
     def delta(self) -> np.ndarray:
         return self._joined([(use.rows, use.delta, True) for use in self.uses], self.shape[0])
 
-    @cached_property
+    @property
     def a(self) -> np.ndarray:
         return self._joined([(use.columns, use.a, False) for use in self.uses], self.shape[1])
 

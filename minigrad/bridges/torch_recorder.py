@@ -61,7 +61,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         if handler is not None:
             return handler(self, function, *args, **kwargs)
         out = function(*args, **kwargs)
-        self._note(function, args, kwargs, out)
+        self.note(function, args, kwargs, out)
         return out
 
     # ---- what parameter is it? -------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
 
     # ---- what else happens to parameters ---------------------------------------------------------------------
 
-    def _note(self, function: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def note(self, function: Any, args: Any, kwargs: Any, out: Any) -> None:
         """Notes a function that was given parameters; and what it made of them, where it was given nothing else."""
         name = _name(function)
         self.selects = self.selects or name in SELECTING
@@ -208,7 +208,7 @@ def _product(r: Recorder, function: Any, input: Any, other: Any, **options: Any)
         else:
             r.record(Call, function, input, other, z)
         return z
-    r._note(function, (input, other), options, z)
+    r.note(function, (input, other), options, z)
     return z
 
 
@@ -223,7 +223,7 @@ def _addmm(r: Recorder, function: Any, bias: Any, input: Any, other: Any, *, bet
     elif alpha == 1 and r.part_of(input) is not None and r.part_of(other) is None:
         r.record(Turned, function, input, other, z)
     else:
-        r._note(function, (input, other), {}, z)
+        r.note(function, (input, other), {}, z)
     return z
 
 
@@ -233,7 +233,7 @@ def _embedding(
     z = function(input, weight, padding_idx, *args, **kw)
     by_frequency = kw.get("scale_grad_by_freq", args[2] if len(args) > 2 else False)
     if by_frequency:
-        r._note(function, (weight, input), {}, z)
+        r.note(function, (weight, input), {}, z)
         return z
     padding = None if padding_idx is None else padding_idx % len(weight)
     return _looked_up(r, function, weight, input, z, padding)
@@ -246,7 +246,7 @@ def _item(r: Recorder, function: Any, weight: Any, index: Any) -> Any:
         r.selects = r.selects or any(t.ndim and not t.is_floating_point() for t in _tensors((index,)))
     if numbers and weight.ndim == 2 and r.part_of(weight) is not None:
         return _looked_up(r, function, weight, index % len(weight), z, None)
-    r._note(function, (weight, index), {}, z)
+    r.note(function, (weight, index), {}, z)
     return z
 
 
@@ -261,7 +261,7 @@ def _add(r: Recorder, function: Any, input: Any, other: Any, **options: Any) -> 
     in_place = function in (torch.Tensor.add_, torch.Tensor.__iadd__)
     args = (input if in_place else r.spread(input, other)), r.spread(other, input)
     z = function(*args, **options)
-    r._note(function, args, options, z)
+    r.note(function, args, options, z)
     return z
 
 

@@ -66,7 +66,7 @@ def _unrolled(step: Step, states: int) -> Callable[..., Any]:
     def handler(recorder: Any, function: Any, *args: Any) -> Any:
         if isinstance(args[3], (tuple, list)):  # packed sequences: their rows are of changing samples
             out = function(*args)
-            recorder._note(function, args, {}, out)
+            recorder.note(function, args, {}, out)
             return out
         x, hx, flat, has_bias, layers, dropout, training, both, batch_first = args
         given = hx if states == 2 else (hx,)

@@ -105,7 +105,8 @@ def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(value, (torch.Tensor, np.ndarray)):
         return function(value)
     if _is_mapping(value):
-        return type(value)(**{name: mapped(inner, function) for name, inner in value.items()})
+        changed = {name: mapped(inner, function) for name, inner in value.items()}
+        return changed if type(value) is dict else type(value)(**changed)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(mapped(inner, function) for inner in value))
     if isinstance(value, (tuple, list)):
@@ -156,8 +157,8 @@ def put_back(buffers: list[tuple[Any, Any]]) -> None:
 class Pass:
     """What was found.
 
-    used    the names of the parameters that the loss depends on
-    points  x, the outputs on the way (of an nn.Sequential those of each module), the output
+    used          the names of the parameters that the loss depends on
+    points        x and the output; point_deltas dC/d each
     """
 
     recorder: Recorder

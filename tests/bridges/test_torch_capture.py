@@ -29,7 +29,8 @@ def gradients(case):
     """By PyTorch's own backward, of a copy in which nothing is frozen."""
     model = copy.deepcopy(case.model).requires_grad_(True)
     case.loss(called(model, case.x), case.y).backward()
-    return {n: np.zeros(p.shape) if p.grad is None else p.grad.numpy() for n, p in model.named_parameters()}
+    found = {n: p.grad if p.grad is not None else torch.zeros_like(p) for n, p in model.named_parameters()}
+    return {n: (gradient.to_dense() if gradient.is_sparse else gradient).numpy() for n, gradient in found.items()}
 
 
 def sample(x, n, axis):

@@ -230,6 +230,15 @@ def test_a_compiled_model_is_run_uncompiled():
         np.testing.assert_array_equal(found.gradients["0.weight"].delta, expected.gradients["0.weight"].delta)
 
 
+def test_of_a_scripted_module_nothing_is_seen_and_that_is_said():
+    model = nn.Sequential(torch.jit.script(nn.Linear(4, 4)), nn.Linear(4, 3))
+    c = capture(model, F.cross_entropy, X, Y)
+    assert list(c.gradients) == ["1.weight"]
+    assert "scripted" in c.unpaired["0.weight"]
+    model(X).sum().backward()
+    assert c.arrays["0.weight"].shape == (4, 4)
+
+
 def test_reduction_is_told():
     model = nn.Linear(4, 3)
     losses = {

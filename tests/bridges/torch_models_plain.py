@@ -284,3 +284,20 @@ def never_used():
         cross_entropy,
         unpaired=("all.spare.weight",),
     )
+
+
+@case
+def other_functions_of_a_weight():
+    def forward(m, x):
+        return m.bag(x) + m.bilinear(m.table(x)[:, 0], m.table(x)[:, 1])
+
+    parts = {"bag": nn.EmbeddingBag(7, 3), "bilinear": nn.Bilinear(2, 2, 3)}
+    parts |= {"table": nn.Embedding(7, 2, scale_grad_by_freq=True)}
+    names = ("bag.weight", "bilinear.weight", "table.weight")
+    return Case(Call(forward, **parts), classes(7, 4), classes(), cross_entropy, coupled=True, unpaired=names)
+
+
+@case
+def sparse_and_learned_slopes():
+    model = nn.Sequential(nn.Embedding(7, 4, sparse=True, max_norm=1.0), nn.PReLU(), nn.Flatten(), nn.Linear(12, 3))
+    return Case(model, classes(7, 3), classes(), cross_entropy)
