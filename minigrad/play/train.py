@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import time
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -147,7 +148,8 @@ class Train:
         self._looked = place
 
     def _diagnose(self) -> None:
-        self._found, self._inquiry = None, Inquiry(self._setting)
+        if self._inquiry is None:
+            self._found, self._inquiry = None, Inquiry(self._setting)
 
     def _dismiss(self) -> None:
         self._found = None
@@ -155,6 +157,7 @@ class Train:
     def _seeds(self) -> None:
         self._drop_fan()
         self._fan = Seeds(self._setting, max(FAN, self.run.steps))
+        weakref.finalize(self, self._fan.stop)  # its thread ends with the tab
 
     def _drop_fan(self) -> None:
         if self._fan is not None:

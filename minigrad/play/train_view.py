@@ -22,7 +22,7 @@ from .train_settings import SHOWN
 
 GRID = 56  # points of the decision field a side
 LEVELS = 25  # of how sure an answer is, in a byte of the field: class * LEVELS + level
-IMAGES = 30
+IMAGES = 24
 
 
 def packed(array: np.ndarray) -> str:

@@ -283,6 +283,16 @@ def test_a_run_that_diverges_stops_and_says_what_happened(optimizer):
     assert repr(again.values()) == repr(scene.values())
 
 
+def test_a_loss_that_overflows_outside_the_next_batch_ends_the_run_too():
+    state = {"data": "xor", "scale": "none", "batch": 1, "hidden": [[2, "relu"]], "loss": "mse", "optimizer": "sgd"}
+    scene = Train(state | {"lr": 1e52, "steps": 2})
+    assert math.isfinite(scene.run.bp.loss)
+    assert not math.isfinite(scene.values()["loss"])
+    assert "The loss stopped being finite in epoch 1, step 3" in scene.view()["sentence"]
+    scene.act("run")
+    assert not scene.running
+
+
 def test_a_run_that_was_asked_to_go_on_has_the_curve_of_the_steps_that_it_took():
     state = {"data": "xor", "hidden": [[3, "relu"]], "loss": "mse", "optimizer": "sgd", "lr": 3.0, "batch": 4}
     scene = Train(state | {"steps": 50_000})

@@ -1,5 +1,7 @@
 """The fan of the training scene: each of its nets is the run of that seed."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -61,4 +63,15 @@ def test_another_setting_ends_the_fan():
     assert scene.view()["seeds"] is None
     assert not scene.running
     fan._thread.join(60)
+    assert fan.epochs == [] or fan.epochs[-1] < fan.last
+
+
+def test_the_fan_ends_when_nobody_has_the_scene_any_more():
+    scene = Train({"data": "digits", "hidden": [[32, "relu"]]})
+    scene.act("seeds")
+    fan = scene._fan
+    del scene
+    gc.collect()
+    fan._thread.join(60)
+    assert fan.ended
     assert fan.epochs == [] or fan.epochs[-1] < fan.last

@@ -91,7 +91,7 @@ export function build(root, send) {
     settings(view, controls);
     answers(view, names);
     curve(view, names);
-    strip(view.cards.map((card) => card.path), values, names);
+    strip(view.training, view.cards.map((card) => card.path), values, names);
     cards(frame);
     findings(view.diagnosis);
     sayNow(find("#fan"), view.seeds?.sentence ?? "", frame.running);
