@@ -80,9 +80,9 @@ cdef inline void lane_tiles(real* c, Py_ssize_t c_down, Py_ssize_t c_along, Py_s
                           s_along, scale, 1, 1, lanes)
 
 
-cdef inline void lane_product(real* c, Py_ssize_t c_down, Py_ssize_t c_along, Py_ssize_t m, Py_ssize_t n, Py_ssize_t terms,
-                              const real* a, Py_ssize_t a_down, Py_ssize_t a_term, const real* b, Py_ssize_t b_along,
-                              Py_ssize_t b_term, const real* start, real scale) noexcept nogil:
+cdef inline void lane_product(real* c, Py_ssize_t c_down, Py_ssize_t c_along, Py_ssize_t m, Py_ssize_t n,
+                              Py_ssize_t terms, const real* a, Py_ssize_t a_down, Py_ssize_t a_term, const real* b,
+                              Py_ssize_t b_along, Py_ssize_t b_term, const real* start, real scale) noexcept nogil:
     """C (m, n) = scale * (start + A B) in every lane, each sum in the order of its terms.
 
     An entry is LANES numbers: A's entry of row i and term q is at a + (i a_down + q a_term) LANES, B's of term q and
