@@ -249,7 +249,7 @@ def reduction_of(loss_fn: Loss, output: Any, batch: Batch, loss: Any) -> str:
         return torch.cat([t, t], axes[0]) if axes else t
 
     try:
-        with torch.no_grad():
+        with torch.random.fork_rng(), torch.no_grad():  # the loss may draw random numbers
             ratio = float(loss_fn(mapped(output, twice), mapped(batch.y, twice))) / float(loss)
     except Exception:
         return "other"

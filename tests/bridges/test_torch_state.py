@@ -97,15 +97,28 @@ def test_after_an_error_the_model_is_as_before(name, place):
 
 
 def test_the_same_random_numbers_are_drawn_as_by_any_forward_pass():
+    def loss(output, y):
+        return F.mse_loss(F.dropout(output, 0.3), y)
+
     model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 3))
     x, y = torch.randn(N, N, 4), torch.randn(N, N, 3)  # the model is run twice, to find the samples
     torch.manual_seed(1)
-    expected = F.mse_loss(model(x), y)
+    expected = loss(model(x), y)
     after = torch.rand(3)
     torch.manual_seed(1)
-    c = capture(model, F.mse_loss, x, y)
+    c = capture(model, loss, x, y)
     assert c.loss == float(expected)
     assert torch.equal(torch.rand(3), after)
+
+
+def test_a_second_pass_to_find_the_samples_moves_no_running_statistics():
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(N))
+    x = torch.randn(N, N, 4)  # as many positions as samples
+    expected = copy.deepcopy(model)
+    expected(x)
+    capture(model, F.mse_loss, x, torch.randn(N, N, 3))
+    for name, buffer in model.named_buffers():
+        torch.testing.assert_close(buffer, dict(expected.named_buffers())[name], rtol=0, atol=0)
 
 
 def test_it_works_where_gradients_are_switched_off():
