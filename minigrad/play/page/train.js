@@ -20,6 +20,8 @@ const LAYOUT = `
       <button data-testid="step" data-act="step">step</button>
       <button data-testid="run" id="run">run</button>
       <button data-testid="reset" data-act="reset">reset</button>
+    </div>
+    <div class="line-of">
       <span class="many"><input type="number" id="n" min="1" step="1" value="100" aria-label="how many steps">
         <button data-testid="steps" id="steps">steps</button></span>
       <label class="pick">speed <select data-testid="speed" data-control="speed" data-choices="speed"></select></label>
@@ -46,7 +48,7 @@ const LAYOUT = `
     <p class="hint">The pass over the batch that the next step takes. Each gradient is the error signal delta times the input a;
       its number is read by pointing at a square, or with the arrow keys.
       <span class="key"><i class="plus">+</i> plus <i class="minus">−</i> minus <i></i> zero</span></p>
-    <div class="buttons">
+    <div class="line-of">
       <label class="pick">product of <select data-testid="sample" data-control="sample" id="sample"></select></label>
       <p class="looked" aria-live="polite" id="looked"></p>
     </div>

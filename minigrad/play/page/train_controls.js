@@ -16,7 +16,7 @@ const LAYOUT = `
   </fieldset>
   <fieldset><legend>layers</legend>
     <ol class="rows" id="rows"></ol>
-    <div class="buttons">
+    <div class="line-of">
       <button data-testid="add-layer" id="more">add a layer</button>
       <button data-testid="remove-layer" id="fewer">remove the last</button>
     </div>
