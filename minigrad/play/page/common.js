@@ -38,17 +38,34 @@ const signOf = (number) => (number > 0 ? "plus" : number < 0 ? "minus" : "");
 
 // ---- controls ------------------------------------------------------------------------------------------
 
-// Every element with data-control="name" is that control of the scene; a change is sent, at most once a frame.
-export function bindControls(root, send) {
-  const changed = new Map();
-  const flush = () => {
-    for (const [name, value] of changed) send({ do: "set", name, value });
-    changed.clear();
-  };
+// A slider moves faster than a run is computed. So of what follows each other quickly only the newest is sent, when the
+// last one is answered; and at once before any other message.
+const newest = new Map();
+let send = () => {};
+let unanswered = false;
+
+export function sendNewest(key, message) {
+  newest.set(key, message);
+  if (!unanswered) requestAnimationFrame(sendWaiting);
+}
+
+export function sendWaiting() {
+  for (const message of newest.values()) send(message);
+  unanswered ||= newest.size > 0;
+  newest.clear();
+}
+
+export function answered() {
+  unanswered = false;
+  sendWaiting();
+}
+
+// Every element with data-control="name" is that control of the scene, every button with data-act one of its actions.
+export function bindControls(root, sendNow) {
+  send = sendNow;
   const note = ({ target }) => {
-    if (!target.dataset.control) return;
-    if (changed.size === 0) requestAnimationFrame(flush);
-    changed.set(target.dataset.control, valueOf(target));
+    const name = target.dataset.control;
+    if (name) sendNewest(name, { do: "set", name, value: valueOf(target) });
   };
   root.addEventListener("input", (event) => {
     if (!isHalfWritten(event.target)) note(event);
@@ -64,7 +81,9 @@ export function bindControls(root, send) {
   });
   root.addEventListener("click", (event) => {
     const button = event.target.closest("[data-act]");
-    if (button) send({ do: "act", action: button.dataset.act });
+    if (!button) return;
+    sendWaiting();
+    send({ do: "act", action: button.dataset.act });
   });
 }
 

@@ -1,6 +1,6 @@
 // Scene 1, one neuron with two weights: the bowl with the path, the cloud of the inputs, and the controls.
 
-import { calm, html, sayNow, showRunning, svg } from "./common.js";
+import { calm, html, sayNow, sendNewest, showRunning, svg } from "./common.js";
 
 const SIZE = 400; // units of both pictures
 const STEP = 0.05; // of a point that is moved by an arrow key
@@ -67,7 +67,7 @@ const at = (point) => point.map((value) => value.toFixed(1)).join(" ");
 export function build(root, send) {
   root.append(html(LAYOUT));
   const find = (selector) => root.querySelector(selector);
-  const bowl = makeBowl(find(".bowl"), send);
+  const bowl = makeBowl(find(".bowl"));
   const strip = makeStrip(find(".strip"));
   const cloud = makeCloud(find(".cloud"));
   const run = find("#run");
@@ -104,13 +104,13 @@ function axes(names) {
   return [
     svg("path", { class: "axis", d: `M0 ${middle}H${SIZE}M${middle} 0V${SIZE}` }),
     name(SIZE - 6, middle - 7, names[0], "end"),
-    name(middle + 7, 16, names[1], "start"),
+    name(middle + 7, 21, names[1], "start"),
   ];
 }
 
 // ---- the bowl ------------------------------------------------------------------------------------------
 
-function makeBowl(figure, send) {
+function makeBowl(figure) {
   const image = picture(figure, "The bowl of the loss over weight 1 and weight 2, with the path of the weights");
   const contours = svg("g", { class: "contours" });
   const valley = svg("path", { class: "valley" });
@@ -125,7 +125,7 @@ function makeBowl(figure, send) {
   let half = 1;
   let places = {};
   for (const [point, element] of Object.entries(handles)) {
-    const move = (to) => send({ do: "act", action: "move", with: { point, to } });
+    const move = (to) => sendNewest(`move ${point}`, { do: "act", action: "move", with: { point, to } });
     element.addEventListener("keydown", (event) => {
       const way = KEYS[event.key];
       if (!way) return;
@@ -228,10 +228,10 @@ function makeCloud(figure) {
   image.append(
     quadrant(middle, 0, "plus"),
     quadrant(0, middle, "minus"),
-    label(SIZE - 24, 46, "+ +"),
-    label(24, SIZE - 16, "− −"),
-    label(24, 46, "− +"),
-    label(SIZE - 24, SIZE - 16, "+ −"),
+    label(SIZE - 32, 50, "+ +"),
+    label(32, SIZE - 16, "− −"),
+    label(32, 50, "− +"),
+    label(SIZE - 32, SIZE - 16, "+ −"),
     ...axes(["input 1", "input 2"]),
     mean,
     points,

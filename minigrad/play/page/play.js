@@ -1,7 +1,7 @@
 // The frame of the playground: the connection to minigrad, the tabs, the address, and copying.
 // What a scene shows is drawn by the module that has its name; it computes nothing.
 
-import { bindControls, fillControls, fillValues } from "./common.js";
+import { answered, bindControls, fillControls, fillValues, sendWaiting } from "./common.js";
 
 const byId = (id) => document.getElementById(id);
 const main = byId("scene");
@@ -15,8 +15,14 @@ let onPython = null; // what to do with the script when it arrives
 
 // ---- the connection ------------------------------------------------------------------------------------
 
-function send(message) {
+function sendNow(message) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+}
+
+// Any message; what waits to be sent goes first.
+function send(message) {
+  sendWaiting();
+  sendNow(message);
 }
 
 function connect() {
@@ -35,8 +41,10 @@ function connect() {
 
 function receive(message) {
   if (message.frame) show(message.frame);
-  else if (message.refused !== undefined) refuse(message.refused);
-  else if (message.full) {
+  else if (message.refused !== undefined) {
+    refuse(message.refused);
+    answered();
+  } else if (message.full) {
     refuse(message.full);
     byId("refused").dataset.full = "yes";
   } else if (message.python !== undefined) onPython?.(message.python);
@@ -57,7 +65,8 @@ async function show(frame) {
       if (scene?.name !== frame.scene) build(frame, module);
       draw(frame);
     }
-    send({ do: "drawn" });
+    sendNow({ do: "drawn" });
+    answered();
   });
 }
 
@@ -153,5 +162,5 @@ byId("hide").addEventListener("click", () => {
 
 // ---- begin ---------------------------------------------------------------------------------------------
 
-bindControls(main, send);
+bindControls(main, sendNow);
 connect();
