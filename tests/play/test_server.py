@@ -109,7 +109,7 @@ def test_two_tabs_are_two_sessions(client):
 def test_tabs_beyond_the_most_are_told_so_until_one_closes(client):
     with client.websocket_connect(SESSION), client.websocket_connect(SESSION):
         with client.websocket_connect(SESSION), client.websocket_connect(SESSION) as fourth:
-            assert "close one" in json.loads(fourth.receive_text())["full"]
+            assert "close one" in talk(fourth, do="open", address="")["full"]
             with pytest.raises(WebSocketDisconnect):
                 fourth.receive_text()
         for _ in range(50):  # a session ends with its tab, a moment later
