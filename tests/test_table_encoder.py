@@ -299,7 +299,10 @@ def days(i):
         ("a,b\n1,p\n2,q\n", "b", {"test": 0.5}, "test=0.5 leaves none of the 2 rows to test on; give test=0 (--t"),
         ("a,b\n1,p\n2,q\n", "b", {"test": 1}, "test is 1, expected a finite number in [0, 1)"),
         ("a,b\n1,p\n2,q\n", "b", {"missing": "drop"}, "unknown missing 'drop', expected one of: refuse, mean"),
-        ("a,b\n1,p\n2,q\n", [], {}, "target: expected names of columns, got []"),
+        ("a,b\n1,p\n2,q\n", [], {}, "target: it is empty"),
+        ("a,b\n1,p\n2,q\n", 3, {}, "target: expected a list of names of columns, got 3"),
+        ("a,b\n1,p\n2,q\n", "b", {"ignore": [1]}, "ignore: expected a list of names of columns, got [1]"),
+        ("a,b\n1,p\n2,q\n", "b", {"classes": "yes"}, "classes must be True, False or None, not 'yes'"),
     ],
 )  # fmt: skip
 def test_refused_with_a_remedy(load, text, target, options, words):

@@ -12,7 +12,7 @@ from .._checks import Rng, generator, one_of, real_number
 from .columns import check_words, classes_meant, classes_of, features_of, numbers_of_target
 from .encoder import Encoder
 from .features import check_names, text_of
-from .table import Table, Text, read_table
+from .table import Table, Text, names_given, read_table
 
 Loaded = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Encoder]
 
@@ -44,9 +44,14 @@ def load_table(
     nothing but missing values, text that is different in most rows, numbers with a decimal comma, a target that is the
     same everywhere, no rows.
     """
-    names = [target] if isinstance(target, str) else list(target)
-    ignore = [ignore] if isinstance(ignore, str) else list(ignore)
-    _check_given(names, ignore)
+    names, ignore = names_given(target, "target"), names_given(ignore, "ignore")
+    if not names:
+        raise ValueError("target: it is empty")
+    for name in names:
+        if name in ignore or names.count(name) > 1:
+            raise ValueError(f"target: {shown(name)} is named twice, or in ignore too")
+    if not (classes is None or isinstance(classes, bool)):
+        raise TypeError(f"classes must be True, False or None, not {shown(classes)}")
     test = real_number(test, "test", 0, 1, open_high=True)
     one_of(missing, "missing", ("refuse", "mean"))
     random = generator(rng)
@@ -63,16 +68,6 @@ def load_table(
     encoder = Encoder(features_of(train, no_inputs), learned, fill=missing == "mean")
     x, y = encoder.inputs(table), encoder.targets(table)
     return x[~chosen], y[~chosen], x[chosen], y[chosen], encoder
-
-
-def _check_given(names: Sequence[str], ignore: Sequence[str]) -> None:
-    """A ValueError where the target is no column, is one twice, or is to be left out."""
-    for given, role in ((names, "target"), (ignore, "ignore")):
-        if not all(isinstance(name, str) for name in given) or (role == "target" and not given):
-            raise TypeError(f"{role}: expected names of columns, got {shown(given)}")
-    both = [name for name in names if name in ignore or list(names).count(name) > 1]
-    if both:
-        raise ValueError(f"target: {shown(both[0])} is named twice, or in ignore too")
 
 
 # ---- the rows --------------------------------------------------------------------------------------------

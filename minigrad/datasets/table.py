@@ -9,12 +9,11 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._advice import shown
-from .._checks import instance
 from ..files.archive import kind_of_file
 
 MISSING = frozenset({"", "NA", "NaN", "nan", "null", "NULL", "?"})  # the ways to write that a value is missing
@@ -83,7 +82,7 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> T
     if kind_of_file(path) in ("a FIFO", "a socket", "a device"):  # it is read twice
         raise ValueError(f"{path} is {kind_of_file(path)}, expected a plain file")
     names, delimiter = _header(Path(path))
-    as_text = {instance(name, str, "text") for name in text}
+    as_text = set(names_given(text, "text"))
     while True:  # at most twice: the first pass finds each column that turns out to be text
         table, late = _read(Path(path), names, delimiter, as_text)
         if not late:
@@ -94,6 +93,14 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> T
 def column_names(path: str | os.PathLike[str]) -> list[str]:
     """The names in the first line of a table, and nothing more of it. Raises as `read_table` does."""
     return _header(Path(path))[0]
+
+
+def names_given(names: Any, argument: str) -> list[str]:
+    """Names of columns as a list, also of a single one; a TypeError where they are none."""
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{argument}: expected a list of names of columns, got {shown(names)}")
+    return list(names)
 
 
 def numbers_in(values: Sequence[str]) -> np.ndarray | None:
