@@ -33,10 +33,13 @@ PRINTS = {
     r"percentages: target_range(.*\n)+percentages: score -\d+\.\d+, and 0\.9\d ",
     "sklearn_grid.py": r"best: \w+, \w+; 9\d\.\d% of .*\nsigmoid +100% .*\ntanh +\d% .*\nrelu +100% .*\ngelu +\d% ",
     "sweep.py": r"sigmoid +best at lr [2-5]\.(.*\n)+tanh +best at lr (0\.5|1\.)(.*\n)+relu +best at lr 0\.[23]",
+    "learning_rate_map.py": r"sigmoid: 2,304 nets in \d+ s; [345]\d% learn.*\ntanh: 2,304 nets in .* [345]\d% learn",
     "table.py": r"480 rows .*; 7 inputs of 5 .*\noff by [78]\.\d .*\n\d+\.\d \(temperature\), .*, [78]\.\d \(till\)",
     "torch_model.py": r"0\.weight, 4\.weight: within \de-0[6-9] .*\nof the 30 images .*, 2\d have a wrong label",
     "onnx_export.py": r"right in minigrad: (100|9\d)%\n.* bytes\nlargest difference .*: \d\.\de-0[5-9]\n",
 }
+
+SMALLER = {"learning_rate_map.py": ["48"]}  # script -> arguments with which it is quick
 
 NEEDS = {  # script -> the packages without which it says so and ends
     "onnx_export.py": ("onnx", "onnxruntime"),
@@ -65,7 +68,7 @@ def test_it_prints_what_it_shows_and_draws(script, tmp_path):
     picture = tmp_path / "picture.png"
     # Elsewhere and with a bare search path, so that nothing in the current folder helps it.
     run = subprocess.run(
-        [sys.executable, FOLDER / script, picture],
+        [sys.executable, FOLDER / script, picture, *SMALLER.get(script, [])],
         cwd=tmp_path,
         env=os.environ | {"MPLBACKEND": "Agg", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(FOLDER.parent)},
         capture_output=True,

@@ -12,13 +12,14 @@ from .._checks import Rng, generator, instance, whole_number
 from ..layers.containers import Sequential, in_a_row
 from ..losses import Loss
 from .divergence import DivergenceError, warn_if_sorted
-from .fit import checked_data, prepare, train
+from .fit import Data, checked_data, prepare, train
+from .fused import obstacle
 from .history import History
 from .optimizers import Optimizer
 from .progress import progress as progress_bar
 from .progress import say
 from .run import Run
-from .side_by_side import Stopped, kind, lanes, train_side_by_side, why_alone
+from .side_by_side import Stopped, kind, lanes, outline, train_side_by_side, why_alone
 
 LEAST = 0.5  # of the lanes: fewer nets are trained faster one after the other
 Task = tuple[list[Run], Callable[[Event], None]]  # some of the nets, and what trains them until the event is set
@@ -107,11 +108,15 @@ def _shares(runs: list[Run]) -> list[tuple[list[int], str]]:
     """Which nets are trained together, and why one is trained alone: [(their places, the reason or "")]."""
     alone: list[tuple[list[int], str]] = []
     together: dict[Any, list[int]] = {}
+    reasons: dict[Any, str | None] = {}
     for i, run in enumerate(runs):
-        if reason := why_alone(run):
+        alike = obstacle(run.net, run.loss, run.opt) or kind(run)
+        if alike not in reasons:
+            reasons[alike] = why_alone(run)
+        if reason := reasons[alike]:
             alone.append(([i], reason))
         else:
-            together.setdefault(kind(run), []).append(i)
+            together.setdefault(alike, []).append(i)
     shares = []
     for places in together.values():
         width = lanes(runs[places[0]])
@@ -162,12 +167,15 @@ def _runs(
         if len(entries) != len(nets):
             raise ValueError(f"{name} has {len(entries)} entries for {len(nets)} nets; give one to each")
     runs = []
+    known: dict[Any, Data] = {}  # of nets that are alike the data need one look
     for i, (net, opt, rng) in enumerate(zip(nets, opts, rngs, strict=True)):
         in_a_row(net, f"nets[{i}]")
         instance(opt, Optimizer, f"opts[{i}]")
         try:
             prepare(net, opt)
-            data = checked_data(net, loss, x, y, validation, batch_size)
+            alike = (outline(net), net.dtype) if obstacle(net, loss, opt) is None else object()
+            data = known.get(alike) or checked_data(net, loss, x, y, validation, batch_size)
+            known[alike] = data
             runs.append(Run(net, loss, opt, generator(rng), *data, batch_size, shuffle))
         except (TypeError, ValueError) as error:
             error.args = (f"nets[{i}]: {error}",)

@@ -18,6 +18,7 @@ MOST_ROWS = 512  # of a batch: more of them the products add in another order
 MOST_WEIGHTS = 400  # of a net: the lanes of larger ones leave the first caches, and one net at a time is faster
 AHEAD = 2**15  # samples whose order is drawn before they are trained on
 SHORT = 64  # samples of an epoch below which one call for the orders of several is faster
+EPOCHS = 256  # at a time, at most: a net that diverges takes these again, alone
 PAUSE = 2**23  # samples times weights between two looks at whether to stop
 
 
@@ -99,7 +100,11 @@ def train_side_by_side(runs: list[Run], epochs: int, stop: Event) -> list[Run]:
     weights, *parts = [_beside([entry[i] for entry in arrays], lanes(first)) for i in range(1 + len(first.opt.slots))]
     slots = np.array(parts, weights.dtype).reshape(-1, *weights.shape)
     N, live, failed, done = len(first.x), list(range(len(runs))), [], 0
-    most = 1 if any(run.opt.scheduled for run in runs) else max(1, min(AHEAD // N, PAUSE // (N * len(weights)), epochs))
+    most = (
+        1
+        if any(run.opt.scheduled for run in runs)
+        else max(1, min(AHEAD // N, PAUSE // (N * len(weights)), EPOCHS, epochs))
+    )
     orders = np.zeros((most, lanes(first), N), np.int64) if first.shuffle else None
     try:
         while live and done < epochs:
