@@ -192,6 +192,7 @@ def test_the_losses_are_read_by_keyboard(open_page):  # noqa: F811
     expect(page.locator("#curve figcaption")).to_have_text(f"step 49: {curve[49].loss:.4g}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["digits", "iris"])
 def test_nothing_scrolls_sideways_with_two_nets(open_page, data):  # noqa: F811
     page = opened(open_page, {"data": data, "hidden": [[64, "sigmoid"]] * 3, "compare": "twin"})

@@ -200,6 +200,15 @@ def test_an_address_cannot_ask_for_more_than_a_run_may_have():
     assert scene.run.steps == 50_000
 
 
+@pytest.mark.slow
+def test_a_run_ends_at_its_last_step_in_the_middle_of_an_epoch():
+    scene = Train({"data": "moons", "hidden": [], "batch": 300, "steps": 49_998, "speed": "fast"})  # 3 steps an epoch
+    scene.act("run")
+    while scene.advance(0.1):
+        pass
+    assert scene.run.steps == 50_000
+
+
 # ---- the second net ------------------------------------------------------------------------------------------
 
 

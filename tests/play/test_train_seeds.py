@@ -17,6 +17,7 @@ def fanned(state):
     return scene, scene._fan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "name"),
     [
