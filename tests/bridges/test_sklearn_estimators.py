@@ -5,7 +5,6 @@ import subprocess
 import sys
 import warnings
 
-import joblib
 import numpy as np
 import pytest
 
@@ -13,6 +12,7 @@ import minigrad as mg
 import minigrad.diagnostics as dg
 
 sklearn = pytest.importorskip("sklearn")
+joblib = pytest.importorskip("joblib")
 pipeline = pytest.importorskip("sklearn.pipeline")
 bridge = pytest.importorskip("minigrad.bridges.sklearn")
 
