@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from .torch_calls import Call, Lookup
+from .torch_calls import Call, Lookup, as_array
 from .torch_recorder import Recorder
 from .torch_run import Batch, put_back
-from .torch_samples import Place, best_place, candidates, with_samples_replaced
+from .torch_samples import Place, best_place, by_sample, candidates, with_samples_replaced
 
 
 def places_of(model: Any, batch: Batch, calls: list[Call], random: Any) -> list[Place | None]:
@@ -28,11 +28,18 @@ def places_of(model: Any, batch: Batch, calls: list[Call], random: Any) -> list[
     for key, call, choice in zip(_numbered(calls), calls, choices, strict=True):
         other = others.get(key)
         changes = call.changes(other) if other is not None and other.a.shape == call.a.shape else None
-        if isinstance(call, Lookup) and changes is not None and not changes.any() and choice[:1] != [Place(0)]:
-            places.append(None)  # numbers that no sample decides, such as those of positions
+        if isinstance(call, Lookup) and changes is not None and not changes.any():
+            alike = [place for place in choice if _alike(as_array(call.a), place, replaced)]
+            places.append(alike[0] if alike else None)  # none: no sample decides these numbers, as those of positions
         else:
             places.append(best_place(choice, changes, replaced, is_sure=not call.after_selection))
     return places
+
+
+def _alike(numbers: np.ndarray, place: Place, replaced: np.ndarray) -> bool:
+    """Whether the replaced samples would have the numbers of their neighbours, so that nothing could change."""
+    rows = by_sample(numbers, place, len(replaced))
+    return bool((rows == np.roll(rows, -1, axis=0))[replaced].all())
 
 
 def _numbered(calls: list[Call]) -> dict[tuple[str, int], Call]:

@@ -214,3 +214,13 @@ def mixer():
 
     parts = {"along_time": nn.Linear(4, 4), "along_features": nn.Linear(6, 6), "out": nn.Linear(6, 3)}
     return Case(Call(forward, **parts), torch.randn(N, 4, 6), classes(), cross_entropy)
+
+
+@case
+def positions_that_scale():
+    def forward(m, x):
+        return m.out(m.tokens(x) * m.scales(torch.arange(N)) + m.kinds(torch.zeros_like(x)))
+
+    parts = {"tokens": nn.Embedding(7, 4), "scales": nn.Embedding(N, 4), "kinds": nn.Embedding(2, 4)}
+    model = Call(forward, **parts, out=nn.Linear(4, 3))
+    return Case(model, classes(7, N), classes(3, N), cross_entropy_of_tokens, unpaired=("scales.weight",))
