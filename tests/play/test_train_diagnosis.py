@@ -91,3 +91,12 @@ def test_training_goes_on_while_a_diagnosis_thinks():
     while scene.running:
         scene.advance(0.05)
     assert scene.view()["diagnosis"]["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "init"), [("sigmoid", "tanh_equivalent"), ("relu", "he_normal"), ("tanh", "glorot_normal")]
+)
+def test_weights_are_drawn_anew_as_the_activation_asks(kind, init):
+    scene = diagnosed({"data": "digits", "init": "zeros", "hidden": [[24, kind]]})
+    scene.act("apply", number=[finding["name"] for finding in scene.view()["diagnosis"]["findings"]].index("symmetry"))
+    assert scene.state()["init"] == init
