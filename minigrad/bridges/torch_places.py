@@ -18,7 +18,7 @@ def places_of(model: Any, batch: Batch, calls: list[Call], random: Any) -> list[
     N, choices = batch.N, []
     for call in calls:
         known = call.axis is not None and call.leading[call.axis] == N
-        choices.append([Place(call.axis)] if known else candidates(call.leading, N))
+        choices.append([Place(call.axis)] if known else candidates(call.leading, N, call.axis or 0))
     others: dict[tuple[str, int], Call] = {}
     replaced = np.zeros(N, bool)
     if N > 1 and any(len(choice) > 1 or call.after_selection for choice, call in zip(choices, calls, strict=True)):

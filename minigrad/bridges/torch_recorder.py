@@ -33,7 +33,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
 
     calls     the linear maps, in order
     computed  {parameter name: the functions that made another weight of it, which a linear map then took}
-    met       {parameter name: the other functions that it was given to}
+    met       {parameter name: the other functions that it, or what was computed of it, was given to}
     bends     the activation functions, in order: path, function, z
     selects   rows were chosen by what is in them
     """
@@ -49,8 +49,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         self._parameters: dict[int, list[tuple[str, Any]]] = {}  # by the address of their memory
         for name, parameter in trained(model).items():
             self._parameters.setdefault(_address(parameter), []).append((name, parameter))
-        self._buffers = {_address(buffer) for buffer in model.buffers()}
-        self._made: dict[int, tuple[Any, dict[str, list[str]]]] = {}  # what was computed of parameters alone, by id
+        self._made: dict[int, tuple[Any, dict[str, list[str]]]] = {}  # of parameters and constants, by id
         self._shared: dict[int, tuple[Any, Call]] = {}  # rows that were looked up, by id
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -126,11 +125,11 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
     # ---- what else happens to parameters ---------------------------------------------------------------------
 
     def note(self, function: Any, args: Any, kwargs: Any, out: Any) -> None:
-        """Notes a function that was given parameters; and what it made of them, where it was given nothing else."""
-        name = _name(function)
-        self.selects = self.selects or name in SELECTING
-        if name in ("__get__", "__set__") or not isinstance(out, (torch.Tensor, tuple, list)):
+        """Notes a function that was given parameters; and what it made of them, where all else was constant."""
+        self.selects = self.selects or _name(function) in SELECTING
+        if not isinstance(out, (torch.Tensor, tuple, list)):
             return
+        names = [] if _name(function) in ("__get__", "__set__") else [_name(function)]  # .T is a view, .data the same
         met: dict[str, list[str]] = {}
         alone = True
         for tensor in _tensors((args, kwargs)):
@@ -141,16 +140,13 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
             elif kept is tensor:
                 for other, functions in made.items():
                     met.setdefault(other, []).extend(functions)
-            elif _address(tensor) not in self._buffers and tensor.ndim:
+            elif tensor.requires_grad and tensor.ndim:
                 alone = False
-        if not met:
-            return
         for tensor in _tensors((out,)):
-            if alone and self.part_of(tensor) is None:
-                self._made[id(tensor)] = (tensor, {n: [*functions, name] for n, functions in met.items()})
-        if not alone:
-            for owner_name in met:
-                self.met.setdefault(owner_name, []).append(name)
+            if alone and met and self.part_of(tensor) is None:
+                self._made[id(tensor)] = (tensor, {n: [*functions, *names] for n, functions in met.items()})
+        for owner_name in met:
+            self.met.setdefault(owner_name, []).extend(names)
 
 
 def _hooked(z: Any) -> Any:

@@ -26,13 +26,16 @@ class Place(NamedTuple):
     apart: bool = False
 
 
-def candidates(leading: Sequence[int], N: int) -> list[Place]:
-    """What the sizes of the axes before the features allow."""
+def candidates(leading: Sequence[int], N: int, front: int = 0) -> list[Place]:
+    """What the sizes of the axes before the features allow. front: the axis where a model usually has its samples.
+
+    Where that has N m entries, they may be the windows of N samples, though another axis has just N.
+    """
     exact = [Place(i) for i, size in enumerate(leading) if size == N]
     if N == 1:
         return exact[:1] or [Place(None)]
-    merged = [Place(i, apart) for i, n in enumerate(leading) if n and n % N == 0 for apart in (False, True)]
-    return exact or merged
+    merged = [Place(i, apart) for i, n in enumerate(leading) if n > N and n % N == 0 for apart in (False, True)]
+    return exact + [place for place in merged if place.axis == front] if exact else merged
 
 
 def by_sample(array: np.ndarray, place: Place, N: int) -> np.ndarray:

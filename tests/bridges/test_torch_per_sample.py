@@ -129,6 +129,29 @@ def test_the_samples_are_found_whatever_the_sizes(samples, steps, time_first, me
     check(model, torch.randn(samples, steps, 3).double())
 
 
+@given(samples=st.integers(2, 5), windows=st.integers(1, 4), steps=st.integers(2, 5), batch_first=st.booleans())
+def test_samples_cut_into_windows(samples, windows, steps, batch_first):
+    def forward(m, x):
+        x = torch.tanh(m.a(x.flatten(0, 1)))  # (samples * windows, steps, J)
+        x = x if batch_first else x.transpose(0, 1)
+        x = m.attention(x, x, x, need_weights=False)[0]
+        return (x if batch_first else x.transpose(0, 1)).unflatten(0, (-1, windows)).mean(1)
+
+    torch.manual_seed(0)
+    attention = nn.MultiheadAttention(4, 2, batch_first=batch_first)
+    model = Call(forward, a=nn.Linear(3, 4), attention=attention).double()
+    x = torch.randn(samples, windows, steps, 3).double()
+    y = torch.randn(samples, steps, 4).double()
+    c = capture(model, F.mse_loss, x, y)
+    assert len(c.gradients) == 3
+    parameters = dict(model.named_parameters())
+    for n in range(samples):
+        loss = F.mse_loss(model(x[n : n + 1]), y[n : n + 1])
+        for name, g in c.gradients.items():
+            (expected,) = torch.autograd.grad(loss, parameters[name], retain_graph=True)
+            np.testing.assert_allclose(g.per_sample()[n], expected, rtol=1e-8, atol=1e-12, err_msg=name)
+
+
 @given(samples=st.integers(1, 5), steps=st.integers(1, 5), vocabulary=st.integers(1, 6), tied=st.booleans())
 def test_embeddings_of_tokens_and_of_positions(samples, steps, vocabulary, tied):
     def forward(m, x):

@@ -252,6 +252,31 @@ def test_of_a_scripted_module_nothing_is_seen_and_that_is_said():
     assert c.arrays["0.weight"].shape == (4, 4)
 
 
+def test_a_weight_that_is_computed_with_a_constant_is_named():
+    mask = torch.ones(3, 4).tril()
+    weights = {"masked": nn.Parameter(torch.randn(3, 4)), "turned": nn.Parameter(torch.randn(4, 4))}
+
+    def forward(m, x):
+        return F.linear(F.linear(x, m.turned + m.turned.triu().T), m.masked * mask)
+
+    c = capture(Call(forward, **weights), F.cross_entropy, X, Y)
+    assert list(c.unpaired) == ["masked", "turned"]
+    assert "by mul," in c.unpaired["masked"]
+    assert "by triu, add," in c.unpaired["turned"]
+
+
+def test_a_first_state_is_no_weight():
+    def forward(m, x):
+        return m.out(m.layer(x[:, None], m.state.expand(1, len(x), 4).contiguous())[0][:, 0])
+
+    start = nn.Parameter(torch.randn(1, 1, 4))
+    c = capture(
+        Call(forward, state=start, layer=nn.GRU(4, 4, batch_first=True), out=nn.Linear(4, 3)), F.cross_entropy, X, Y
+    )
+    assert not c.unpaired
+    assert c.arrays["state"].shape == (1, 1, 4)
+
+
 def test_reduction_is_told():
     model = nn.Linear(4, 3)
     losses = {
