@@ -17,7 +17,6 @@ from .run import Run
 MOST_ROWS = 512  # of a batch: more of them the products add in another order
 MOST_WEIGHTS = 400  # of a net: the lanes of larger ones leave the first caches, and one net at a time is faster
 AHEAD = 2**15  # samples whose order is drawn before they are trained on
-SHORT = 64  # samples of an epoch below which one call for the orders of several is faster
 EPOCHS = 256  # at a time, at most: a net that diverges takes these again, alone
 PAUSE = 2**23  # samples times weights between two looks at whether to stop
 
@@ -153,20 +152,21 @@ def _settings(
 
 
 def _permute(orders: np.ndarray, rng: np.random.Generator) -> None:
-    """Fill each row of orders (epochs, N) with rng.permutation(N)."""
-    N = orders.shape[1]
-    if N < SHORT and _rows_are_permutations():
-        orders[...] = rng.permuted(np.tile(np.arange(N), (len(orders), 1)), axis=1)
+    """Fill each row of orders (epochs, N) with rng.permutation(N); in one call, which other threads need not wait for."""
+    if _rows_are_permutations():
+        orders[...] = np.arange(orders.shape[1])
+        rng.permuted(orders, axis=1, out=orders)
     else:
         for order in orders:
-            order[...] = rng.permutation(N)
+            order[...] = rng.permutation(len(order))
 
 
 @functools.cache
 def _rows_are_permutations() -> bool:
     """Does NumPy shuffle rows, in one call, with the random numbers of permutation? It does not promise so."""
     first, second = np.random.default_rng(0), np.random.default_rng(0)
-    rows = second.permuted(np.tile(np.arange(9), (5, 1)), axis=1)
+    rows = np.tile(np.arange(9), (5, 1))
+    second.permuted(rows, axis=1, out=rows)
     return np.array_equal([first.permutation(9) for _ in range(5)], rows)
 
 
