@@ -181,6 +181,8 @@ def test_numbers_are_those_that_every_value_is(values):
         ("-1,2\n3,4\n", "found values"),
         (b"a,b\n1,2\n3,\xe9t\xe9\n", "line 3: the byte 0xe9 is not UTF-8; save the table as UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), "line 1: the byte 0xff is not UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "line 1: it holds bytes of 0, as no text does; save the table as CSV"),
+        (b"PK\3\4\0\0mimetype\n", "line 1: it holds bytes of 0"),
         ('a,b\n1,2\n3,"x\n4,5\n', "line 3: unexpected end of data; is a quote opened there that does not end?"),
         ('a,b\n1,"x"y\n', "line 2: "),
         ("a,b\n1,2\n1e999,3\n", "row 2 (line 3), column 'a': 1e999 is too large for a float"),

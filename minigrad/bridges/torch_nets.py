@@ -181,6 +181,10 @@ def load_torch(model: Any, dtype: Any = None, *, image: Sequence[int] | None = N
     leaves: list[Leaf] = []
     net = _layer(model, "", _float_type(model) if dtype is None else float_type(dtype), generator(rng), leaves)
     _fill_layers(leaves, _orders(leaves, image))
+    for path, module in model.named_modules():
+        with _naming(path or "model", module, CAPTURE):
+            hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+            _check(not hooks, f"the forward hooks {hooks}, which may change what it computes: remove them first")
     return net if type(net) is mg.Sequential else mg.Sequential(net)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -71,21 +71,18 @@ def batch_of(model: Any, x: Any, y: Any, axis: int) -> Batch:
     axis = whole_number(axis, "sample_axis", 0)
     like = next(p for p in model.parameters())
     floats = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-    named = {n: _tensor(value, f"x[{n!r}]", like, floats) for n, value in x.items()} if _is_mapping(x) else {}
+    named = {n: _tensor(value, f"x[{n!r}]", like, floats) for n, value in x.items()} if isinstance(x, Mapping) else {}
     listed = [] if named else list(x) if isinstance(x, tuple) else [x]
     args = tuple(_tensor(v, f"x[{i}]" if isinstance(x, tuple) else "x", like, floats) for i, v in enumerate(listed))
     first = next((t for t in (*args, *named.values()) if isinstance(t, torch.Tensor) and t.ndim > axis), None)
     if first is None:
+        fix = "; use x.to_numpy()" if hasattr(x, "to_numpy") else "; use torch.tensor(x)" if isinstance(x, list) else ""
         raise ValueError(
-            f"x is {described(x)}, expected a tensor with an axis {axis} of samples, or a tuple or dict of such"
+            f"x is {described(x)}, expected a tensor with an axis {axis} of samples, or a tuple or dict of such{fix}"
         )
     if not first.shape[axis]:
         raise ValueError(f"x has shape {tuple(first.shape)}: the mean loss of no samples is not defined")
     return Batch(args, named, mapped(y, lambda t: _tensor(t, "y", like, floats)), first.shape[axis], axis)
-
-
-def _is_mapping(x: Any) -> bool:
-    return hasattr(x, "items") and hasattr(x, "keys")
 
 
 def _tensor(value: Any, name: str, like: Any, floats: Any) -> Any:
@@ -104,7 +101,7 @@ def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     """The value with each tensor and array in it replaced, in tuples, lists and dicts too."""
     if isinstance(value, (torch.Tensor, np.ndarray)):
         return function(value)
-    if _is_mapping(value):
+    if isinstance(value, Mapping):
         changed = {name: mapped(inner, function) for name, inner in value.items()}
         return changed if type(value) is dict else type(value)(**changed)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -222,7 +219,8 @@ def _loss(loss_fn: Loss, output: Any, y: Any) -> Any:
         loss = loss_fn(output, y)
     except Exception as error:
         came = [f"{t.dtype} {tuple(t.shape)}" for t in (*tensors_in(output), *tensors_in(y))]
-        raise ValueError(f"loss_fn refuses the output and y ({', '.join(came)}): {error}") from error
+        fix = "; use y.to_numpy()" if hasattr(y, "to_numpy") else "; use torch.tensor(y)" if isinstance(y, list) else ""
+        raise ValueError(f"loss_fn refuses the output and y ({', '.join(came)}): {error}{fix}") from error
     if not isinstance(loss, torch.Tensor):
         raise TypeError(f"loss_fn returned {described(loss)}, expected a tensor of a single number")
     if loss.numel() != 1:

@@ -188,6 +188,8 @@ def _header(path: Path) -> tuple[list[str], str]:
     if not names:
         raise ValueError(f"{path} is empty, expected a line with the names of the columns, and rows below it")
     where = f"{path}, line {line}"
+    if any("\0" in name for name in names):
+        raise ValueError(f"{where}: it holds bytes of 0, as no text does; save the table as CSV in UTF-8")
     values = [name for name in names if name and numbers_in([name]) is not None]
     if len(set(values)) < len(values) or any(not value.isdecimal() for value in values):
         raise ValueError(

@@ -289,7 +289,14 @@ def bent(module):
     return module
 
 
+def hooked(module, pre=False):
+    (module.register_forward_pre_hook if pre else module.register_forward_hook)(lambda module, *values: values[-1])
+    return module
+
+
 REFUSED = [
+    (nn.Sequential(nn.Tanh(), hooked(nn.Linear(2, 2))), r"layer 1, Linear.*forward hooks.*remove"),
+    (nn.Sequential(hooked(nn.Sequential(nn.Tanh()), pre=True)), r"layer 0, Sequential.*forward hooks.*remove"),
     (nn.Sequential(nn.Conv2d(3, 4, 3)), r"layer 0, Conv2d.*minigrad has not"),
     (nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Tanh(), nn.Hardtanh())), r"layer 1\.1, Hardtanh"),
     (nn.Sequential(nn.Sequential(bent(nn.Linear(2, 2)))), r"layer 0\.0, Bent"),

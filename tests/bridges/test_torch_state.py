@@ -195,6 +195,16 @@ def test_what_does_not_fit_is_named_with_its_remedy(name):
         capture(make(), loss, x, y)
 
 
+@pytest.mark.parametrize("kind", ["DataFrame", "Series", "list"])
+def test_what_holds_rows_and_is_no_tensor_gets_the_line_that_makes_it_one(kind):
+    of_rows = list if kind == "list" else lambda rows: getattr(pytest.importorskip("pandas"), kind)(list(rows))
+    fix = r"use torch.tensor\({}\)$" if of_rows is list else r"use {}.to_numpy\(\)$"
+    with pytest.raises(ValueError, match="x is a .*" + fix.format("x")):
+        capture(linear(), F.cross_entropy, of_rows(X.numpy()), Y)
+    with pytest.raises(ValueError, match="(?s)loss_fn refuses the output and y.*" + fix.format("y")):
+        capture(linear(), F.cross_entropy, X, of_rows(Y.numpy()))
+
+
 @pytest.mark.parametrize(("axis", "error"), [(-1, ValueError), (3, ValueError), ("0", TypeError), (0.0, TypeError)])
 def test_a_wrong_sample_axis_is_refused(axis, error):
     with pytest.raises(error, match="sample_axis|axis 3"):
