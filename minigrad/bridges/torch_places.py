@@ -33,7 +33,15 @@ def places_of(model: Any, batch: Batch, calls: list[Call], random: Any) -> list[
             places.append(alike[0] if alike else None)  # none: no sample decides these numbers, as those of positions
         else:
             places.append(best_place(choice, changes, replaced, is_sure=not call.after_selection))
-    return places
+    return [p or _place_in_others(call, calls, places) for call, p in zip(calls, places, strict=True)]
+
+
+def _place_in_others(call: Call, calls: list[Call], places: list[Place | None]) -> Place | None:
+    """For an input with the same row everywhere, as a first state: the place in another use of the weight."""
+    if type(call) is not Call or not call.rows_are_alike():
+        return None
+    others = zip(calls, places, strict=True)
+    return next((p for c, p in others if p and (c.name, c.z_shape) == (call.name, call.z_shape)), None)
 
 
 def _alike(numbers: np.ndarray, place: Place, replaced: np.ndarray) -> bool:

@@ -152,6 +152,30 @@ def test_samples_cut_into_windows(samples, windows, steps, batch_first):
             np.testing.assert_allclose(g.per_sample()[n], expected, rtol=1e-8, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("learned", [False, True])
+def test_words_of_letters(kind, learned):
+    """The first state, zero or learned, is the same for all words: where the samples are, later steps tell."""
+
+    def forward(m, x):
+        words = x.flatten(0, 1)
+        state = m.state.expand(1, len(words), 4)
+        h = m.letters(words, None if not learned else (state, state) if kind == "LSTM" else state)[0][:, -1]
+        return h.unflatten(0, x.shape[:2]).mean(1)
+
+    torch.manual_seed(0)
+    layer = getattr(nn, kind)(3, 4, batch_first=True)
+    model = Call(forward, letters=layer, state=nn.Parameter(torch.randn(1, 1, 4))).double()
+    x, y = torch.randn(3, 2, 5, 3).double(), torch.randn(3, 4).double()
+    c = capture(model, F.mse_loss, x, y)
+    assert list(c.gradients) == ["letters.weight_ih_l0", "letters.weight_hh_l0"]
+    for n in range(3):
+        loss = F.mse_loss(model(x[n : n + 1]), y[n : n + 1])
+        for name, g in c.gradients.items():
+            (expected,) = torch.autograd.grad(loss, model.get_parameter(name), retain_graph=True)
+            np.testing.assert_allclose(g.per_sample()[n], expected, rtol=1e-8, atol=1e-12, err_msg=name)
+
+
 @given(samples=st.integers(1, 5), steps=st.integers(1, 5), vocabulary=st.integers(1, 6), tied=st.booleans())
 def test_embeddings_of_tokens_and_of_positions(samples, steps, vocabulary, tied):
     def forward(m, x):
