@@ -35,7 +35,7 @@ from .session import LONGEST, Session
 HOST, PORT = "127.0.0.1", 8717
 SESSIONS = 24  # at one time: each keeps its nets in memory
 WAITING = 64  # messages of a page that are not followed yet; what is beyond waits in the browser
-SLICE = 0.02  # seconds of work between two looks at what the page says
+SLICE = 0.01  # seconds of work between two looks at what the page says
 PAGE = Path(__file__).parent / "page"
 DRAWN = '{"do":"drawn"}'  # what the page says when the last frame is on the screen
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
