@@ -152,7 +152,7 @@ def _settings(
 
 
 def _permute(orders: np.ndarray, rng: np.random.Generator) -> None:
-    """Fill each row of orders (epochs, N) with rng.permutation(N); in one call, which other threads need not wait for."""
+    """Fill each row of orders (epochs, N) with rng.permutation(N), in one call that no other thread waits for."""
     if _rows_are_permutations():
         orders[...] = np.arange(orders.shape[1])
         rng.permuted(orders, axis=1, out=orders)
