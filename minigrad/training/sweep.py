@@ -9,7 +9,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from .._advice import shown
+from .._advice import described, shown
 from .progress import progress as progress_bar
 
 if TYPE_CHECKING:  # it takes longer to import than a small net to train
@@ -46,6 +46,10 @@ def sweep(
             with _noted(config):
                 results.append(job(config))
         return results
+    if isinstance(executor, type) or not hasattr(executor, "submit"):
+        raise TypeError(
+            f"executor is {described(executor)}, expected a concurrent.futures.Executor, as ProcessPoolExecutor(4)"
+        )
     futures: list[Future[Any]] = []
     done: SimpleQueue[int] = SimpleQueue()  # the places of the jobs in the order in which they end
     try:

@@ -189,3 +189,9 @@ def test_an_error_does_not_wait_for_the_job_before_it(executor):
     with pytest.raises(ArithmeticError, match="one"):
         mg.sweep(slow_or_broken, [0, 1], executor, progress=False)
     assert time.monotonic() - start < 15
+
+
+@pytest.mark.parametrize("executor", [4, "threads", ThreadPoolExecutor])
+def test_what_is_no_executor_is_named(executor):
+    with pytest.raises(TypeError, match="executor is .*, expected a concurrent.futures.Executor"):
+        mg.sweep(abs, [1], executor)
