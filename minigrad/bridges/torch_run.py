@@ -38,6 +38,10 @@ def checked_model(model: Any) -> Any:
             raise ValueError(
                 f"{name} of model is on the device meta and holds no numbers; use model.to_empty or load it"
             )
+        if parameter.is_complex():
+            raise ValueError(
+                f"{name} of model is of {parameter.dtype}; a pair is of real numbers, and so is every weight"
+            )
     return model
 
 

@@ -1,5 +1,6 @@
 """minigrad train: train a net, and show delta and a in each of its layers."""
 
+import copy
 import math
 import os
 import time
@@ -72,11 +73,12 @@ def run(args):
         settings = {"batch_size": args.batch_size, "epochs": args.epochs, "rng": args.seed}
         print(f"diagnosis: {verdict(mg.diagnose(net, loss, data.x, data.y, opt, **settings))}")
     train(args, net, loss, opt, data.x, data.y)
+    note = "" if args.save is None else save(args, net, data)  # now: whoever reads what follows may go away
     for name, (x, y) in data.parts.items():
         print_quality(name, net, loss, x, y, data.encoder)
     print_layers(net, loss, data.x, data.y, args.batch_size)
     if args.save is not None:
-        print(f"\nsaved in {args.save}, to be given the data as they come{save(args, net, data)}")
+        print(f"\nsaved in {args.save}, to be given the data as they come{note}")
     return 0
 
 
@@ -85,8 +87,9 @@ def save(args, net, data):
     if data.encoder is not None:
         mg.save(net, args.save, encoder=data.encoder)
         return f": minigrad predict {args.save} FILE"
-    fold(net, data.shift, data.spread)
-    mg.save(net, args.save)
+    whole = copy.deepcopy(net)
+    fold(whole, data.shift, data.spread)
+    mg.save(whole, args.save)
     scale = args.scale or "unit"
     return "" if scale == "none" else f"; the scaling ({scale}) is now part of its first layer"
 
