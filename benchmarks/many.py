@@ -12,6 +12,7 @@ import one_core  # noqa: F401  (first: it sets the threads before NumPy is loade
 # isort: split
 import argparse
 import time
+import warnings
 
 import numpy as np
 from peers import Peer, jax_loss, minigrad_net, torch_net
@@ -20,6 +21,8 @@ from timing import TOLERANCE, best_times, write
 from workloads import DTYPES, WORKLOADS, Workload, problem
 
 import minigrad as mg
+
+warnings.filterwarnings("ignore", "nothing was learned")  # in so few epochs
 
 SMALL = Workload("small", (2, 8, 8, 1), 32, "tanh", 0.1, 400)
 NETS = {"online": WORKLOADS["online"], "small": SMALL, "toy": WORKLOADS["toy"], "digits": WORKLOADS["digits"]}
