@@ -11,7 +11,6 @@ from html import escape
 from math import isfinite
 
 PLUS, MINUS = "#D55E00", "#0072B2"  # Okabe and Ito's vermilion and blue
-ZERO = "#F0F0F0"
 
 _ACTIVATIONS = {
     "sigmoid": "#6F48E8",

@@ -81,9 +81,9 @@ def test_each_activation_has_a_colour_of_its_own():
 
 
 def test_plus_and_minus_are_told_apart_without_colour():
-    """Their greys differ, and neither is that of zero."""
-    plus, minus, zero = map(luminance, (pictures.PLUS, pictures.MINUS, pictures.ZERO))
-    assert minus + 0.04 < plus < zero - 0.3
+    """Their greys differ, and neither is that of the paper, which is left bare where a number is zero."""
+    plus, minus, paper = map(luminance, (pictures.PLUS, pictures.MINUS, page_colours_of("light")["paper"]))
+    assert minus + 0.04 < plus < paper - 0.3
 
 
 def test_every_sign_is_coloured_and_the_root_of_a_product_is_the_product_of_the_roots():

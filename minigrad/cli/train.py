@@ -73,9 +73,9 @@ def run(args):
         settings = {"batch_size": args.batch_size, "epochs": args.epochs, "rng": args.seed}
         print(f"diagnosis: {verdict(mg.diagnose(net, loss, data.x, data.y, opt, **settings))}")
     train(args, net, loss, opt, data.x, data.y)
-    note = "" if args.save is None else save(args, net, data)  # now: whoever reads what follows may go away
     for name, (x, y) in data.parts.items():
         print_quality(name, net, loss, x, y, data.encoder)
+    note = "" if args.save is None else save(args, net, data)  # now: whoever reads the table may go away
     print_layers(net, loss, data.x, data.y, args.batch_size)
     if args.save is not None:
         print(f"\nsaved in {args.save}, to be given the data as they come{note}")
