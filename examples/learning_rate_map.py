@@ -47,7 +47,7 @@ for ax, activation in zip(axes, ("sigmoid", "tanh"), strict=True):
     image = ax.pcolormesh(rates, gains, steps, cmap="viridis_r", norm="log", rasterized=True)
     ax.plot(limits, gains, color="#C2447E", linewidth=2)
     ax.annotate(r"$2/\lambda_1$", (limits[size // 3], gains[size // 3]), xytext=(6, 0), textcoords="offset points",
-                color="#C2447E", size=14)  # fmt: skip
+                color="#C2447E", size=14, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
     ax.set(title=activation, xscale="log", yscale="log", xlabel="learning rate", facecolor="#DDDDDD")
 
 # %% Left of the line the last layer bears the rate, whatever its outputs are; grey nets have not learned

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._pictures import activation_colour, sign_squares, tag
+from ._pictures import activation_colour, broken_line, sign_squares, svg, tag
 
 ROWS, COLUMNS = 12, 24  # of a matrix, drawn at most
 WIDE, HIGH, ROOM = 360, 140, 58  # of a chart, and the room left of it
@@ -148,9 +148,7 @@ def chart(curves: Iterable[tuple[str, list[float]]]) -> str:
         highest = min(y + 4, highest - 12)  # names that would lie on each other part
         parts.append(_words(name, x + 5, highest, "start"))
     label = f"loss by epoch: {', '.join(name for name, _ in drawn)}"
-    size = {"viewBox": f"0 0 {WIDE} {HIGH}", "width": WIDE, "height": HIGH}
-    svg = "http://www.w3.org/2000/svg"
-    return tag("svg", "".join(parts), xmlns=svg, role="img", aria_label=label, **size)
+    return svg("".join(parts), WIDE, HIGH, width=WIDE, height=HIGH, role="img", aria_label=label)
 
 
 def _words(text: str, x: float, y: float, anchor: str = "middle") -> str:
@@ -159,17 +157,10 @@ def _words(text: str, x: float, y: float, anchor: str = "middle") -> str:
 
 def _curve(points: list[tuple[float, float]], dashes: str) -> str:
     """A line through the points, and a dot at one that stands alone."""
-    path, parts = "", []
-    finite = [math.isfinite(y) for _, y in points]
-    for i, (x, y) in enumerate(points):
-        if not finite[i]:
-            continue
-        follows = i > 0 and finite[i - 1]
-        path += f"{'L' if follows else 'M'}{x:.1f} {y:.1f}"
-        if not follows and not (i + 1 < len(points) and finite[i + 1]):
-            parts.append(tag("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=2, fill="currentColor"))
-    line = tag("path", d=path, fill="none", stroke="currentColor", stroke_width=1.5, stroke_dasharray=dashes)
-    return line + "".join(parts)
+    line = broken_line(points)
+    alone = [part.split() for part in line.split("M") if part and "L" not in part]
+    dots = "".join(tag("circle", cx=x, cy=y, r=2, fill="currentColor") for x, y in alone)
+    return tag("path", d=line, fill="none", stroke="currentColor", stroke_width=1.5, stroke_dasharray=dashes) + dots
 
 
 def _rms(array: np.ndarray) -> float:

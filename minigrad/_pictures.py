@@ -90,5 +90,20 @@ def sign_squares(values: list[list[float]], side: int = 16) -> str:
         for j, value in enumerate(row)
     ]
     wide, high = side * max(map(len, values), default=0), side * len(values)
+    return svg("".join(squares), wide, high, width=wide, height=high)
+
+
+def svg(content: str, wide: float, high: float, **attributes: object) -> str:
+    """A picture of shapes, in a view box of this size."""
     box = f"0 0 {wide} {high}"
-    return tag("svg", "".join(squares), xmlns="http://www.w3.org/2000/svg", viewBox=box, width=wide, height=high)
+    return tag("svg", content, xmlns="http://www.w3.org/2000/svg", viewBox=box, **attributes)
+
+
+def broken_line(points: list[tuple[float, float]]) -> str:
+    """The d of a path through the points; it is interrupted where y is not finite, and may be empty."""
+    path, pen = [], "M"
+    for x, y in points:
+        if isfinite(y):
+            path.append(f"{pen}{x:.1f} {y:.1f}")
+        pen = "L" if isfinite(y) else "M"
+    return " ".join(path)

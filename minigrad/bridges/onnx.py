@@ -19,6 +19,7 @@ from .. import layers as mg
 from .._advice import described
 from .._checks import float_type, instance, whole_number
 from ..files.archive import check_finite, replacing
+from ..kernels.twin import SELU_ALPHA, SELU_SCALE
 from ..layers.containers import walk
 from ..layers.parameters import settle
 from . import missing
@@ -217,7 +218,6 @@ def _nothing(g: Graph, layer: mg.Layer, x: str) -> str:
 
 
 FAR = 10.0  # Phi(-10) = 8e-24
-SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. 2017
 OPERATORS: dict[type[mg.Layer], Callable[[Graph, Any, str], str]] = {
     mg.Linear: _linear,
     mg.BatchNorm: _batchnorm,

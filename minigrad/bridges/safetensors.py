@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files.archive import kind_of_file, replacing
+from ..files.archive import ENDLESS, kind_of_file, replacing
 from ..files.nets import FORMAT, packed, unpacked
 from ..layers import Sequential
 from . import missing
@@ -61,7 +61,7 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
     """(text, arrays) of a safetensors file, text None where minigrad did not write it; else a ValueError."""
     try:
         kind = kind_of_file(path)
-        if kind in ("a FIFO", "a socket", "a device"):  # opening it might never end
+        if kind in ENDLESS:
             raise ValueError(f"it is {kind}")
         with safetensors.safe_open(path, framework="numpy") as file:
             words = (file.metadata() or {}).get(KEY)

@@ -132,7 +132,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
         names = [] if _name(function) in ("__get__", "__set__") else [_name(function)]  # .T is a view, .data the same
         met: dict[str, list[str]] = {}
         alone = True
-        for tensor in _tensors((args, kwargs)):
+        for tensor in tensors_in((args, kwargs)):
             owner = self.part_of(tensor)
             kept, made = self._made.get(id(tensor), (None, {}))
             if owner is not None:
@@ -142,7 +142,7 @@ class Recorder(TorchFunctionMode):  # type: ignore[misc]
                     met.setdefault(other, []).extend(functions)
             elif tensor.requires_grad and tensor.ndim:
                 alone = False
-        for tensor in _tensors((out,)):
+        for tensor in tensors_in((out,)):
             if alone and met and self.part_of(tensor) is None:
                 self._made[id(tensor)] = (tensor, {n: [*functions, *names] for n, functions in met.items()})
         for owner_name in met:
@@ -173,13 +173,13 @@ def _name(function: Any) -> str:
     return name
 
 
-def _tensors(values: Any) -> Iterator[Any]:
+def tensors_in(values: Any) -> Iterator[Any]:
     """All tensors in nested tuples, lists and dicts."""
     for value in values.values() if isinstance(values, dict) else values:
         if isinstance(value, torch.Tensor):
             yield value
         elif isinstance(value, (tuple, list, dict)):
-            yield from _tensors(value)
+            yield from tensors_in(value)
 
 
 # ---- the linear maps -------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def _item(r: Recorder, function: Any, weight: Any, index: Any) -> Any:
     z = function(weight, index)
     numbers = isinstance(index, torch.Tensor) and index.dtype in (torch.int64, torch.int32)
     if r.part_of(weight) is None:
-        r.selects = r.selects or any(t.ndim and not t.is_floating_point() for t in _tensors((index,)))
+        r.selects = r.selects or any(t.ndim and not t.is_floating_point() for t in tensors_in((index,)))
     if numbers and weight.ndim == 2 and r.part_of(weight) is not None:
         return _looked_up(r, function, weight, index % len(weight), z, None)
     r.note(function, (weight, index), {}, z)

@@ -14,7 +14,7 @@ from torch import nn
 
 from .._advice import described
 from .._checks import whole_number
-from .torch_recorder import Recorder, trained
+from .torch_recorder import Recorder, tensors_in, trained
 
 Loss = Callable[[Any, Any], Any]
 
@@ -80,9 +80,9 @@ def batch_of(model: Any, x: Any, y: Any, axis: int) -> Batch:
     args = tuple(_tensor(v, f"x[{i}]" if isinstance(x, tuple) else "x", like, floats) for i, v in enumerate(listed))
     first = next((t for t in (*args, *named.values()) if isinstance(t, torch.Tensor) and t.ndim > axis), None)
     if first is None:
-        fix = "; use x.to_numpy()" if hasattr(x, "to_numpy") else "; use torch.tensor(x)" if isinstance(x, list) else ""
         raise ValueError(
-            f"x is {described(x)}, expected a tensor with an axis {axis} of samples, or a tuple or dict of such{fix}"
+            f"x is {described(x)}, expected a tensor with an axis {axis} of samples, or a tuple or dict of such"
+            f"{_conversion(x, 'x')}"
         )
     if not first.shape[axis]:
         raise ValueError(f"x has shape {tuple(first.shape)}: the mean loss of no samples is not defined")
@@ -101,6 +101,13 @@ def _tensor(value: Any, name: str, like: Any, floats: Any) -> Any:
     return value
 
 
+def _conversion(value: Any, name: str) -> str:
+    """The end of a message that says how a frame, a series or a list becomes an array; else nothing."""
+    if hasattr(value, "to_numpy"):
+        return f"; use {name}.to_numpy()"
+    return f"; use torch.tensor({name})" if isinstance(value, list) else ""
+
+
 def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     """The value with each tensor and array in it replaced, in tuples, lists and dicts too."""
     if isinstance(value, (torch.Tensor, np.ndarray)):
@@ -113,13 +120,6 @@ def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(value, (tuple, list)):
         return type(value)(mapped(inner, function) for inner in value)
     return value
-
-
-def tensors_in(value: Any) -> list[Any]:
-    """All tensors in nested tuples, lists and dicts."""
-    found: list[Any] = []
-    mapped(value, found.append)
-    return found
 
 
 # ---- the model, left as it was ----------------------------------------------------------------------------------
@@ -222,9 +222,10 @@ def _loss(loss_fn: Loss, output: Any, y: Any) -> Any:
     try:
         loss = loss_fn(output, y)
     except Exception as error:
-        came = [f"{t.dtype} {tuple(t.shape)}" for t in (*tensors_in(output), *tensors_in(y))]
-        fix = "; use y.to_numpy()" if hasattr(y, "to_numpy") else "; use torch.tensor(y)" if isinstance(y, list) else ""
-        raise ValueError(f"loss_fn refuses the output and y ({', '.join(came)}): {error}{fix}") from error
+        came = [f"{t.dtype} {tuple(t.shape)}" for t in tensors_in((output, y))]
+        raise ValueError(
+            f"loss_fn refuses the output and y ({', '.join(came)}): {error}{_conversion(y, 'y')}"
+        ) from error
     if not isinstance(loss, torch.Tensor):
         raise TypeError(f"loss_fn returned {described(loss)}, expected a tensor of a single number")
     if loss.numel() != 1:
@@ -237,13 +238,13 @@ def _loss(loss_fn: Loss, output: Any, y: Any) -> Any:
 
 def main_tensor(output: Any) -> Any:
     """The first tensor of floats with an axis for the samples; the first tensor where there is none."""
-    found = tensors_in(output)
+    found = list(tensors_in((output,)))
     return next((t for t in found if t.is_floating_point() and t.ndim > 1), found[0])
 
 
 def reduction_of(loss_fn: Loss, output: Any, batch: Batch, loss: Any) -> str:
     """One of "mean", "sum" and "other", from the loss of the same batch taken twice."""
-    if any(t.ndim == 0 for t in tensors_in(output)):  # it may be the loss itself, computed in the model
+    if any(t.ndim == 0 for t in tensors_in((output,))):  # it may be the loss itself, computed in the model
         return "other"
 
     def twice(t: Any) -> Any:

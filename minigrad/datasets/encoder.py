@@ -93,8 +93,8 @@ class Encoder:
 
     def config(self) -> dict[str, Any]:
         """The encoder as JSON keeps it; `load_encoder` makes it again."""
-        kinds = {Number: "number", Boolean: "boolean", Category: "text"}
-        features = [{"kind": kinds[type(feature)]} | feature._asdict() for feature in self.features]
+        names = {kind: name for name, kind in KINDS.items()}
+        features = [{"kind": names[type(feature)]} | feature._asdict() for feature in self.features]
         return {"features": features, "target": self.target._asdict(), "fill": self.fill}
 
 

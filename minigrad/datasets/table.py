@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._advice import shown
-from ..files.archive import kind_of_file
+from ..files.archive import ENDLESS, kind_of_file
 
 MISSING = frozenset({"", "NA", "NaN", "nan", "null", "NULL", "?"})  # the ways to write that a value is missing
 _DELIMITERS = "\t;,"  # the first that fits: a comma may stand inside a cell, a tab hardly ever does
@@ -79,7 +79,7 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> T
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path: expected a str or a path, got {shown(path)}")
-    if kind_of_file(path) in ("a FIFO", "a socket", "a device"):  # it is read twice
+    if kind_of_file(path) in ENDLESS:  # and a table is read twice
         raise ValueError(f"{path} is {kind_of_file(path)}, expected a plain file")
     names, delimiter = _header(Path(path))
     as_text = set(names_given(text, "text"))

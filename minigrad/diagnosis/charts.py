@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from .._pictures import tag
+from .._pictures import broken_line, svg, tag
 from .number_line import NumberLine, number_line
 
 WIDE = 340
@@ -40,9 +40,7 @@ def words(text: str, x: float, y: float, anchor: str = "middle", kind: str = "",
 
 def picture(content: str, high: float, label: str) -> str:
     """The SVG; label says what it shows to those who cannot see it."""
-    return tag(
-        "svg", content, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDE} {high}", role="img", aria_label=label
-    )
+    return svg(content, WIDE, high, role="img", aria_label=label)
 
 
 # ---- a number on its line ------------------------------------------------------------------------------------
@@ -163,7 +161,7 @@ def bars(values: Sequence[tuple[str, float | None]], x_label: str, y_label: str)
 def swatch(i: int) -> str:
     """A piece of curve i, for a legend."""
     line = element("line", f"s{i}", x1=0, x2=30, y1=6, y2=6, stroke_dasharray=DASHES[i % len(DASHES)])
-    return tag("svg", line, xmlns="http://www.w3.org/2000/svg", viewBox="0 0 30 12", width=30, height=12)
+    return svg(line, 30, 12, width=30, height=12)
 
 
 def _drawn(y: float) -> bool:
@@ -197,15 +195,8 @@ def _log_ticks(low: float, high: float) -> Iterable[tuple[float, str]]:
 
 def _curve(points: list[tuple[float, float]], i: int) -> str:
     """A line through the points, and a dot at each; broken where y is nan."""
-    path, pen = [], "M"
-    for x, y in points:
-        if math.isnan(y):
-            pen = "M"
-            continue
-        path.append(f"{pen}{x:.1f} {y:.1f}")
-        pen = "L"
     dots = "".join(
         element("circle", f"dot s{i}", cx=f"{x:.1f}", cy=f"{y:.1f}", r=2.6) for x, y in points if not math.isnan(y)
     )
-    line = element("path", f"curve s{i}", d=" ".join(path) or "M0 0", stroke_dasharray=DASHES[i % len(DASHES)])
+    line = element("path", f"curve s{i}", d=broken_line(points) or "M0 0", stroke_dasharray=DASHES[i % len(DASHES)])
     return line + dots

@@ -58,6 +58,9 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     return target
 
 
+ENDLESS = ("a FIFO", "a socket", "a device")  # the kinds of files of which opening one might never end
+
+
 def kind_of_file(path: str | os.PathLike[str]) -> str:
     """What is at path, at the end of its links: "a plain file", "a folder", "a FIFO", ...; "" where nothing is."""
     try:
@@ -148,7 +151,7 @@ def read_archive(path: Path, *kinds: str) -> tuple[dict[str, Any], dict[str, np.
 
     try:
         kind = kind_of_file(path)
-        if kind in ("a FIFO", "a socket", "a device"):  # opening it might never end
+        if kind in ENDLESS:
             raise ValueError(f"it is {kind}")
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, os.path.getsize(path))

@@ -49,10 +49,10 @@ cdef struct LaneNet:
     double alpha
     double threshold
     int optimizer
-    double[6][16] rates
-    double[16] steps
-    double[16] total  # of the batch losses of an epoch
-    int64_t[16] right
+    double[6][MOST_LANES] rates
+    double[MOST_LANES] steps
+    double[MOST_LANES] total  # of the batch losses of an epoch
+    int64_t[MOST_LANES] right
     LaneData training
     LaneData validation
     Py_ssize_t batch

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import datasets
 from .._advice import shown
+from ..datasets.table import numbers_in
 
 LONGEST = 20_000  # characters of a table: an address holds it
 MOST_ROWS, MOST_FEATURES, MOST_CLASSES = 1_000, 64, 10
@@ -118,9 +119,6 @@ def _features(line: int, cells: list[str]) -> list[float]:
 
 
 def _number(text: str) -> float | None:
-    """The finite float that a cell says; None where it says none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and abs(value) < 1e100 else None
+    """The finite float that a cell says, as in any table; None where it says none."""
+    values = numbers_in([text])
+    return float(values[0]) if values is not None and abs(values[0]) < 1e100 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from threading import Event
 from typing import Any
@@ -19,9 +19,10 @@ from .optimizers import Optimizer
 from .progress import progress as progress_bar
 from .progress import say
 from .run import Run
-from .side_by_side import Stopped, kind, lanes, outline, train_side_by_side, why_alone
+from .side_by_side import Stopped, kind, lanes, train_side_by_side, why_alone
 
 LEAST = 0.5  # of the lanes: fewer nets are trained faster one after the other
+Kind = Hashable  # what nets side by side have in common; or, in words, why the fused epoch cannot train a net
 Task = tuple[list[Run], Callable[[Event], None]]  # some of the nets, and what trains them until the event is set
 
 
@@ -58,11 +59,11 @@ def fit_many(
     instance(loss, Loss, "loss")
     epochs, batch_size = whole_number(epochs, "epochs", 0), whole_number(batch_size, "batch_size", 1)
     jobs = whole_number(jobs, "jobs", 1)
-    runs = _runs(nets, loss, opts, x, y, batch_size, bool(shuffle), rngs, validation)
+    runs, kinds = _runs(nets, loss, opts, x, y, batch_size, bool(shuffle), rngs, validation)
     if runs and not shuffle and batch_size < len(runs[0].x):
         warn_if_sorted(loss, runs[0].y)
     tasks: list[Task] = []
-    for places, reason in _shares(runs):
+    for places, reason in _shares(runs, kinds):
         some = [runs[i] for i in places]
         alone = reason or epochs == 0
         tasks += [([run], partial(_alone, run, i, epochs)) for run, i in zip(some, places, strict=True) if alone]
@@ -104,21 +105,18 @@ def _finished(tasks: list[Task], jobs: int) -> Generator[None, None, None]:
                 future.cancel()
 
 
-def _shares(runs: list[Run]) -> list[tuple[list[int], str]]:
+def _shares(runs: list[Run], kinds: list[Kind]) -> list[tuple[list[int], str]]:
     """Which nets are trained together, and why one is trained alone: [(their places, the reason or "")]."""
+    shares: list[tuple[list[int], str]] = []
     alone: list[tuple[list[int], str]] = []
-    together: dict[Any, list[int]] = {}
-    reasons: dict[Any, str | None] = {}
-    for i, run in enumerate(runs):
-        alike = obstacle(run.net, run.loss, run.opt) or kind(run)
-        if alike not in reasons:
-            reasons[alike] = why_alone(run)
-        if reason := reasons[alike]:
-            alone.append(([i], reason))
-        else:
-            together.setdefault(alike, []).append(i)
-    shares = []
-    for places in together.values():
+    alike: dict[Kind, list[int]] = {}
+    for i, one in enumerate(kinds):
+        alike.setdefault(one, []).append(i)
+    for one, places in alike.items():
+        reason = one if isinstance(one, str) else why_alone(runs[places[0]])
+        if reason:
+            alone += [([i], reason) for i in places]
+            continue
         width = lanes(runs[places[0]])
         for begin in range(0, len(places), width):
             some = places[begin : begin + width]
@@ -159,29 +157,31 @@ def _alone(run: Run, i: int, epochs: int, stop: Event) -> None:
 
 def _runs(
     nets: Any, loss: Loss, opts: Any, x: Any, y: Any, batch_size: int, shuffle: bool, rngs: Any, validation: Any
-) -> list[Run]:
-    """What fit needs to know of each net, checked: all before anything changes."""
+) -> tuple[list[Run], list[Kind]]:
+    """What fit needs to know of each net, checked: all before anything changes; and the kind of each."""
     nets, opts = _listed(nets, "nets", "nets"), _listed(opts, "opts", "optimizers")
     rngs = [None] * len(nets) if rngs is None else _listed(rngs, "rngs", "seeds or Generators")
     for name, entries in (("opts", opts), ("rngs", rngs)):
         if len(entries) != len(nets):
             raise ValueError(f"{name} has {len(entries)} entries for {len(nets)} nets; give one to each")
-    runs = []
-    known: dict[Any, Data] = {}  # of nets that are alike the data need one look
+    runs, kinds = [], []
+    known: dict[Kind, Data] = {}  # of nets that are alike the data need one look
     for i, (net, opt, rng) in enumerate(zip(nets, opts, rngs, strict=True)):
         in_a_row(net, f"nets[{i}]")
         instance(opt, Optimizer, f"opts[{i}]")
         try:
             prepare(net, opt)
-            alike = (outline(net), net.dtype) if obstacle(net, loss, opt) is None else object()
-            data = known.get(alike) or checked_data(net, loss, x, y, validation, batch_size)
-            known[alike] = data
+            one = obstacle(net, loss, opt) or kind(net, opt)
+            data = known.get(one) or checked_data(net, loss, x, y, validation, batch_size)
+            if not isinstance(one, str):
+                known[one] = data
+            kinds.append(one)
             runs.append(Run(net, loss, opt, generator(rng), *data, batch_size, shuffle))
         except (TypeError, ValueError) as error:
             error.args = (f"nets[{i}]: {error}",)
             raise
     _apart(runs)
-    return runs
+    return runs, kinds
 
 
 def _listed(values: Any, name: str, what: str) -> list[Any]:
@@ -224,6 +224,6 @@ def show_lanes(
     validation: tuple[Any, Any] | None = None,
 ) -> None:
     """Print which nets fit_many would train side by side, and why it would train the others alone."""
-    runs = _runs(nets, loss, opts, x, y, whole_number(batch_size, "batch_size", 1), True, None, validation)
-    for places, reason in _shares(runs):
+    batch_size = whole_number(batch_size, "batch_size", 1)
+    for places, reason in _shares(*_runs(nets, loss, opts, x, y, batch_size, True, None, validation)):
         print(f"{', '.join(map(str, places))}: {f'alone, because {reason}' if reason else 'side by side'}")

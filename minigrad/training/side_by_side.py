@@ -11,7 +11,8 @@ import numpy as np
 
 from ..kernels.backend import core
 from .fit import share
-from .fused import kernel_of, lower, obstacle
+from .fused import kernel_of, lower
+from .optimizers import Optimizer
 from .run import Run
 
 MOST_ROWS = 512  # of a batch: more of them the products add in another order
@@ -43,9 +44,7 @@ def outline(net: Any) -> tuple[tuple[Any, ...], ...]:
 
 
 def why_alone(run: Run) -> str | None:
-    """Why a net cannot be trained beside others, in words; None where it can."""
-    if problem := obstacle(run.net, run.loss, run.opt):
-        return problem
+    """Why a net that the fused epoch can train cannot stand beside others, in words; None where it can."""
     if not hasattr(core, "Lanes"):
         return "the compiled core is of an older build"
     if run.x.ndim > 2:
@@ -65,10 +64,9 @@ def why_alone(run: Run) -> str | None:
     return None
 
 
-def kind(run: Run) -> Hashable:
-    """What nets must have in common to stand side by side."""
-    opt = run.opt
-    return outline(run.net), run.x.dtype.name, opt.kind, len(opt.slots), getattr(opt, "nesterov", False)
+def kind(net: Any, opt: Optimizer) -> Hashable:
+    """What nets that the fused epoch can train must have in common to stand side by side."""
+    return outline(net), net.dtype, opt.kind, len(opt.slots), getattr(opt, "nesterov", False)
 
 
 def lanes(run: Run) -> int:
