@@ -65,7 +65,7 @@ def bend(
 ) -> tuple[TorchActivation, Any]:
     """(function, z), z with the features last: where these are, the last of the linear maps before says."""
     z, *rest = args
-    in_place = function.__name__.endswith("_") or options.get("inplace") or any(value is True for value in rest)
+    in_place = function.__name__.endswith("_") or options.get("inplace")  # PyTorch hands it on by its name
     fixed = tuple(value.detach() if isinstance(value, torch.Tensor) else value for value in rest)
     z = z.detach().clone() if in_place else z.detach()
     last = calls[-1] if calls else None

@@ -191,6 +191,28 @@ def test_slopes_are_those_of_minigrad(name):
     np.testing.assert_allclose(found(z), expected(z), rtol=1e-6, atol=1e-12)
 
 
+OVERWRITING = {
+    "tanh_": (torch.tanh_, torch.tanh), "sigmoid_": (torch.sigmoid_, torch.sigmoid),
+    "method tanh_": (torch.Tensor.tanh_, torch.tanh), "method sigmoid_": (torch.Tensor.sigmoid_, torch.sigmoid),
+    "inplace by its name": (lambda z: F.elu(z, inplace=True), F.elu),
+    "inplace by its place": (lambda z: F.leaky_relu(z, 0.2, True), lambda z: F.leaky_relu(z, 0.2)),
+    "ReLU(inplace=True)": (nn.ReLU(inplace=True), nn.ReLU()),
+    "Hardtanh(inplace=True)": (nn.Hardtanh(inplace=True), nn.Hardtanh()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OVERWRITING)
+def test_z_is_what_it_was_before_it_was_overwritten(name):
+    linear, x, y = nn.Linear(3, 5).double(), 3 * torch.randn(N, 3).double(), torch.randn(N, 5).double()
+    found, expected = (
+        capture(Call(lambda m, x, f=f: f(m.a(x)), a=linear), F.mse_loss, x, y) for f in OVERWRITING[name]
+    )
+    [(_, function, z)], [(_, other, _)] = found.activation_inputs(), expected.activation_inputs()
+    np.testing.assert_allclose(z, linear(x).detach(), rtol=1e-12)
+    np.testing.assert_allclose(function.slope(z), other.slope(z), rtol=1e-12)
+    assert list(dg.saturation(found).values()) == list(dg.saturation(expected).values())
+
+
 def test_what_a_net_refuses_is_refused():
     with pytest.raises(TypeError, match="net is"):
         dg.saturation(mg.backprop(mg.mlp([2, 1], rng=0), mg.MSELoss(), np.ones((3, 2)), np.ones((3, 1))))
