@@ -176,6 +176,27 @@ def test_words_of_letters(kind, learned):
             np.testing.assert_allclose(g.per_sample()[n], expected, rtol=1e-8, atol=1e-12, err_msg=name)
 
 
+def between(m, x):
+    """x (N, 2, 2, J) as rows of which those of a sample are neither side by side nor N apart."""
+    rows = m.a(x.transpose(0, 1).flatten(0, 2))
+    return rows.unflatten(0, (2, N, 2)).transpose(0, 1)
+
+
+def constant(m, x):
+    """2 N rows that come from no sample."""
+    return x[..., :2] * m.a(m.queries).sum(0)
+
+
+@pytest.mark.parametrize("forward", [between, constant])
+def test_rows_that_are_not_those_of_the_samples_have_no_pair(forward):
+    torch.manual_seed(0)
+    model = Call(forward, a=nn.Linear(3, 2), queries=nn.Buffer(torch.randn(2 * N, 3))).double()
+    x, y = torch.randn(N, 2, 2, 3).double(), torch.randn(N, 2, 2, 2).double()
+    c = capture(model, F.mse_loss, x, y)
+    assert not c.gradients
+    assert "no axis is known to hold the 5 samples" in c.unpaired["a.weight"]
+
+
 @given(samples=st.integers(1, 5), steps=st.integers(1, 5), vocabulary=st.integers(1, 6), tied=st.booleans())
 def test_embeddings_of_tokens_and_of_positions(samples, steps, vocabulary, tied):
     def forward(m, x):
