@@ -133,6 +133,7 @@ def test_classes_that_are_numbers_are_in_their_order_and_names_may_be_missing():
         ("a,b,c\n1,2,x\n3,y\n", "line 3 has 2 cells, the first row 3"),
         ("a,b,c\n1,2,x\n3,tall,y\n", "line 3, column 2 holds 'tall', expected a number"),
         ("a,b,c\n1,2,x\n3,nan,y\n", "line 3, column 2 holds 'nan', expected a number"),
+        ("a,b,c\n1,2,x\n3,1e100,y\n", "line 3, column 2 holds '1e100', expected a number"),
         ("a,b,c\n1,2,x\n", "the table has 1 rows of numbers, expected from 2"),
         ("1,2,x\n3,4,x\n", "the last column holds 1 different classes"),
         ("".join(f"1,2,{n}\n" for n in range(11)), "the last column holds 11 different classes"),
