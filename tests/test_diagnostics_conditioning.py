@@ -281,9 +281,9 @@ def test_on_a_net_of_a_million_weights():
     rng = np.random.default_rng(0)
     net = mg.mlp([784, 1000, 300, 10], "relu", rng=0, dtype=np.float32)
     bp = mg.backprop(net, mg.CrossEntropyLoss(), rng.standard_normal((500, 784)), rng.integers(0, 10, 500))
-    begin = time.perf_counter()
+    begin = time.process_time()  # not of the clock: another process may have the machine
     for g in bp.gradients.values():
         gram_signs(g.a)
         assert 0 <= coherence(g.a) <= 1
         assert 1 <= critical_batch(g.a) <= g.a.shape[1]
-    assert time.perf_counter() - begin < 30
+    assert time.process_time() - begin < 30
