@@ -1,11 +1,13 @@
 """Settings of the whole test run: how many examples hypothesis tries, and what some tests need."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from minigrad.cli import main as cli
 from minigrad.kernels.backend import core
 from minigrad.layers.base import LAYERS
 
@@ -61,6 +63,40 @@ def compiled():
     if not core.__name__.endswith("._core"):
         pytest.skip("the compiled core does not run here")
     return core
+
+
+@pytest.fixture
+def run(capsys):
+    """run("train --data moons") -> (exit code, standard output, standard error)."""
+
+    def command(line):
+        try:
+            code = cli.main(line.split() if isinstance(line, str) else line)
+        except SystemExit as end:  # argparse ends the process itself
+            code = end.code
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return code, printed.out, printed.err
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The system's Chromium, which calls nobody by itself; without the sandbox, which root does not have."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    names = "chromium", "chromium-browser", "google-chrome", "chrome"
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("there is no Chromium on this machine")
+    flags = [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--disable-extensions",
+    ]  # fmt: skip
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

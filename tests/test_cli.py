@@ -11,26 +11,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.cli import main as cli
 from minigrad.cli import train
 from minigrad.layers.activations import ACTIVATIONS
 from minigrad.training.optimizers import OPTIMIZERS
-
-
-@pytest.fixture
-def run(capsys):
-    """run("train --data moons") -> (exit code, standard output, standard error)."""
-
-    def command(line):
-        try:
-            code = cli.main(line.split() if isinstance(line, str) else line)
-        except SystemExit as end:  # argparse ends the process itself
-            code = end.code
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return code, printed.out, printed.err
-
-    return command
 
 
 def quality(out):

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-import test_cli
+from test_cli import quality
 
 import minigrad as mg
 from minigrad.cli import diagnose as command
@@ -17,8 +17,6 @@ HEALTHY, BROKEN = (
     "diagnose --data iris --optimizer adam --scale standard --activation tanh",
     "diagnose --data iris --lr 500",
 )
-
-run = test_cli.run  # the fixture
 
 
 def findings(out):
@@ -164,7 +162,7 @@ def test_train_says_the_verdict_first_and_goes_on(run, tmp_path):
     lines = out.splitlines()
     told = next(i for i, text in enumerate(lines) if text.startswith("diagnosis: The net does not learn: lr_high"))
     assert told < next(i for i, text in enumerate(lines) if "epochs, " in text)
-    assert test_cli.quality(out) == test_cli.quality(plain[1])
+    assert quality(out) == quality(plain[1])
     a, b = (mg.load(tmp_path / name).state_dict() for name in ("a.npz", "b.npz"))
     np.testing.assert_equal(a, b)  # the diagnosis changed nothing
     assert "diagnosis" not in plain[1]

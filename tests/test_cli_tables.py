@@ -10,24 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad.cli import main as cli
 
 
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    """run("train --data mine.csv") in a folder of its own -> (exit code, standard output, standard error)."""
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Each test is in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-
-    def command(line):
-        try:
-            code = cli.main(line.split() if isinstance(line, str) else line)
-        except SystemExit as end:  # argparse ends the process itself
-            code = end.code
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return code, printed.out, printed.err
-
-    return command
 
 
 def write(path, names, rows, **dialect):

@@ -1,7 +1,6 @@
 """The page in a browser: the system's Chromium, without a script in the page, at several widths, and on paper."""
 
 import re
-import shutil
 
 import pytest
 from findings import finding
@@ -9,19 +8,8 @@ from findings import finding
 from minigrad.report import page
 from minigrad.studies.finding import Picture
 
-playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("jinja2")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")]
-QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,16 @@
 """A table as numbers for a net, and outputs as answers: columns, target, rows to test on, missing values."""
 
+import functools
 import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import FLOWERS, loaded
 
 from minigrad.datasets import load_table, read_table
 from minigrad.datasets.features import Boolean, Category, Classes, Number, Numbers
-
-FLOWERS = """size,colour,wild,kind
-1,red,true,rose
-2,white,false,rose
-4,red,TRUE,lily
-9,blue,True,lily
-"""
 
 
 @pytest.fixture
@@ -28,13 +23,9 @@ def written(tmp_path):
 
 
 @pytest.fixture
-def load(written):
+def load(tmp_path):
     """load(text, target, ...) -> what load_table makes of a file with this text, without a part to test on."""
-
-    def written_and_loaded(text, target, **options):
-        return load_table(written(text), target, **({"test": 0, "rng": 0} | options))
-
-    return written_and_loaded
+    return functools.partial(loaded, tmp_path)
 
 
 def rows(n, cell):

@@ -1,31 +1,21 @@
 """A net in a file keeps the encoder of its table, and a damaged one is refused."""
 
+import functools
 import json
 
 import numpy as np
 import pytest
+from tables import FLOWERS, loaded
 
 import minigrad as mg
-from minigrad.datasets import Encoder, load_encoder, load_table
+from minigrad.datasets import Encoder, load_encoder
 from minigrad.datasets.encoder import KINDS
-
-FLOWERS = """size,colour,wild,kind
-1,red,true,rose
-2,white,false,rose
-4,red,TRUE,lily
-9,blue,True,lily
-"""
 
 
 @pytest.fixture
 def load(tmp_path):
-    """load(target) -> what load_table makes of these flowers, without a part to test on."""
-
-    def written_and_loaded(target):
-        (tmp_path / "mine.csv").write_text(FLOWERS)
-        return load_table(tmp_path / "mine.csv", target, test=0)
-
-    return written_and_loaded
+    """load(target) -> what load_table makes of some flowers, without a part to test on."""
+    return functools.partial(loaded, tmp_path, FLOWERS)
 
 
 @pytest.mark.parametrize("target", ["kind", "size", ["size"]])

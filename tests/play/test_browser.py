@@ -1,7 +1,6 @@
 """The playground in the system's Chromium, as a reader uses it: keyboard, addresses, tabs, and no other site."""
 
 import re
-import shutil
 import subprocess
 import sys
 from urllib.parse import urlsplit
@@ -11,18 +10,10 @@ from scripts import printed, same_bits
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("websockets")
-playwright = pytest.importorskip("playwright.sync_api")
-expect = playwright.expect
+expect = pytest.importorskip("playwright.sync_api").expect
 
 from minigrad.play.session import SCENES, from_address  # noqa: E402
 
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome", "chrome"])), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-# What keeps Chromium from calling home; and the sandbox, which root does not have.
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-extensions",
-]  # fmt: skip
 REFUSE = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')) }"
 NUMBERS = """() => Object.fromEntries([...document.querySelectorAll('[data-value]')]
     .filter((element) => element.dataset.exact).map(({dataset}) => [dataset.value, dataset.exact]))"""
@@ -37,14 +28,6 @@ def address():
         yield re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline()).group()
         process.terminate()
         assert process.stderr.read() == ""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ import pytest
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("websockets")
-playwright = pytest.importorskip("playwright.sync_api")
-expect = playwright.expect
+expect = pytest.importorskip("playwright.sync_api").expect
 
-from test_browser import address, browser, by_id, number, open_page, pytestmark, script_of, wait_for  # noqa: E402, F401
+from test_browser import address, by_id, number, open_page, script_of, wait_for  # noqa: E402, F401
 
 from minigrad.play.train import Train  # noqa: E402
 
