@@ -32,28 +32,16 @@ def learning_rate(a, share):
 
 def descend(a, wanted, share):
     """(weights (T+1, J), losses): full-batch gradient descent of one neuron from 0 to near `wanted` (J,)."""
-    net = lab.linear_neuron(np.zeros(len(wanted)))
-    path = [net[0].weight[0].copy()]
+    net, y = lab.linear_neuron(np.zeros(len(wanted))), (a @ wanted)[:, None]
+    loss, opt = mg.MSELoss(), mg.SGD(learning_rate(a, share))
+    path, losses = [np.zeros(len(wanted))], []
     near = NEAR * np.linalg.norm(wanted)
-
-    def near_enough(epoch, net, history):
+    while np.linalg.norm(path[-1] - wanted) > near and len(losses) < MOST:
+        bp = mg.backprop(net, loss, a, y)
+        opt.step(net, bp)
+        losses.append(bp.loss)
         path.append(net[0].weight[0].copy())
-        return np.linalg.norm(path[-1] - wanted) <= near
-
-    opt, y = mg.SGD(learning_rate(a, share)), (a @ wanted)[:, None]
-    history = mg.fit(
-        net,
-        mg.MSELoss(),
-        opt,
-        a,
-        y,
-        epochs=MOST,
-        batch_size=len(a),
-        shuffle=False,
-        callbacks=[near_enough],
-        progress=False,
-    )
-    return np.array(path), history.loss
+    return np.array(path), losses
 
 
 def valley(job):

@@ -114,6 +114,13 @@ def test_the_neuron_takes_the_steps_that_its_curvatures_say():
     assert zigzag.learning_rate(a, "best") == pytest.approx(1 / spectrum(a)[[0, -1]].sum())
 
 
+def test_a_neuron_that_does_not_arrive_stops(monkeypatch):
+    monkeypatch.setattr(zigzag, "MOST", 7)
+    path, losses = zigzag.descend(zigzag.inputs(4, 0), np.ones(4), 2.5)
+    assert (len(path), len(losses)) == (8, 7)
+    assert losses[-1] > losses[0], "at more than 2 / lambda_1 the loss rises"
+
+
 def test_a_run_that_runs_away_counts_as_not_finished(rng):
     x, y = rng.standard_normal((64, 5)).astype(np.float32), rng.integers(0, 3, 64)
     net = decomposition.build("tanh", SIZES, 0)
