@@ -34,7 +34,8 @@ def descend(a, wanted, share):
     """(weights (T+1, J), losses): full-batch gradient descent of one neuron from 0 to near `wanted` (J,)."""
     net, y = lab.linear_neuron(np.zeros(len(wanted))), (a @ wanted)[:, None]
     loss, opt = mg.MSELoss(), mg.SGD(learning_rate(a, share))
-    path, losses = [np.zeros(len(wanted))], list[float]()
+    path = [np.zeros(len(wanted))]
+    losses: list[float] = []
     near = NEAR * np.linalg.norm(wanted)
     while np.linalg.norm(path[-1] - wanted) > near and len(losses) < MOST:
         bp = mg.backprop(net, loss, a, y)
