@@ -193,11 +193,14 @@ NUMBERS = {  # what comes as y, the outputs, the losses that refuse it
     "flat truth values": (TWO > 0, 1, "; use y[:, None]", (MSE, LOGITS)),
     "two words": (WORDS[TWO], 1, "; use np.unique(y, return_inverse=True)[1][:, None]", (MSE, LOGITS)),
     "three words": (WORDS[Y], 3, "; use np.eye(3)[np.unique(y, return_inverse=True)[1]]", (MSE, LOGITS)),
+    "two words of two outputs": (WORDS[TWO], 2, "; use np.eye(2)[np.unique(y, return_inverse=True)[1]]", (MSE, LOGITS)),
+    "class numbers of two outputs": (TWO, 2, "; use np.eye(2)[y]", (MSE, LOGITS)),
     "class numbers": (Y, 3, "y has shape (6,), expected (6, 3) as the output; use np.eye(3)[y]", (MSE, LOGITS)),
     "a list of classes": (Y.tolist(), 3, "; use np.eye(3)[y]", (MSE, LOGITS)),
     "a column of classes": (Y[:, None], 3, "; use np.eye(3)[np.ravel(y)]", (MSE, LOGITS)),
     "half floats": (np.eye(3, dtype=np.float16)[Y], 3, "y has dtype float16", (MSE, LOGITS)),
     "transposed": (np.eye(3)[Y].T, 3, "; use y.T", (MSE, LOGITS)),
+    "transposed integers": (np.eye(3, dtype=int)[Y].T, 3, "; use y.T", (MSE, LOGITS)),
     "minus and plus one": (2 * TWO[:, None] - 1, 1, "y reaches from -1 to 1, expected numbers in [0, 1]", (LOGITS,)),
     "minus and plus one, flat": (2.0 * TWO - 1, 1, "; use (y[:, None] + 1) / 2", (LOGITS,)),
     "a list of these": ((2 * TWO[:, None] - 1).tolist(), 1, "; use (np.asarray(y) + 1) / 2", (LOGITS,)),
@@ -219,7 +222,7 @@ def test_what_is_advised_for_y_works(y, K, words, loss):
     assert snapshot(net) == before
     if y is not CLASSES["truth values of three classes"][0]:
         got = np.asarray(mended)
-        got = got if got.ndim == 1 else got.argmax(axis=1) if K == 3 else got[:, 0]
+        got = got if got.ndim == 1 else got.argmax(axis=1) if K > 1 else got[:, 0]
         np.testing.assert_array_equal(got, Y if K == 3 else TWO)  # the same classes, not only some that fit
 
 
@@ -241,6 +244,7 @@ HOPELESS_TARGETS = {  # y, the outputs, the losses, what the message says
     "no probabilities": (np.ones((6, 3)), 3, CE, "Classes that do not exclude one another are for BCEWithLogitsLoss"),
     "three words of one output": (WORDS[Y], 1, LOGITS, "y has dtype <U3, expected float32, .*; entry [0] is 'cat'"),
     "None of numbers": ([[0], [None]] * 3, 1, LOGITS, "y has dtype object, .*; entry [1, 0] is None"),
+    "one word only": (WORDS[0 * Y], 1, LOGITS, "y has dtype <U3, expected float32, .*; entry [0] is 'cat'"),
     "out of reach": (3 * TWO[:, None], 1, LOGITS, "y reaches from 0 to 3, expected numbers in [0, 1]"),
     "another length of numbers": (TWO[:4], 1, MSE, "y has shape (4,), expected (6, 1) as the output"),
 }  # fmt: skip
@@ -256,6 +260,26 @@ def test_where_no_line_works_for_y_none_is_advised(case):
         assert "; use" not in str(error)
     if loss is not MSE:  # accuracy says the same
         assert str(refusal(lambda y: mg.accuracy(output, y), y)) == str(error)
+
+
+@pytest.mark.parametrize("labels", [[-1, 1], [1, 2]])
+def test_labels_that_the_loss_takes_as_they_are_get_their_axis_only(labels):
+    y = np.array(labels)[TWO]
+    assert advised(refusal(lambda y: MSE(np.zeros((6, 1)), y), y)) == ["y[:, None]"]
+
+
+def test_numbers_that_are_no_probabilities_are_not_counted_anew():
+    assert advised(refusal(lambda y: LOGITS(np.zeros((6, 1)), y), 3 * TWO)) == []
+
+
+def test_what_is_advised_where_there_are_positions():
+    y, one, three = np.arange(12).reshape(6, 2) % 2, np.zeros((6, 2, 1)), np.zeros((6, 2, 3))
+    for call in (lambda y: MSE(one, y), lambda y: LOGITS(one, y)):
+        assert advised(refusal(call, y)) == ["y[..., None]"]
+    assert advised(refusal(lambda y: LOGITS(one, y), 2 * y - 1)) == ["(y[..., None] + 1) / 2"]
+    assert advised(refusal(lambda y: mg.accuracy(one, y), 2 * y - 1)) == ["(y[..., None] + 1) / 2"]
+    assert advised(refusal(lambda y: MSE(three, y), y)) == ["np.eye(3)[y]"]
+    assert advised(refusal(lambda y: CE(three, y), y[..., None])) == ["y[..., 0]"]
 
 
 def test_validation_is_advised_under_its_own_name():

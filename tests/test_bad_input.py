@@ -364,6 +364,9 @@ MESSAGES = {
         lambda: mg.accuracy(A, list("0101"))
     ],
     "y has dtype complex128, expected class numbers as integers": [lambda: mg.accuracy(A, [0j] * 4)],
+    "y is a masked array; fill or drop its masked entries first": [
+        lambda: mg.accuracy(A, np.ma.masked_less([0, 1, 0, 1], 1))
+    ],
     "output has shape (4, 0): there are no outputs to take the mean of": [lambda: mg.accuracy(np.ones((4, 0)), Y[:4])],
     "output has shape (0, 3): there are no samples to take the mean of": [lambda: mg.accuracy(np.ones((0, 3)), [])],
     "gradients must be a Backprop or a dict, not 3": [lambda: mg.SGD(0.1).step(NET, 3)],

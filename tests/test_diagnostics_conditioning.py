@@ -205,7 +205,7 @@ def test_more_refusals():
     for loss in (mg.MSELoss(), mg.BCEWithLogitsLoss()):
         with pytest.raises(ValueError, match="depends on the number of outputs.*give the WeightGradient"):
             max_stable_lr(np.ones((1, 3)), loss=loss)
-    with pytest.raises(ValueError, match=r"BCELoss\(\) does not say.*use BCEWithLogitsLoss"):
+    with pytest.raises(ValueError, match=r"BCELoss\(\) does not say.*instead; for logits use BCEWithLogitsLoss\(\)$"):
         max_stable_lr(pair(3), loss=mg.BCELoss())
     with pytest.raises(ValueError, match="does not say its largest curvature: give curvature= instead$"):
         max_stable_lr(pair(3), loss=mg.Loss())

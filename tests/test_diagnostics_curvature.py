@@ -1,6 +1,7 @@
 """best_diagonal_condition and curvature_outlier: hand-computed cases, and the same from matrices written out."""
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from strategies import DTYPES, problems, seeds
 
 import minigrad as mg
 from minigrad.diagnostics import best_diagonal_condition, condition_number, curvature_outlier
+from minigrad.diagnostics.pairs import has_bias, signals
 
 # ---- best_diagonal_condition -----------------------------------------------------------------------------
 
@@ -151,3 +153,41 @@ def test_they_travel_to_another_process_and_change_nothing(rng):
     for g in bp.gradients.values():
         g.delta.flags.writeable = False
     curvature_outlier(bp)
+
+
+class Joined(mg.Layer):
+    """(N, P, K) -> (N, P K): all positions of a sample in one row."""
+
+    def forward(self, x):
+        return x.reshape(len(x), -1), x.shape
+
+    def backward(self, delta, shape):
+        return delta.reshape(shape), {}
+
+
+def test_positions_that_the_output_joins_are_positions_still(rng):
+    net, x, y = mg.mlp([3, 4, 2], rng=0), rng.standard_normal((6, 5, 3)), rng.standard_normal((6, 5, 2))
+    expected = curvature_outlier(mg.backprop(net, mg.MSELoss(), x, y))
+    joined = mg.Sequential(*net, Joined())
+    assert curvature_outlier(mg.backprop(joined, mg.MSELoss(), x, y.reshape(6, 10))) == expected
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias"),
+    [("0.weight", "0.bias"), ("0", "0.bias"), ("block.1.weight", "block.1.bias"), ("w.weight_ih_l0", "w.bias_ih_l0")],
+)
+def test_the_bias_of_a_weight_has_the_name_that_fits(weight, bias):
+    """Of a pass of another library, a pair has the name of its parameter."""
+    name = f"{weight}.weight" if weight == "0" else weight
+    for names, there in (((name, bias), True), ((name,), False), ((name, "bias"), False), ((name, f"{bias}2"), False)):
+        assert has_bias(SimpleNamespace(parameter_gradients=lambda names=names: dict.fromkeys(names)), weight) == there
+
+
+def test_a_parameter_without_weight_in_its_name_is_not_its_own_bias():
+    assert not has_bias(SimpleNamespace(parameter_gradients=lambda: {"scale": 1}), "scale")
+
+
+def test_a_pass_may_say_which_factor_is_the_error_signal():
+    assert signals(SimpleNamespace(gradients="as they are", signals=lambda: "the right way round")) == (
+        "the right way round"
+    )

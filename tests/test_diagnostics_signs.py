@@ -329,3 +329,11 @@ def test_an_update_without_weights_is_refused(shape):
 
 def test_a_pattern_with_a_zero_is_not_among_those_counted():
     assert [[1, 0], [1, 1]] not in dg.reachable_patterns(2, 2)
+
+
+def test_blocks_of_samples_are_never_empty():
+    """Where two factors of a sample have as many entries as its gradient."""
+    rng = np.random.default_rng(0)
+    g = mg.WeightGradient(*rng.standard_normal((2, 3, 2, 4)))
+    found = dg.single_signed_rows(g, per_sample=True)
+    np.testing.assert_array_equal(found, (np.abs(np.sign(g.per_sample()).sum(axis=2)) == 4))

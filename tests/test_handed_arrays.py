@@ -17,7 +17,7 @@ Y = np.arange(11) % 2
 def build(kind="mlp", dtype=np.float64):
     if kind == "mlp":
         return mg.mlp([3, 4, 2], "tanh", dtype=dtype, rng=0)
-    norm = mg.BatchNorm(4, dtype=dtype)
+    norm = {"norm": mg.BatchNorm, "row norm": mg.LayerNorm}[kind](4, dtype=dtype)
     return mg.Sequential(
         mg.Linear(3, 4, dtype=dtype, rng=0), mg.Residual(norm, mg.Tanh()), mg.Linear(4, 2, dtype=dtype, rng=1)
     )
@@ -60,11 +60,11 @@ def how(request):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kind", ["mlp", "norm"])
+@pytest.mark.parametrize("kind", ["mlp", "norm", "row norm"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_weights_in_any_layout_train_to_the_same_bits(layout, kind, dtype, how):
-    if kind == "norm" and how == "fused":
-        pytest.skip("BatchNorm runs on the Python engine")
+    if kind != "mlp" and how == "fused":
+        pytest.skip("BatchNorm and LayerNorm run on the Python engine")
     plain, other = build(kind, dtype), hand_over(build(kind, dtype), LAYOUTS[layout])
     outputs = plain.eval()(X), other.eval()(X)
     np.testing.assert_array_equal(*outputs)
@@ -198,6 +198,17 @@ def test_columns_of_one_matrix_share_no_numbers(how):
     both = np.random.default_rng(1).standard_normal((4, 6))
     net, plain = build(), build()
     net[0].weight, plain[0].weight = both[:, ::2], both[:, ::2].copy()
+    for each in (net, plain):
+        run(each, mg.SGD(0.1), how)
+    assert same_bits(net.state_dict(), plain.state_dict())
+
+
+def test_weights_whose_numbers_alternate_in_one_memory_share_none(how):
+    memory = np.random.default_rng(1).standard_normal(24)
+    net, plain = build(), build()
+    net[0].weight, net[2].weight = memory[::2].reshape(4, 3), memory[1:16:2].reshape(2, 4)
+    plain[0].weight, plain[2].weight = net[0].weight.copy(), net[2].weight.copy()
+    assert net[0].weight.base is net[2].weight.base
     for each in (net, plain):
         run(each, mg.SGD(0.1), how)
     assert same_bits(net.state_dict(), plain.state_dict())

@@ -93,6 +93,12 @@ def test_a_learning_rate_is_checked_when_it_is_set_and_when_a_function_gives_it(
     assert same_bits(net.state_dict(), train(mg.SGD(0.1), 1)[1].state_dict())
 
 
+def test_a_learning_rate_that_takes_no_epoch_is_told_that_it_gets_one():
+    with pytest.raises(TypeError, match="positional argument") as caught:
+        train(mg.SGD(lr=lambda: 0.1))
+    assert caught.value.__notes__ == ["lr is called with the number of the epoch: lr=lambda epoch: ..."]
+
+
 def test_repr_and_config_tell_what_the_constructor_got():
     opt = mg.SGD(0.5)
     opt.lr = 0.1

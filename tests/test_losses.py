@@ -296,6 +296,8 @@ def test_class_numbers_are_refused_before_an_output_is_there(y):
         (lambda: mg.accuracy(O, [0, 1]), "y has shape (2,), expected (3,) class numbers or (3, 2) probabilities"),
         (lambda: mg.accuracy(O, [[0, 1, 2]]), "y has shape (1, 3), expected (3, 2) as the output"),
         (lambda: mg.accuracy(O, [[0, 1], [1]]), "y is not a rectangular array"),
+        (lambda: mg.accuracy(O, [[0, 1], [1, 0], [np.nan, 0]]), "y holds NaN"),
+        (lambda: mg.accuracy(O[:, :1], [0, 1, np.nan]), "y holds NaN"),
         (lambda: mg.accuracy(O[:0], []), "output has shape (0, 2): there are no samples"),
         (lambda: mg.accuracy(O[0], [0, 1]), "output has shape (2,)"),
         (lambda: mg.softmax(O[0]), "z has shape (2,)"),
@@ -314,6 +316,13 @@ def test_huge_targets_are_refused_under_any_errstate():
 def test_accuracy_takes_class_numbers_of_any_float_width_without_a_warning():
     for dtype in (np.float16, np.float32, np.float64, np.longdouble):
         assert mg.accuracy(np.array([[-1.0, 2.0], [3.0, 0.0]]), np.array([1, 1], dtype)) == 0.5
+
+
+def test_accuracy_takes_floats_as_class_numbers_while_they_are_exact():
+    output = np.eye(1, 300, 250)
+    assert mg.accuracy(output, [250.0]) == 1
+    with pytest.raises(TypeError, match="^y has dtype float64, expected class numbers as integers"):
+        mg.accuracy(output, [1e20])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -126,6 +126,7 @@ def test_layer_norm_by_hand(axes, rng):
     layer.weight[:], layer.bias[:] = rng.standard_normal((2, 7))
     expected = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
     np.testing.assert_allclose(layer(x), expected * layer.weight + layer.bias, rtol=1e-12, atol=1e-12)
+    mg.gradcheck(mg.Sequential(layer), mg.MSELoss(), x, rng.standard_normal(x.shape))
 
 
 def test_layer_norm_of_equal_features_is_its_bias():
@@ -197,6 +198,22 @@ def test_norms_are_those_of_the_gradients_however_much_cancels(g):
     np.testing.assert_array_less(np.abs(g.per_sample_norms() - exact), allowed)
 
 
+def test_norms_of_wide_layers_have_nine_digits_however_much_cancels():
+    """What the Gram matrices lose grows with the width: here they are left in time."""
+    rng, share = np.random.default_rng(0), np.geomspace(1, 1e-9, 60)[:, None, None]
+    delta, a = rng.standard_normal((60, 30, 200)), rng.standard_normal((60, 30, 200))
+    delta[:, 1::2], a[:, 1::2] = -delta[:, ::2], a[:, ::2]
+    delta += share * rng.standard_normal(delta.shape)
+    exact = np.linalg.norm(np.einsum("npk,npj->nkj", delta, a, optimize=True), axis=(1, 2))
+    np.testing.assert_allclose(mg.WeightGradient(delta, a).per_sample_norms(), exact, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gradients_of_samples_keep_the_float_type(dtype, rng):
+    g = mg.WeightGradient(*(rng.standard_normal((2, 3, size)).astype(dtype) for size in (4, 5)))
+    assert g.per_sample().dtype == g.per_sample_norms().dtype == dtype
+
+
 @pytest.mark.parametrize("entry", [1e-170, 1e160])
 def test_no_square_of_a_norm_overflows_or_vanishes(entry):
     g = mg.WeightGradient(np.full((1, 2, 3), entry), np.ones((1, 2, 40)))
@@ -204,6 +221,23 @@ def test_no_square_of_a_norm_overflows_or_vanishes(entry):
 
 
 # ---- weights that are used twice ---------------------------------------------------------------------------
+
+
+class Unfolded(mg.Layer):
+    """(N, 2 J) -> (2 N, J): the halves of a row become samples."""
+
+    def forward(self, x):
+        return x.reshape(2 * len(x), -1), None
+
+    def backward(self, delta, saved):
+        return delta.reshape(len(delta) // 2, -1) / 2, {}  # N dC/dx, for half as many samples
+
+
+def test_a_weight_used_on_other_numbers_of_samples_has_one_gradient(rng):
+    shared = mg.Linear(4, 4, rng=0)
+    net = mg.Sequential(shared, mg.Tanh(), mg.Linear(4, 8, rng=1), Unfolded(), shared)
+    x, y = rng.standard_normal((3, 4)), rng.standard_normal((6, 4))
+    mg.gradcheck(net, mg.MSELoss(), x, y)
 
 
 @pytest.mark.parametrize("axes", [(), (3,)])
