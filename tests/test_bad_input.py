@@ -290,6 +290,10 @@ def test_a_state_that_batchnorm_cannot_use():
     net = mg.Sequential(mg.Linear(3, 2, rng=0), mg.BatchNorm(2))
     state = net.state_dict() | {"0.weight": np.ones((2, 3)), "1.running_var": np.array([1.0, -0.5])}
     check(lambda: net.load_state_dict(state), ValueError, ["state['1.running_var'] holds -0.5", "at least 0"], net)
+    net.load_state_dict(net.state_dict() | {"1.running_var": np.zeros(2)})
+    inside = mg.Sequential(mg.Residual(mg.BatchNorm(2)))
+    state = inside.state_dict() | {"0.0.running_var": np.array([1.0, -0.5])}
+    check(lambda: inside.load_state_dict(state), ValueError, ["state['0.0.running_var'] holds -0.5"], inside)
 
 
 # ---- anything else: the message begins with the argument's name, and says what it expected -----------------

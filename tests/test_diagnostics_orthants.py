@@ -149,9 +149,10 @@ def test_rotate_refuses():
         (np.ones(2), r"^Q has shape \(2,\)"),
         (np.ones((2, 2)), "^Q is not orthogonal"),
         (np.full((2, 2), np.nan), "^Q is not orthogonal: .* by nan"),
-        (np.diag([1, 2]), "^Q is not orthogonal: .* by 3, .*qr"),
+        (np.diag([1, 2]), r"^Q is not orthogonal: .* by 3, .*; use np\.linalg\.qr\(Q\)\[0\]$"),
+        (np.ma.masked_less(np.eye(2), 1), "^Q is a masked array"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((ValueError, TypeError), match=message):
             rotate(net, x, Q)
     with pytest.raises(ValueError, match=r"^x has shape \(2,\)"):
         rotate(net, x[0], np.eye(2))

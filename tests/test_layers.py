@@ -101,6 +101,12 @@ def test_batchnorm_in_training_gives_each_feature_mean_beta_and_spread_gamma(rng
     np.testing.assert_allclose(out.std(axis=0), [1, 2, 3])
 
 
+def test_batchnorm_of_constant_features_is_its_bias_wherever_they_stand():
+    layer = mg.BatchNorm(4)
+    layer.bias[:] = [1, 2, 3, 4]
+    assert layer(np.full((7, 4), [0.1, 123456.7, 0.1, 1e17 / 3])).tolist() == 7 * [[1, 2, 3, 4]]
+
+
 def test_batchnorm_keeps_running_means_and_uses_them_in_eval():
     layer = mg.BatchNorm(1, eps=1.0, momentum=0.25)
     layer(np.array([[1.0], [3.0]]))  # mean 2, unbiased variance 2
