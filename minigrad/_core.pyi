@@ -3,11 +3,12 @@
 from typing import Any
 
 from numpy import ndarray
+from numpy.random import BitGenerator
 
 ACTIVATIONS: dict[str, int]
 LOSSES: dict[str, int]
 OPTIMIZERS: dict[str, int]
-LANES: dict[str, int]
+LANES: int
 
 def affine(a: ndarray, weight: ndarray, bias: ndarray | None) -> ndarray: ...
 def propagate(delta: ndarray, weight: ndarray) -> ndarray: ...
@@ -64,6 +65,7 @@ class Program:
         self, x: ndarray, y: ndarray, order: ndarray, rates: tuple[float, ...], steps: int
     ) -> tuple[float, int, int, bool]: ...
 
+def draw_orders(orders: ndarray, bit_generator: BitGenerator) -> None: ...
 def term_by_term(R: int, J: int, K: int, single: bool) -> bool: ...
 
 class Lanes:

@@ -77,8 +77,8 @@ def check(make, loss, x, y, jobs=1, **settings):
     weight_decay=st.sampled_from([0.0, 0.01]),
     dtype=st.sampled_from(DTYPES),
     M=st.integers(1, 40),
-    N=st.integers(1, 40),
-    batch_size=st.integers(1, 45),
+    N=st.integers(1, 90),
+    batch_size=st.integers(1, 100),
     shuffle=st.booleans(),
     validated=st.booleans(),
     most=st.sampled_from([0.05, 3.0, 1e4]),
@@ -333,21 +333,22 @@ def shown(capsys, nets, loss, opts, x, y, **settings):
     return capsys.readouterr().out
 
 
-def test_small_nets_of_one_kind_stand_side_by_side(compiled, capsys):
-    nets = [mg.mlp([3, 4, 2], rng=i) for i in range(13)] + [mg.mlp([3, 4, 2], "relu", rng=i) for i in range(8)]
-    text = shown(capsys, nets, mg.MSELoss(), [mg.SGD(0.1 + i) for i in range(21)], X, Y)
-    assert text.splitlines()[0] == "0, 1, 2, 3, 4, 5, 6, 7: side by side"
-    assert text.splitlines()[1] == "8, 9, 10, 11, 12: side by side"
-    assert text.splitlines()[2] == "13, 14, 15, 16, 17, 18, 19, 20: side by side"
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_small_nets_of_one_kind_stand_side_by_side(compiled, capsys, dtype):
+    nets = [mg.mlp([3, 4, 2], rng=i, dtype=dtype) for i in range(25)]
+    nets += [mg.mlp([3, 4, 2], "relu", rng=i, dtype=dtype) for i in range(16)]
+    text = shown(capsys, nets, mg.MSELoss(), [mg.SGD(0.1 + i) for i in range(41)], X.astype(dtype), Y.astype(dtype))
+    for line, places in zip(text.splitlines(), (range(16), range(16, 25), range(25, 41)), strict=True):
+        assert line == f"{', '.join(map(str, places))}: side by side"
 
 
 ALONE = {
-    "few": (lambda: [mg.mlp([3, 4, 2], rng=i) for i in range(3)], {}, "3 nets of its kind are left for 8 lanes"),
-    "own layer": (lambda: [mg.Sequential(mg.Linear(3, 2), Own()) for _ in range(8)], {}, "Own"),
-    "large": (lambda: [mg.mlp([3, 200, 2]) for _ in range(8)], {}, "more than 400 weights, as its 1202"),
-    "batch": (lambda: [mg.mlp([3, 2]) for _ in range(8)], {"x": np.ones((600, 3)), "batch_size": 600}, "600 samples"),
-    "positions": (lambda: [mg.mlp([3, 2]) for _ in range(8)], {"x": np.ones((6, 2, 3))}, "positions"),
-    "dots": (lambda: [mg.mlp([70, 5]) for _ in range(8)], {"x": np.ones((3, 70)), "batch_size": 3}, "5 x 70"),
+    "few": (lambda: [mg.mlp([3, 4, 2], rng=i) for i in range(3)], {}, "3 nets of its kind are left for 16 lanes"),
+    "own layer": (lambda: [mg.Sequential(mg.Linear(3, 2), Own()) for _ in range(16)], {}, "Own"),
+    "large": (lambda: [mg.mlp([3, 200, 2]) for _ in range(16)], {}, "more than 400 weights, as its 1202"),
+    "batch": (lambda: [mg.mlp([3, 2]) for _ in range(16)], {"x": np.ones((600, 3)), "batch_size": 600}, "600 samples"),
+    "positions": (lambda: [mg.mlp([3, 2]) for _ in range(16)], {"x": np.ones((6, 2, 3))}, "positions"),
+    "dots": (lambda: [mg.mlp([70, 5]) for _ in range(16)], {"x": np.ones((3, 70)), "batch_size": 3}, "5 x 70"),
 }
 
 
@@ -361,7 +362,7 @@ def test_why_a_net_is_trained_alone_is_said(compiled, capsys, case):
 
 
 def test_optimizers_of_other_kinds_do_not_stand_together(compiled, capsys):
-    nets = [mg.mlp([3, 4, 2], rng=i) for i in range(24)]
-    opts = [[mg.SGD(0.1), mg.SGD(0.1, 0.9), mg.SGD(0.1, 0.9, True)][i % 3] for i in range(24)]
+    nets = [mg.mlp([3, 4, 2], rng=i) for i in range(48)]
+    opts = [[mg.SGD(0.1), mg.SGD(0.1, 0.9), mg.SGD(0.1, 0.9, True)][i % 3] for i in range(48)]
     opts = [type(opt)(opt.lr, opt.momentum, opt.nesterov) for opt in opts]
     assert shown(capsys, nets, mg.MSELoss(), opts, X, Y).count("side by side") == 3

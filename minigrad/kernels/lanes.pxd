@@ -1,30 +1,61 @@
-"""Matrix products of many nets at once: each number is a row of LANES numbers, one of each net. See lanes.pxi."""
+"""Matrix products of many nets at once: each number is a row of L numbers, one of each net. See lanes.pxi."""
 
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-from minigrad.kernels.products cimport vector_sums
 from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
 
 cdef enum:
-    LANE_BYTES = 64  # of all lanes of one number: 16 floats or 8 doubles, in as many registers as that takes
-    MOST_LANES = LANE_BYTES // 4
+    L = 16  # lanes: nets that stand side by side, in as many registers as their numbers take
+    LINE = 64  # bytes that the cache moves together
+
+
+cdef struct one:
+    char unused
+
+cdef struct two:
+    char unused
+
+cdef struct three:
+    char unused
+
+cdef struct four:
+    char unused
+
+ctypedef fused tall:  # how many rows a tile has, a type so that each has a function of its own, without branches
+    one
+    two
+
+ctypedef fused wide:  # and columns
+    one
+    two
+    three
+    four
 
 
 cdef inline void lane_tile(real* c, Py_ssize_t c_down, Py_ssize_t c_along, const real* a, Py_ssize_t a_down,
                            Py_ssize_t a_term, const real* b, Py_ssize_t b_along, Py_ssize_t b_term, Py_ssize_t terms,
-                           const real* start, Py_ssize_t s_down, Py_ssize_t s_along, real scale, int height, int width,
-                           vec* lanes) noexcept nogil:
-    """height x width entries of C = scale * (start + A B), each summed in a register of its own.
-
-    height and width are constants wherever this is called: the loops over them become straight code.
-    """
+                           const real* start, Py_ssize_t s_down, Py_ssize_t s_along, real scale, tall* rows,
+                           wide* columns, vec* lanes) noexcept nogil:
+    """tall x wide entries of C = scale * (start + A B), in a line of lanes, each summed in a register of its own."""
     cdef vec sums[8]
     cdef vec column[4]
     cdef vec row
-    cdef int i, j
+    cdef int i, j, height, width
     cdef Py_ssize_t s, q
+    if tall is one:
+        height = 1
+    else:
+        height = 2
+    if wide is one:
+        width = 1
+    elif wide is two:
+        width = 2
+    elif wide is three:
+        width = 3
+    else:
+        width = 4
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
-        for s from 0 <= s < <Py_ssize_t> (LANE_BYTES // sizeof(real)) by <Py_ssize_t> (sizeof(vec) // sizeof(real)):
+        for s from 0 <= s < <Py_ssize_t> (LINE // sizeof(real)) by <Py_ssize_t> (sizeof(vec) // sizeof(real)):
             for i in range(height):
                 for j in range(width):
                     sums[4 * i + j] = (<const vec*> (start + s + i * s_down + j * s_along))[0]
@@ -40,85 +71,92 @@ cdef inline void lane_tile(real* c, Py_ssize_t c_down, Py_ssize_t c_along, const
                     (<vec*> (c + s + i * c_down + j * c_along))[0] = sums[4 * i + j] * scale
 
 
+cdef inline void lane_strip(real* c, Py_ssize_t c_down, Py_ssize_t c_along, Py_ssize_t n, Py_ssize_t terms,
+                            const real* a, Py_ssize_t a_down, Py_ssize_t a_term, const real* b, Py_ssize_t b_along,
+                            Py_ssize_t b_term, const real* start, Py_ssize_t s_down, Py_ssize_t s_along, real scale,
+                            tall* rows, vec* lanes) noexcept nogil:
+    """tall rows of C (m, n), tile by tile."""
+    cdef Py_ssize_t j
+    cdef real* to
+    cdef const real* right
+    cdef const real* begin
+    for j in range(0, n, 4):
+        to, right, begin = c + j * c_along, b + j * b_along, start + j * s_along
+        if n - j > 3:
+            lane_tile(to, c_down, c_along, a, a_down, a_term, right, b_along, b_term, terms, begin, s_down, s_along,
+                      scale, rows, <four*> NULL, lanes)
+        elif n - j == 3:
+            lane_tile(to, c_down, c_along, a, a_down, a_term, right, b_along, b_term, terms, begin, s_down, s_along,
+                      scale, rows, <three*> NULL, lanes)
+        elif n - j == 2:
+            lane_tile(to, c_down, c_along, a, a_down, a_term, right, b_along, b_term, terms, begin, s_down, s_along,
+                      scale, rows, <two*> NULL, lanes)
+        else:
+            lane_tile(to, c_down, c_along, a, a_down, a_term, right, b_along, b_term, terms, begin, s_down, s_along,
+                      scale, rows, <one*> NULL, lanes)
+
+
 cdef inline void lane_tiles(real* c, Py_ssize_t c_down, Py_ssize_t c_along, Py_ssize_t m, Py_ssize_t n,
                             Py_ssize_t terms, const real* a, Py_ssize_t a_down, Py_ssize_t a_term, const real* b,
                             Py_ssize_t b_along, Py_ssize_t b_term, const real* start, Py_ssize_t s_down,
                             Py_ssize_t s_along, real scale, vec* lanes) noexcept nogil:
-    """C (m, n), tile by tile, n of at least m."""
-    cdef Py_ssize_t i, j
-    cdef real* to
-    cdef const real* left
-    cdef const real* right
-    cdef const real* begin
-    for j in range(0, n, 4):
-        for i in range(0, m, 2):
-            to, left, right = c + i * c_down + j * c_along, a + i * a_down, b + j * b_along
-            begin = start + i * s_down + j * s_along
-            if m - i > 1 and n - j > 3:
-                lane_tile(to, c_down, c_along, left, a_down, a_term, right, b_along, b_term, terms, begin, s_down,
-                          s_along, scale, 2, 4, lanes)
-            elif m - i > 1 and n - j == 3:
-                lane_tile(to, c_down, c_along, left, a_down, a_term, right, b_along, b_term, terms, begin, s_down,
-                          s_along, scale, 2, 3, lanes)
-            elif m - i > 1 and n - j == 2:
-                lane_tile(to, c_down, c_along, left, a_down, a_term, right, b_along, b_term, terms, begin, s_down,
-                          s_along, scale, 2, 2, lanes)
-            elif m - i > 1:
-                lane_tile(to, c_down, c_along, left, a_down, a_term, right, b_along, b_term, terms, begin, s_down,
-                          s_along, scale, 2, 1, lanes)
-            elif n - j > 3:
-                lane_tile(to, c_down, c_along, left, a_down, a_term, right, b_along, b_term, terms, begin, s_down,
-                          s_along, scale, 1, 4, lanes)
-            elif n - j == 3:
-                lane_tile(to, c_down, c_along, left, a_down, a_term, right, b_along, b_term, terms, begin, s_down,
-                          s_along, scale, 1, 3, lanes)
-            elif n - j == 2:
-                lane_tile(to, c_down, c_along, left, a_down, a_term, right, b_along, b_term, terms, begin, s_down,
-                          s_along, scale, 1, 2, lanes)
-            else:
-                lane_tile(to, c_down, c_along, left, a_down, a_term, right, b_along, b_term, terms, begin, s_down,
-                          s_along, scale, 1, 1, lanes)
+    """C (m, n), n of at least m."""
+    cdef Py_ssize_t i
+    for i in range(0, m - 1, 2):
+        lane_strip(c + i * c_down, c_down, c_along, n, terms, a + i * a_down, a_down, a_term, b, b_along, b_term,
+                   start + i * s_down, s_down, s_along, scale, <two*> NULL, lanes)
+    if m % 2:
+        i = m - 1
+        lane_strip(c + i * c_down, c_down, c_along, n, terms, a + i * a_down, a_down, a_term, b, b_along, b_term,
+                   start + i * s_down, s_down, s_along, scale, <one*> NULL, lanes)
 
 
 cdef inline void lane_product(real* c, Py_ssize_t c_down, Py_ssize_t c_along, Py_ssize_t m, Py_ssize_t n,
                               Py_ssize_t terms, const real* a, Py_ssize_t a_down, Py_ssize_t a_term, const real* b,
-                              Py_ssize_t b_along, Py_ssize_t b_term, const real* start, real scale) noexcept nogil:
+                              Py_ssize_t b_along, Py_ssize_t b_term, const real* start, Py_ssize_t s_down,
+                              Py_ssize_t s_along, real scale) noexcept nogil:
     """C (m, n) = scale * (start + A B) in every lane, each sum in the order of its terms.
 
-    An entry is LANES numbers: A's entry of row i and term q is at a + (i a_down + q a_term) LANES, B's of term q and
-    column j at b + (j b_along + q b_term) LANES, C's at c + (i c_down + j c_along) LANES; start (n,), or NULL for 0.
+    An entry is L numbers: A's entry of row i and term q is at a + (i a_down + q a_term) L, B's of term q and
+    column j at b + (j b_along + q b_term) L, C's at c + (i c_down + j c_along) L, and so is start's, which may
+    be C, or NULL for 0.
     """
-    cdef real zeros[MOST_LANES]
-    cdef Py_ssize_t L = LANE_BYTES // <Py_ssize_t> sizeof(real), s_along = L
+    cdef real zeros[L]
+    cdef Py_ssize_t s
     if start is NULL:
-        memset(&zeros[0], 0, LANE_BYTES)
-        start, s_along = &zeros[0], 0
+        memset(&zeros[0], 0, sizeof(zeros))
+        start, s_down, s_along = &zeros[0], 0, 0
     c_down, c_along, a_down, a_term = c_down * L, c_along * L, a_down * L, a_term * L
-    b_along, b_term = b_along * L, b_term * L
-    if m <= n and real is float:
-        lane_tiles(c, c_down, c_along, m, n, terms, a, a_down, a_term, b, b_along, b_term, start, 0, s_along, scale,
-                   <float_lanes*> NULL)
-    elif m <= n:
-        lane_tiles(c, c_down, c_along, m, n, terms, a, a_down, a_term, b, b_along, b_term, start, 0, s_along, scale,
-                   <double_lanes*> NULL)
-    elif real is float:  # the longer side along the tiles: C^T = B^T A^T
-        lane_tiles(c, c_along, c_down, n, m, terms, b, b_along, b_term, a, a_down, a_term, start, s_along, 0, scale,
-                   <float_lanes*> NULL)
-    else:
-        lane_tiles(c, c_along, c_down, n, m, terms, b, b_along, b_term, a, a_down, a_term, start, s_along, 0, scale,
-                   <double_lanes*> NULL)
+    b_along, b_term, s_down, s_along = b_along * L, b_term * L, s_down * L, s_along * L
+    for s from 0 <= s < L by <Py_ssize_t> (LINE // sizeof(real)):  # all that is read again is then in the first cache
+        if m <= n and real is float:
+            lane_tiles(c + s, c_down, c_along, m, n, terms, a + s, a_down, a_term, b + s, b_along, b_term, start + s,
+                       s_down, s_along, scale, <float_lanes*> NULL)
+        elif m <= n:
+            lane_tiles(c + s, c_down, c_along, m, n, terms, a + s, a_down, a_term, b + s, b_along, b_term, start + s,
+                       s_down, s_along, scale, <double_lanes*> NULL)
+        elif real is float:  # the longer side along the tiles: C^T = B^T A^T
+            lane_tiles(c + s, c_along, c_down, n, m, terms, b + s, b_along, b_term, a + s, a_down, a_term, start + s,
+                       s_along, s_down, scale, <float_lanes*> NULL)
+        else:
+            lane_tiles(c + s, c_along, c_down, n, m, terms, b + s, b_along, b_term, a + s, a_down, a_term, start + s,
+                       s_along, s_down, scale, <double_lanes*> NULL)
 
 
-cdef inline void lane_sums(real* total, const real* a, Py_ssize_t m, Py_ssize_t n, real scale) noexcept nogil:
-    """total (n,) = scale * the sum of the rows of a (m, n), up to DEEP, in the order of column_sums."""
-    cdef Py_ssize_t i, L = LANE_BYTES // <Py_ssize_t> sizeof(real)
-    if m == 1:
-        memcpy(total, a, n * L * sizeof(real))
-    elif real is float:
-        for i from 0 <= i < n * L by <Py_ssize_t> (sizeof(float_lanes) // sizeof(real)):
-            vector_sums(total + i, a + i, m, n * L, <float_lanes*> NULL)
-    else:
-        for i from 0 <= i < n * L by <Py_ssize_t> (sizeof(double_lanes) // sizeof(real)):
-            vector_sums(total + i, a + i, m, n * L, <double_lanes*> NULL)
-    for i in range(n * L):
-        total[i] *= scale
+cdef inline void lane_sums(real* parts, const real* a, Py_ssize_t m, Py_ssize_t n, vec* lanes) noexcept nogil:
+    """Add the m rows of a (m, n) to parts (4, n) as column_sums does: every fourth to one, those left to the first."""
+    cdef vec s0, s1, s2, s3
+    cdef Py_ssize_t i, r, size = n * L
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        for i from 0 <= i < size by <Py_ssize_t> (sizeof(vec) // sizeof(real)):
+            s0, s1 = (<vec*> (parts + i))[0], (<vec*> (parts + size + i))[0]
+            s2, s3 = (<vec*> (parts + 2 * size + i))[0], (<vec*> (parts + 3 * size + i))[0]
+            for r in range(0, m - 3, 4):
+                s0 += (<const vec*> (a + r * size + i))[0]
+                s1 += (<const vec*> (a + (r + 1) * size + i))[0]
+                s2 += (<const vec*> (a + (r + 2) * size + i))[0]
+                s3 += (<const vec*> (a + (r + 3) * size + i))[0]
+            for r in range(m // 4 * 4, m):
+                s0 += (<const vec*> (a + r * size + i))[0]
+            (<vec*> (parts + i))[0], (<vec*> (parts + size + i))[0] = s0, s1
+            (<vec*> (parts + 2 * size + i))[0], (<vec*> (parts + 3 * size + i))[0] = s2, s3

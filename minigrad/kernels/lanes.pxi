@@ -1,22 +1,25 @@
 """Many nets of one shape, side by side in the lanes of the vector registers. Included in _core.pyx.
 
 Every array has one axis more than in the usual kernels, the last: the lane, one net each. A number of the usual
-kernels is a row of LANES numbers here, and one instruction does to all lanes what it does to one number there:
+kernels is a row of L numbers here, and one instruction does to all lanes what it does to one number there:
 
     x (R, J, lane)   w (K, J, lane)   z (R, K, lane)
 
 Each lane has the order of samples, the rates and the gradients of its own net, and ends with the bits that the net has
 alone. So all that adds does it in the order of the usual kernels: products term by term, the bias where `_affine` adds
-it, columns by `vector_sums`, losses in double. What treats each entry by itself is the usual kernel, called for LANES
+it, columns by fours, losses in double. What treats each entry by itself is the usual kernel, called for L
 times as many; where its rates differ from net to net, it is made of the same expressions of one number.
 
 From the bottom to the top: products, losses, optimizers, one step, one epoch, and Lanes, which Python calls.
 """
 
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
-from minigrad.kernels.lanes cimport LANE_BYTES, MOST_LANES, lane_product, lane_sums
+from minigrad.kernels.lanes cimport L, lane_product, lane_sums
 from minigrad.kernels.types cimport real
+
+cdef enum:
+    PART = 16  # samples at a time, so that their numbers stay in the first cache; eight of them share a logarithm
 
 cdef struct LaneOp:
     int code  # as of Op
@@ -25,6 +28,7 @@ cdef struct LaneOp:
     Py_ssize_t outputs
     Py_ssize_t weight  # where its weight begins among all weights of a net
     Py_ssize_t bias  # -1 where it has none
+    void* sums  # (4, outputs): parts of the sum of delta over the samples
     Py_ssize_t partner
     void* kept
 
@@ -49,61 +53,57 @@ cdef struct LaneNet:
     double alpha
     double threshold
     int optimizer
-    double[6][MOST_LANES] rates
-    double[MOST_LANES] steps
-    double[MOST_LANES] total  # of the batch losses of an epoch
-    int64_t[MOST_LANES] right
+    double[6][L] rates
+    double[L] steps
+    double[L] total  # of the batch losses of an epoch
+    int64_t[L] right
+    double[L] sum  # of the losses of a batch
+    double* late  # what is added to it last: pairs of (weight, logarithm), in each lane
+    Py_ssize_t late_count
     LaneData training
     LaneData validation
     Py_ssize_t batch
     Py_ssize_t rows  # samples that are gathered at a time
     void* x_rows
     void* y_rows
-    void* output  # of all validation samples
-    void* output_delta
-    void* output_y
 
 
 # ---- losses ----------------------------------------------------------------------------------------------------
 
-cdef int lane_loss(double* total, int kind, real* delta, const real* output, const void* target, Py_ssize_t R,
-                   Py_ssize_t K, real alpha) except -1 nogil:
-    """total (lane) = the mean loss of each net over R samples; delta (R, K, lane) as in `_loss`.
+cdef int lane_loss(LaneNet* e, Py_ssize_t R, real* tag) except -1 nogil:
+    """Add the losses of R samples, a batch or a part of it, to the sum of each lane; delta (R, K, lane) as in `_loss`.
 
-    target: class numbers (R, lane) as int64 for CROSS_ENTROPY, else y (R, K, lane) as real.
+    y: class numbers (R, lane) as int64 for CROSS_ENTROPY, else (R, K, lane) as real.
     """
     cdef real part[64]
-    cdef Py_ssize_t i, q, l, size, L = LANE_BYTES // <Py_ssize_t> sizeof(real), count = R
-    cdef const real* y = <const real*> target
-    for l in range(L):
-        total[l] = 0
-    if kind == CROSS_ENTROPY or kind == SOFT_CROSS_ENTROPY:
-        lane_cross_entropy(total, kind == CROSS_ENTROPY, delta, output, target, R, K)
-    else:
-        count = R * K
-        for i in range(0, count * L, 64):
-            size = min(64, count * L - i)
-            _entry_block(kind, &part[0], delta + i, output + i, y + i, size, <real> (1.0 / K), alpha)
-            for q from 0 <= q < size by L:
-                for l in range(L):
-                    total[l] += part[q + l]
-    for l in range(L):
-        total[l] /= count
+    cdef Py_ssize_t i, q, l, size, K = e.ops[e.count - 1].outputs
+    cdef real* delta = <real*> e.delta
+    cdef const real* output = <const real*> e.value[e.count]
+    cdef const real* y = <const real*> e.y
+    if e.loss == CROSS_ENTROPY or e.loss == SOFT_CROSS_ENTROPY:
+        lane_cross_entropy(e, delta, output, R, K)
+        return 0
+    for i in range(0, R * K * L, 64):
+        size = min(64, R * K * L - i)
+        _entry_block(e.loss, &part[0], delta + i, output + i, y + i, size, <real> (1.0 / K), <real> e.alpha)
+        for q from 0 <= q < size by L:
+            for l in range(L):
+                e.sum[l] += part[q + l]
     return 0
 
 
-cdef void lane_cross_entropy(double* total, bint classes, real* delta, const real* output, const void* target,
-                             Py_ssize_t R, Py_ssize_t K) noexcept nogil:
-    """The sum of the losses of R samples, from the softmax of each row in each lane; delta too."""
-    cdef Py_ssize_t r, k, l, L = LANE_BYTES // <Py_ssize_t> sizeof(real)
-    cdef const real* y = <const real*> target
-    cdef const int64_t* wanted = <const int64_t*> target
+cdef void lane_cross_entropy(LaneNet* e, real* delta, const real* output, Py_ssize_t R, Py_ssize_t K) noexcept nogil:
+    """lane_loss of a softmax of each row, in each lane. `_loss` adds the logarithms last, so they are kept for it."""
+    cdef Py_ssize_t r, k, l
+    cdef bint classes = e.loss == CROSS_ENTROPY
+    cdef const real* y = <const real*> e.y
+    cdef const int64_t* wanted = <const int64_t*> e.y
     cdef const real* z
     cdef real* d
-    cdef real largest[MOST_LANES]
-    cdef real weight[MOST_LANES]
-    cdef double s[MOST_LANES]
-    cdef double sums[MOST_LANES]
+    cdef real largest[L]
+    cdef real weight[L]
+    cdef double s[L]
+    cdef double sums[L]
     for r in range(R):
         z, d = output + r * K * L, delta + r * K * L
         for l in range(L):
@@ -115,11 +115,11 @@ cdef void lane_cross_entropy(double* total, bint classes, real* delta, const rea
             for l in range(L):
                 d[k * L + l] = z[k * L + l] - largest[l]
         for l in range(L if classes else 0):
-            total[l] -= d[wanted[r * L + l] * L + l]
+            e.sum[l] -= d[wanted[r * L + l] * L + l]
         for k in range(0 if classes else K):
             for l in range(L):
                 if y[(r * K + k) * L + l] != 0:
-                    total[l] = multiply_add(-<double> y[(r * K + k) * L + l], <double> d[k * L + l], total[l])
+                    e.sum[l] = multiply_add(-<double> y[(r * K + k) * L + l], <double> d[k * L + l], e.sum[l])
     for k in range(R * K * L):
         delta[k] = exp_minus(delta[k])
     for l in range(L):
@@ -128,7 +128,7 @@ cdef void lane_cross_entropy(double* total, bint classes, real* delta, const rea
         d = delta + r * K * L
         for l in range(L):
             s[l] = 0
-            weight[l] = 0
+            weight[l] = 0 if not classes else 1
         for k in range(K):
             for l in range(L):
                 s[l] += d[k * L + l]
@@ -137,42 +137,59 @@ cdef void lane_cross_entropy(double* total, bint classes, real* delta, const rea
         for k in range(K):
             for l in range(L):
                 d[k * L + l] *= largest[l]
+        for l in range(L):
+            sums[l] *= s[l]
         if classes:
             for l in range(L):
                 d[wanted[r * L + l] * L + l] -= 1
-                sums[l] *= s[l]
-                if r % 8 == 7 or r == R - 1:
-                    total[l] += log(sums[l])
-                    sums[l] = 1
         else:
             for k in range(K):
                 for l in range(L):
                     weight[l] += y[(r * K + k) * L + l]
-            for l in range(L):
-                total[l] = multiply_add(<double> weight[l], log(s[l]), total[l])
             for k in range(K):
                 for l in range(L):
                     d[k * L + l] = weight[l] * d[k * L + l] - y[(r * K + k) * L + l]
+        if not classes or r % 8 == 7 or r == R - 1:
+            for l in range(L):
+                e.late[2 * (e.late_count * L + l)] = weight[l]
+                e.late[2 * (e.late_count * L + l) + 1] = log(sums[l])
+                sums[l] = 1
+            e.late_count += 1
 
 
-cdef void lane_count(int64_t* right, int kind, const real* output, const void* target, Py_ssize_t R, Py_ssize_t K,
-                     real threshold) noexcept nogil:
-    """Add to right (lane) how many answers are right in each lane, as `_count_right` has it."""
-    cdef Py_ssize_t r, k, l, wanted, L = LANE_BYTES // <Py_ssize_t> sizeof(real)
-    cdef const real* y = <const real*> target
+cdef void lane_mean(LaneNet* e, double* mean, Py_ssize_t R, real* tag) noexcept nogil:
+    """mean (lane) of the losses that were added, of R samples in all; the sums begin anew."""
+    cdef Py_ssize_t i, l
+    if e.loss != CROSS_ENTROPY and e.loss != SOFT_CROSS_ENTROPY:
+        R *= e.ops[e.count - 1].outputs
+    for i in range(e.late_count):
+        for l in range(L):
+            e.sum[l] = multiply_add(e.late[2 * (i * L + l)], e.late[2 * (i * L + l) + 1], e.sum[l])
+    for l in range(L):
+        mean[l] = e.sum[l] / R
+        e.sum[l] = 0
+    e.late_count = 0
+
+
+cdef void lane_count(LaneNet* e, int64_t* right, Py_ssize_t R, real* tag) noexcept nogil:
+    """Add to right (lane) how many of R answers are right in each lane, as `_count_right` has it."""
+    cdef Py_ssize_t r, k, l, wanted, K = e.ops[e.count - 1].outputs
+    cdef const real* output = <const real*> e.value[e.count]
+    cdef const real* y = <const real*> e.y
     cdef const real* z
+    cdef real threshold = <real> e.threshold
     cdef bint beaten
-    if kind == BCE or kind == BCE_WITH_LOGITS:
+    if e.loss == BCE or e.loss == BCE_WITH_LOGITS:
         for r in range(R * K):
             for l in range(L):
                 right[l] += (output[r * L + l] > threshold) == (y[r * L + l] > 0.5)
-    elif kind == CROSS_ENTROPY or kind == SOFT_CROSS_ENTROPY:
+    elif e.loss == CROSS_ENTROPY or e.loss == SOFT_CROSS_ENTROPY:
         for r in range(R):
             for l in range(L):
                 z = output + r * K * L + l
                 wanted = 0
-                if kind == CROSS_ENTROPY:
-                    wanted = <Py_ssize_t> (<const int64_t*> target)[r * L + l]
+                if e.loss == CROSS_ENTROPY:
+                    wanted = <Py_ssize_t> (<const int64_t*> e.y)[r * L + l]
                 else:
                     for k in range(1, K):
                         wanted = k if y[(r * K + k) * L + l] > y[(r * K + wanted) * L + l] else wanted
@@ -182,18 +199,25 @@ cdef void lane_count(int64_t* right, int kind, const real* output, const void* t
                 right[l] += not beaten
 
 
+cdef inline Py_ssize_t lane_target_bytes(LaneNet* e, real* tag) noexcept nogil:
+    """Of one sample, in all lanes."""
+    if e.loss == CROSS_ENTROPY:
+        return L * sizeof(int64_t)
+    return L * e.ops[e.count - 1].outputs * sizeof(real)
+
+
 # ---- optimizers ------------------------------------------------------------------------------------------------
 
 cdef int lane_update(LaneNet* e, real* tag) except -1 nogil:
     """One step of all weights, each lane with the rates of its net."""
-    cdef Py_ssize_t i, l, L = LANE_BYTES // <Py_ssize_t> sizeof(real)
+    cdef Py_ssize_t i, l
     cdef real* w = <real*> e.w
     cdef real* g = <real*> e.g
     cdef real* m = <real*> e.first
     cdef real* s = <real*> e.second
     cdef real a
     cdef bint nesterov = e.optimizer == SGD and e.rates[2][0] != 0
-    cdef real[MOST_LANES] lr, keep, more, rest, keep2, more2, rest2, root, eps, decay, shrink
+    cdef real[L] lr, keep, more, rest, keep2, more2, rest2, root, eps, decay, shrink
     if e.optimizer == SGD:
         for l in range(L):
             lr[l], decay[l], rest[l] = <real> e.rates[0][l], <real> e.rates[3][l], <real> e.rates[1][l]
@@ -248,11 +272,11 @@ cdef int lane_update(LaneNet* e, real* tag) except -1 nogil:
 cdef void lane_affine(real* z, const real* a, const real* w, const real* bias, Py_ssize_t R, Py_ssize_t J,
                       Py_ssize_t K, int way) noexcept nogil:
     """z = a W^T + b, the bias where the usual kernel adds it."""
-    cdef Py_ssize_t r, i, L = LANE_BYTES // <Py_ssize_t> sizeof(real)
+    cdef Py_ssize_t r, i
     cdef const real* start = NULL
     if way != TURNED:
         start = bias
-    lane_product(z, K, 1, R, K, J, a, J, 1, w, J, 1, start, <real> 1)
+    lane_product(z, K, 1, R, K, J, a, J, 1, w, J, 1, start, 0, 1, <real> 1)
     if way == TURNED and bias is not NULL:
         for r in range(R):
             for i in range(K * L):
@@ -261,7 +285,7 @@ cdef void lane_affine(real* z, const real* a, const real* w, const real* bias, P
 
 cdef int lane_forward(LaneNet* e, Py_ssize_t R, Py_ssize_t all_rows, real* tag) except -1 nogil:
     """The outputs of R samples, of all_rows that the usual kernel would take at once."""
-    cdef Py_ssize_t i, k, L = LANE_BYTES // <Py_ssize_t> sizeof(real)
+    cdef Py_ssize_t i, k
     cdef LaneOp* op
     cdef real* x
     cdef real* out
@@ -285,27 +309,50 @@ cdef int lane_forward(LaneNet* e, Py_ssize_t R, Py_ssize_t all_rows, real* tag) 
     return 0
 
 
-cdef int lane_backward(LaneNet* e, Py_ssize_t R, real* tag) except -1 nogil:
-    """The gradients of all weights, from delta at the output."""
-    cdef Py_ssize_t i, k, L = LANE_BYTES // <Py_ssize_t> sizeof(real)
+cdef void lane_bias(LaneNet* e, LaneOp* op, const real* delta, Py_ssize_t R, Py_ssize_t before,
+                    Py_ssize_t all_rows) noexcept nogil:
+    """The gradient of a bias, as lane_backward."""
+    cdef Py_ssize_t i, size = op.outputs * L
+    cdef real* g = <real*> e.g + op.bias * L
+    cdef real* parts = <real*> op.sums
+    cdef real scale = <real> (1.0 / all_rows)
+    if all_rows == 1:
+        memcpy(g, delta, size * sizeof(real))
+        return
+    if before == 0:
+        memset(parts, 0, 4 * size * sizeof(real))
+    if real is float:
+        lane_sums(parts, delta, R, op.outputs, <float_lanes*> NULL)
+    else:
+        lane_sums(parts, delta, R, op.outputs, <double_lanes*> NULL)
+    if before + R == all_rows:
+        for i in range(size):
+            g[i] = ((parts[i] + parts[size + i]) + (parts[2 * size + i] + parts[3 * size + i])) * scale
+
+
+cdef int lane_backward(LaneNet* e, Py_ssize_t R, Py_ssize_t before, Py_ssize_t all_rows, real* tag) except -1 nogil:
+    """The gradients of all weights, from delta at the output: of R samples of a batch, and of those before them."""
+    cdef Py_ssize_t i, k
     cdef LaneOp* op
     cdef real* delta = <real*> e.delta
     cdef real* other = <real*> e.other
+    cdef real* g
     cdef real* out
-    cdef real scale = <real> (1.0 / R)
+    cdef real scale = <real> (1.0 / all_rows) if before + R == all_rows else <real> 1
     for i in range(e.count - 1, -1, -1):
         op = &e.ops[i]
         if op.code == LINEAR:
-            lane_product(<real*> e.g + op.weight * L, op.inputs, 1, op.outputs, op.inputs, R, delta, 1, op.outputs,
-                         <real*> e.value[i], 1, op.inputs, <const real*> NULL, scale)
+            g = <real*> e.g + op.weight * L
+            lane_product(g, op.inputs, 1, op.outputs, op.inputs, R, delta, 1, op.outputs, <real*> e.value[i], 1,
+                         op.inputs, <const real*> (g if before > 0 else NULL), op.inputs, 1, scale)
             if op.bias >= 0:
-                lane_sums(<real*> e.g + op.bias * L, delta, R, op.outputs, scale)
+                lane_bias(e, op, delta, R, before, all_rows)
             if i > 0:
                 lane_product(other, op.inputs, 1, R, op.inputs, op.outputs, delta, op.outputs, 1,
-                             <real*> e.w + op.weight * L, 1, op.inputs, <const real*> NULL, <real> 1)
+                             <real*> e.w + op.weight * L, 1, op.inputs, <const real*> NULL, 0, 0, <real> 1)
                 delta, other = other, delta
         elif op.code == JOIN:
-            memcpy(op.kept, delta, R * op.outputs * LANE_BYTES)
+            memcpy(op.kept, delta, R * op.outputs * L * sizeof(real))
         elif op.code == FORK:
             out = <real*> e.ops[op.partner].kept
             for k in range(R * op.outputs * L):
@@ -319,15 +366,26 @@ cdef int lane_backward(LaneNet* e, Py_ssize_t R, real* tag) except -1 nogil:
 
 
 cdef int lane_step(LaneNet* e, Py_ssize_t R, real* tag) except -1 nogil:
-    """One mini-batch of R samples in every lane: forward, loss, backward, update."""
-    cdef Py_ssize_t l, L = LANE_BYTES // <Py_ssize_t> sizeof(real), K = e.ops[e.count - 1].outputs
-    cdef double loss[MOST_LANES]
-    lane_forward(e, R, R, tag)
-    lane_loss(&loss[0], e.loss, <real*> e.delta, <real*> e.value[e.count], e.y, R, K, <real> e.alpha)
-    lane_count(&e.right[0], e.loss, <real*> e.value[e.count], e.y, R, K, <real> e.threshold)
+    """One mini-batch of R samples in every lane: forward, loss, backward, update.
+
+    All but the last of them a few samples at a time, so that what is computed is still in the first cache when it is
+    used. The sums over the batch go on from one part to the next, in the order of the samples.
+    """
+    cdef Py_ssize_t l, at, n
+    cdef Py_ssize_t x_row = e.ops[0].inputs * L * sizeof(real), y_row = lane_target_bytes(e, tag)
+    cdef char* x = <char*> e.value[0]
+    cdef char* y = <char*> e.y
+    cdef double loss[L]
+    for at from 0 <= at < R by PART:
+        n = min(<Py_ssize_t> PART, R - at)
+        e.value[0], e.y = x + at * x_row, y + at * y_row
+        lane_forward(e, n, R, tag)
+        lane_loss(e, n, tag)
+        lane_count(e, &e.right[0], n, tag)
+        lane_backward(e, n, at, R, tag)
+    lane_mean(e, &loss[0], R, tag)
     for l in range(L):
         e.total[l] += loss[l]  # what is not finite stays so: that net is trained again, alone
         e.steps[l] += 1
-    lane_backward(e, R, tag)
     lane_update(e, tag)
     return 0

@@ -1,15 +1,58 @@
-"""Epochs of many nets, side by side: what Python calls. Included in _core.pyx after lanes.pxi, which takes the steps."""
+"""Epochs of many nets, side by side: what Python calls. Included in _core.pyx after lanes.pxi, which takes steps."""
 
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport isfinite
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
+from numpy.random cimport bitgen_t
 
-from minigrad.kernels.lanes cimport LANE_BYTES, MOST_LANES
+from minigrad.kernels.lanes cimport L
 from minigrad.kernels.types cimport real
 
 cdef enum:
     GATHERED = 32  # samples at least that are gathered at a time: a number that was just written is slow to read
 
-LANES = {"float32": LANE_BYTES // 4, "float64": LANE_BYTES // 8}  # how many nets stand side by side
+LANES = L  # for Python
+
+cdef void draw_order(int64_t* order, Py_ssize_t N, bitgen_t* bits) noexcept nogil:
+    """order (N,) = 0, ..., N - 1, shuffled: each, from the last, is exchanged with one up to itself.
+
+    Which one is drawn as NumPy draws it, from as many bits as the number of the last has, until it is not too large. A
+    number that is too large takes the same path through the code: half of all would be a branch foreseen wrongly.
+    """
+    cdef Py_ssize_t i, drawn, last = N - 1
+    cdef bint fits
+    cdef uint32_t mask = 1
+    for i in range(N):
+        order[i] = i
+    while <Py_ssize_t> mask < last:
+        mask = 2 * mask + 1
+    while last > 0:
+        if last <= <Py_ssize_t> (mask >> 1):
+            mask >>= 1
+        drawn = bits.next_uint32(bits.state) & mask
+        fits = drawn <= last
+        drawn = drawn if fits else last  # exchanged with itself
+        i = order[last]
+        order[last] = order[drawn]
+        order[drawn] = i
+        last -= fits
+
+
+def draw_orders(orders, bit_generator):
+    """Fill each row of orders (epochs, N) int64 with what Generator.permutation(N) would draw. N is below 2^32."""
+    cdef Py_ssize_t epoch
+    cdef bitgen_t* bits = <bitgen_t*> PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
+    _is_array(orders, "orders")
+    if (cnp.PyArray_TYPE(orders) != cnp.NPY_INT64 or cnp.PyArray_NDIM(orders) != 2
+            or not cnp.PyArray_ISBEHAVED(orders) or cnp.PyArray_STRIDE(orders, 1) != sizeof(int64_t)):
+        raise ValueError(f"orders is of {orders.dtype} and shape {orders.shape}, expected rows of int64")
+    cdef char* row = <char*> cnp.PyArray_DATA(orders)
+    cdef Py_ssize_t apart = cnp.PyArray_STRIDE(orders, 0), N = cnp.PyArray_DIM(orders, 1)
+    cdef Py_ssize_t epochs = cnp.PyArray_DIM(orders, 0)
+    with bit_generator.lock, nogil:
+        for epoch in range(epochs):
+            draw_order(<int64_t*> (row + epoch * apart), N, bits)
+
 
 ctypedef fused gathered:
     float
@@ -18,10 +61,10 @@ ctypedef fused gathered:
 
 
 cdef inline void lane_gather(gathered* to, const gathered* rows, const int64_t* order, Py_ssize_t apart, Py_ssize_t n,
-                             Py_ssize_t width, Py_ssize_t L) noexcept nogil:
+                             Py_ssize_t width) noexcept nogil:
     """to (n, width, lane) = n rows for each lane, in its order: those of two lanes are apart. NULL: the first n."""
     cdef Py_ssize_t i, j, l
-    cdef const gathered* row[MOST_LANES]
+    cdef const gathered* row[L]
     for i in range(n):
         for l in range(L):
             row[l] = rows + (i if order is NULL else order[l * apart + i]) * width
@@ -32,17 +75,16 @@ cdef inline void lane_gather(gathered* to, const gathered* rows, const int64_t* 
 
 cdef inline void lane_targets(LaneNet* e, void* to, const real* y, const int64_t* order, Py_ssize_t apart,
                               Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t L = LANE_BYTES // <Py_ssize_t> sizeof(real)
     if e.loss == CROSS_ENTROPY:
-        lane_gather(<int64_t*> to, <const int64_t*> y, order, apart, n, 1, L)
+        lane_gather(<int64_t*> to, <const int64_t*> y, order, apart, n, 1)
     else:
-        lane_gather(<real*> to, y, order, apart, n, e.ops[e.count - 1].outputs, L)
+        lane_gather(<real*> to, y, order, apart, n, e.ops[e.count - 1].outputs)
 
 
 cdef int lane_epoch(LaneNet* e, const int64_t* order, Py_ssize_t apart, real* tag) except -1 nogil:
     """All mini-batches once, each lane in its order; NULL: as they are. Sets total and right."""
-    cdef Py_ssize_t start, n, at, l, L = LANE_BYTES // <Py_ssize_t> sizeof(real), J = e.ops[0].inputs
-    cdef Py_ssize_t y_row = L * (8 if e.loss == CROSS_ENTROPY else e.ops[e.count - 1].outputs * <Py_ssize_t> sizeof(real))
+    cdef Py_ssize_t start, n, at, l, J = e.ops[0].inputs
+    cdef Py_ssize_t y_row = lane_target_bytes(e, tag)
     cdef const real* x = <const real*> e.training.x
     cdef const char* y = <const char*> e.training.y
     for l in range(L):
@@ -50,10 +92,10 @@ cdef int lane_epoch(LaneNet* e, const int64_t* order, Py_ssize_t apart, real* ta
     for start from 0 <= start < e.training.N by e.rows:
         n = min(e.rows, e.training.N - start)
         if order is NULL:
-            lane_gather(<real*> e.x_rows, x + start * J, order, apart, n, J, L)
+            lane_gather(<real*> e.x_rows, x + start * J, order, apart, n, J)
             lane_targets(e, e.y_rows, <const real*> (y + start * (y_row // L)), order, apart, n)
         else:
-            lane_gather(<real*> e.x_rows, x, order + start, apart, n, J, L)
+            lane_gather(<real*> e.x_rows, x, order + start, apart, n, J)
             lane_targets(e, e.y_rows, <const real*> y, order + start, apart, n)
         for at from 0 <= at < n by e.batch:
             e.value[0] = <real*> e.x_rows + at * J * L
@@ -62,25 +104,26 @@ cdef int lane_epoch(LaneNet* e, const int64_t* order, Py_ssize_t apart, real* ta
     return 0
 
 
-cdef int lane_validate(LaneNet* e, double* total, int64_t* right, real* tag) except -1 nogil:
+cdef int lane_validate(LaneNet* e, double* loss, int64_t* right, real* tag) except -1 nogil:
     """The mean loss of each net over all validation samples, and its right answers."""
-    cdef Py_ssize_t start, n, L = LANE_BYTES // <Py_ssize_t> sizeof(real), V = e.validation.N
-    cdef Py_ssize_t J = e.ops[0].inputs, K = e.ops[e.count - 1].outputs
-    e.value[0] = e.x_rows
-    for start from 0 <= start < V by e.rows:
-        n = min(e.rows, V - start)
-        lane_gather(<real*> e.x_rows, <const real*> e.validation.x + start * J, <const int64_t*> NULL, 0, n, J, L)
+    cdef Py_ssize_t start, n, V = e.validation.N, J = e.ops[0].inputs
+    cdef Py_ssize_t y_row = lane_target_bytes(e, tag) // L  # in one lane
+    e.value[0], e.y = e.x_rows, e.y_rows
+    for start from 0 <= start < V by PART:
+        n = min(<Py_ssize_t> PART, V - start)
+        lane_gather(<real*> e.x_rows, <const real*> e.validation.x + start * J, NULL, 0, n, J)
+        lane_targets(e, e.y_rows, <const real*> (<const char*> e.validation.y + start * y_row), NULL, 0, n)
         lane_forward(e, n, V, tag)
-        memcpy(<real*> e.output + start * K * L, e.value[e.count], n * K * LANE_BYTES)
-    lane_loss(total, e.loss, <real*> e.output_delta, <real*> e.output, e.output_y, V, K, <real> e.alpha)
-    lane_count(right, e.loss, <real*> e.output, e.output_y, V, K, <real> e.threshold)
+        lane_loss(e, n, tag)
+        lane_count(e, right, n, tag)
+    lane_mean(e, loss, V, tag)
     return 0
 
 
 cdef void lane_finite(LaneNet* e, char* finite, real* tag) noexcept nogil:
     """False for each lane whose losses or weights are not finite."""
-    cdef Py_ssize_t i, l, L = LANE_BYTES // <Py_ssize_t> sizeof(real)
-    cdef real nothing[MOST_LANES]  # the sum of 0 times each weight: NaN where one is not finite
+    cdef Py_ssize_t i, l
+    cdef real nothing[L]  # the sum of 0 times each weight: NaN where one is not finite
     cdef const real* w = <const real*> e.w
     for l in range(L):
         nothing[l] = 0
@@ -94,7 +137,7 @@ cdef void lane_finite(LaneNet* e, char* finite, real* tag) noexcept nogil:
 cdef int lane_epochs(LaneNet* e, const int64_t* orders, Py_ssize_t epochs, double* total, int64_t* right, char* finite,
                      real* tag) except -1 nogil:
     """Some epochs. orders (epochs, lane, N), or NULL; total and right (epochs, 2, lane): of training and validation."""
-    cdef Py_ssize_t epoch, l, L = LANE_BYTES // <Py_ssize_t> sizeof(real), N = e.training.N
+    cdef Py_ssize_t epoch, l, N = e.training.N
     for epoch in range(epochs):
         lane_epoch(e, orders, N, tag)
         if orders is not NULL:
@@ -130,14 +173,13 @@ cdef class Lanes:
     cdef LaneNet e
     cdef list memory
     cdef int type
-    cdef Py_ssize_t lanes
+    cdef void* slots  # both arrays of the optimizer
 
     def __cinit__(self, ops not None, str loss, double alpha, double threshold, str optimizer, x, y,
                   Py_ssize_t batch_size, validation):
         cdef LaneNet* e = &self.e
         cdef Py_ssize_t i, widest, width, V
         self.memory, self.type = [], _float_type(x, "x")
-        self.lanes = LANE_BYTES // cnp.PyArray_ITEMSIZE(x)
         e.loss, e.alpha, e.threshold, e.optimizer = LOSSES[loss], alpha, threshold, OPTIMIZERS[optimizer]
         if cnp.PyArray_NDIM(x) != 2 or cnp.PyArray_DIM(x, 0) == 0 or not ops or not 1 <= batch_size <= DEEP:
             raise ValueError(f"nothing to train: x has shape {x.shape}, batch_size is {batch_size}, {len(ops)} ops")
@@ -151,26 +193,21 @@ cdef class Lanes:
         for i in range(e.count):
             width = self.add(i, ops[i], width)
             widest = max(widest, width)
-        e.y_rows = self.buffer(e.rows * width * self.lanes, cnp.NPY_FLOAT64)
-        e.delta, e.other, e.g = self.numbers(e.rows * widest), self.numbers(e.rows * widest), self.numbers(e.size)
+        e.y_rows = self.buffer(e.rows * width * L, cnp.NPY_FLOAT64)
+        e.delta, e.other, e.g = self.numbers(PART * widest), self.numbers(PART * widest), self.numbers(e.size)
+        e.w, self.slots = self.numbers(e.size), self.numbers(2 * e.size)
         self.keep(&e.training, x, y)
         e.validation.N = 0
         if validation is not None:
             self.keep(&e.validation, validation[0], validation[1])
-            V = e.validation.N
-            e.output, e.output_delta = self.numbers(V * width), self.numbers(V * width)
-            e.output_y = self.buffer(V * width * self.lanes, cnp.NPY_FLOAT64)
-            if self.type == cnp.NPY_FLOAT32:
-                lane_targets(e, e.output_y, <const float*> e.validation.y, NULL, 0, V)
-            else:
-                lane_targets(e, e.output_y, <const double*> e.validation.y, NULL, 0, V)
+        e.late = <double*> self.buffer(2 * L * max(e.batch, e.validation.N), cnp.NPY_FLOAT64)
 
     cdef void* buffer(self, Py_ssize_t size, int type):
         return _buffer(self.memory, size, type)
 
     cdef void* numbers(self, Py_ssize_t count):
         """Memory for so many numbers in all lanes."""
-        return _buffer(self.memory, count * self.lanes, self.type)
+        return _buffer(self.memory, count * L, self.type)
 
     cdef int keep(self, LaneData* data, object x, object y) except -1:
         """Check samples and hold on to them."""
@@ -197,19 +234,19 @@ cdef class Lanes:
             _same(entry[1], width, "the width of a weight")
             e.size += op.inputs * op.outputs
             if entry[3]:
-                op.bias = e.size
+                op.bias, op.sums = e.size, self.numbers(4 * op.outputs)
                 e.size += op.outputs
         elif entry[0] == "fork" or entry[0] == "join":
             op.code, op.partner = FORK if entry[0] == "fork" else JOIN, entry[1]
         else:
             op.code, op.alpha = ACTIVATIONS[entry[0]], entry[1]
         if op.code != FORK:
-            e.value[i + 1] = self.numbers(e.rows * op.outputs)
+            e.value[i + 1] = self.numbers(PART * op.outputs)
         if op.code == JOIN:
             if not 0 <= op.partner < i or e.ops[op.partner].code != FORK or e.ops[op.partner].partner != i:
                 raise ValueError(f"op {i} joins op {op.partner}, which is no fork that leads to it")
             _same(e.ops[op.partner].outputs, width, "the width of a short cut")
-            op.kept = self.numbers(e.rows * width)
+            op.kept = self.numbers(PART * width)
         return op.outputs
 
     def run(self, weights, slots, orders, Py_ssize_t epochs, rates, steps):
@@ -226,7 +263,7 @@ cdef class Lanes:
         finite   (lane,): whether all losses and, after each epoch, all weights were
         """
         cdef LaneNet* e = &self.e
-        cdef Py_ssize_t i, l, L = self.lanes, S = 0 if e.optimizer == SGD and not len(slots) else slot_count(e.optimizer)
+        cdef Py_ssize_t i, l, size, S = 0 if e.optimizer == SGD and not len(slots) else slot_count(e.optimizer)
         cdef const int64_t* order = NULL
         cdef cnp.ndarray orders_ = None
         self.fits(weights, "weights", self.type, (e.size, L))
@@ -238,16 +275,21 @@ cdef class Lanes:
         if orders is not None:
             self.fits(orders, "orders", cnp.NPY_INT64, (epochs, L, e.training.N))
             if orders.min(initial=0) < 0 or orders.max(initial=0) >= e.training.N:
-                raise ValueError(f"orders reach from {orders.min()} to {orders.max()}, expected 0 to {e.training.N - 1}")
+                raise ValueError(f"orders are {orders.min()} to {orders.max()}, expected 0 to {e.training.N - 1}")
             order = <const int64_t*> cnp.PyArray_DATA(orders)
-        e.w = cnp.PyArray_DATA(weights)
-        e.first = cnp.PyArray_DATA(slots) if S > 0 else NULL
-        e.second = <char*> e.first + e.size * LANE_BYTES if S > 1 else NULL
+        size = e.size * L * cnp.PyArray_ITEMSIZE(weights)  # bytes
+        e.first = self.slots if S > 0 else NULL
+        e.second = <char*> self.slots + size if S > 1 else NULL
         for l in range(L):
             e.steps[l] = <double> (<int64_t*> cnp.PyArray_DATA(steps))[l]
             for i in range(rate_count(e.optimizer)):
                 e.rates[i][l] = (<double*> cnp.PyArray_DATA(rates))[i * L + l]
-        return self.trained(order, epochs)
+        memcpy(e.w, cnp.PyArray_DATA(weights), size)  # in lines of the cache, as no array promises to be
+        memcpy(self.slots, cnp.PyArray_DATA(slots), S * size)
+        found = self.trained(order, epochs)
+        memcpy(cnp.PyArray_DATA(weights), e.w, size)
+        memcpy(cnp.PyArray_DATA(slots), self.slots, S * size)
+        return found
 
     cdef int fits(self, object array, str name, int type, tuple shape) except -1:
         """A TypeError or ValueError where an array is not of this type and shape, contiguous and writeable."""
@@ -258,7 +300,7 @@ cdef class Lanes:
         return 0
 
     cdef tuple trained(self, const int64_t* order, Py_ssize_t epochs):
-        cdef cnp.npy_intp[3] shape = [epochs, 2, self.lanes]
+        cdef cnp.npy_intp[3] shape = [epochs, 2, L]
         cdef cnp.ndarray loss = cnp.PyArray_ZEROS(3, shape, cnp.NPY_FLOAT64, 0)
         cdef cnp.ndarray right = cnp.PyArray_ZEROS(3, shape, cnp.NPY_INT64, 0)
         cdef cnp.ndarray finite = cnp.PyArray_ZEROS(1, shape + 2, cnp.NPY_BOOL, 0)

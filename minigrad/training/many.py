@@ -9,6 +9,7 @@ from typing import Any
 
 from .._advice import shown
 from .._checks import Rng, generator, instance, whole_number
+from ..kernels.backend import core
 from ..layers.containers import Sequential, in_a_row
 from ..losses import Loss
 from .divergence import DivergenceError, warn_if_sorted
@@ -19,7 +20,7 @@ from .optimizers import Optimizer
 from .progress import progress as progress_bar
 from .progress import say
 from .run import Run
-from .side_by_side import Stopped, kind, lanes, train_side_by_side, why_alone
+from .side_by_side import Stopped, kind, train_side_by_side, why_alone
 
 LEAST = 0.5  # of the lanes: fewer nets are trained faster one after the other
 Kind = Hashable  # what nets side by side have in common; or, in words, why the fused epoch cannot train a net
@@ -117,13 +118,11 @@ def _shares(runs: list[Run], kinds: list[Kind]) -> list[tuple[list[int], str]]:
         if reason:
             alone += [([i], reason) for i in places]
             continue
-        width = lanes(runs[places[0]])
-        for begin in range(0, len(places), width):
-            some = places[begin : begin + width]
-            if len(some) < LEAST * width:
-                alone += [
-                    ([i], f"{len(some)} nets of its kind are left for {width} lanes, which is too few") for i in some
-                ]
+        for begin in range(0, len(places), core.LANES):
+            some = places[begin : begin + core.LANES]
+            if len(some) < LEAST * core.LANES:
+                reason = f"{len(some)} nets of its kind are left for {core.LANES} lanes, which is too few"
+                alone += [([i], reason) for i in some]
             else:
                 shares.append((some, ""))
     return shares + alone

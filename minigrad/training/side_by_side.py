@@ -69,11 +69,6 @@ def kind(net: Any, opt: Optimizer) -> Hashable:
     return outline(net), net.dtype, opt.kind, len(opt.slots), getattr(opt, "nesterov", False)
 
 
-def lanes(run: Run) -> int:
-    """How many nets of this float type stand side by side."""
-    return int(core.LANES[run.x.dtype.name])
-
-
 def train_side_by_side(runs: list[Run], epochs: int, stop: Event) -> list[Run]:
     """Train nets of one kind -> those that did not stay finite, as before the epochs in which that was found.
 
@@ -94,7 +89,7 @@ def train_side_by_side(runs: list[Run], epochs: int, stop: Event) -> list[Run]:
     for run in runs:
         run.opt.adopt(run.net)
     arrays = [_arrays(run) for run in runs]
-    weights, *parts = [_beside([entry[i] for entry in arrays], lanes(first)) for i in range(1 + len(first.opt.slots))]
+    weights, *parts = [_beside([entry[i] for entry in arrays]) for i in range(1 + len(first.opt.slots))]
     slots = np.array(parts, weights.dtype).reshape(-1, *weights.shape)
     N, live, failed, done = len(first.x), list(range(len(runs))), [], 0
     most = (
@@ -102,7 +97,7 @@ def train_side_by_side(runs: list[Run], epochs: int, stop: Event) -> list[Run]:
         if any(run.opt.scheduled for run in runs)
         else max(1, min(AHEAD // N, PAUSE // (N * len(weights)), EPOCHS, epochs))
     )
-    orders = np.zeros((most, lanes(first), N), np.int64) if first.shuffle else None
+    orders = np.zeros((most, core.LANES, N), np.int64) if first.shuffle else None
     try:
         while live and done < epochs:
             before = Kept(done, weights.copy(), slots.copy(), [_rest(run) for run in runs])
@@ -137,35 +132,33 @@ def _settings(
     runs: list[Run], live: list[int], orders: np.ndarray | None, count: int, number: int
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """Of some epochs, the first of which has this number: orders, rates and steps of each lane, for program.run."""
-    width = core.LANES[runs[0].x.dtype.name]
-    rates, steps = np.ones((len(runs[0].opt.rates), width)), np.zeros(width, np.int64)
+    rates, steps = np.ones((len(runs[0].opt.rates), core.LANES)), np.zeros(core.LANES, np.int64)
     for i in live:
         runs[i].opt.begin_epoch(number)
         rates[:, i], steps[i] = runs[i].opt.rates, runs[i].opt.steps
         if orders is not None:
             _permute(orders[:count, i], runs[i].rng)
-    for i in set(range(width)).difference(live):  # lanes whose results nobody wants
+    for i in set(range(core.LANES)).difference(live):  # lanes whose results nobody wants
         rates[:, i] = rates[:, live[0]]
     return None if orders is None else orders[:count], rates, steps
 
 
 def _permute(orders: np.ndarray, rng: np.random.Generator) -> None:
-    """Fill each row of orders (epochs, N) with rng.permutation(N), in one call that no other thread waits for."""
-    if _rows_are_permutations():
-        orders[...] = np.arange(orders.shape[1])
-        rng.permuted(orders, axis=1, out=orders)
+    """Fill each row of orders (epochs, N) with rng.permutation(N)."""
+    if _draws_as_numpy():
+        core.draw_orders(orders, rng.bit_generator)
     else:
         for order in orders:
             order[...] = rng.permutation(len(order))
 
 
 @functools.cache
-def _rows_are_permutations() -> bool:
-    """Does NumPy shuffle rows, in one call, with the random numbers of permutation? It does not promise so."""
-    first, second = np.random.default_rng(0), np.random.default_rng(0)
-    rows = np.tile(np.arange(9), (5, 1))
-    second.permuted(rows, axis=1, out=rows)
-    return np.array_equal([first.permutation(9) for _ in range(5)], rows)
+def _draws_as_numpy() -> bool:
+    """Does the core draw what this NumPy draws? How a permutation is made of random numbers NumPy does not promise."""
+    orders = np.zeros((9, 257), np.int64)
+    core.draw_orders(orders, np.random.default_rng(0).bit_generator)
+    rng = np.random.default_rng(0)
+    return np.array_equal(orders, [rng.permutation(257) for _ in orders])
 
 
 def _arrays(run: Run) -> list[list[np.ndarray]]:
@@ -179,10 +172,10 @@ def _arrays(run: Run) -> list[list[np.ndarray]]:
     return found
 
 
-def _beside(nets: list[list[np.ndarray]], width: int) -> np.ndarray:
+def _beside(nets: list[list[np.ndarray]]) -> np.ndarray:
     """(P, lane): all numbers of each net in a column; lanes without a net get those of the first."""
     rows = [np.concatenate([array.ravel() for array in arrays]) for arrays in nets]
-    return np.ascontiguousarray(np.array(rows + rows[:1] * (width - len(rows))).T)
+    return np.ascontiguousarray(np.array(rows + rows[:1] * (core.LANES - len(rows))).T)
 
 
 def _rest(run: Run) -> tuple[int, float | None, dict[str, Any]]:
