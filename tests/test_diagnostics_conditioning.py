@@ -287,3 +287,7 @@ def test_on_a_net_of_a_million_weights():
         assert 0 <= coherence(g.a) <= 1
         assert 1 <= critical_batch(g.a) <= g.a.shape[1]
     assert time.process_time() - begin < 30
+
+
+def test_the_smallest_numbers_of_all_are_as_coherent_as_any():
+    assert coherence(np.full((3, 2), 5e-324)) == 1

@@ -10,6 +10,7 @@ from strategies import KINDS, SMOOTH, problems
 import minigrad as mg
 from minigrad.diagnostics import attenuation, critical_gain, dead_units, mean_field_norms, mean_field_rate, saturation
 from minigrad.layers.activations import ACTIVATIONS
+from minigrad.layers.quadrature import normal_quadrature
 
 
 def on_z(activation):
@@ -307,3 +308,39 @@ def test_a_kink_costs_the_mean_field_no_digits():
     assert leaky.chi == pytest.approx(0.25 * (1 + 0.09) / 2, rel=1e-14)
     assert selu.chi == pytest.approx(scale**2 * (0.5 + alpha**2 * e2), rel=1e-9)  # at q = 1, its fixed point
     assert selu.q == pytest.approx(1, rel=1e-9)
+
+
+class Foreign(mg.Layer):
+    """A layer of another library: it tells of the tanh that is inside."""
+
+    def forward(self, x):
+        return np.tanh(x), x
+
+    def inside(self, path, saved):
+        yield f"{path}.tanh", mg.Tanh(), saved, np.tanh(saved), saved
+
+
+class Told(mg.Backprop):
+    """A pass that knows what went into its activation functions."""
+
+    def activation_inputs(self):
+        yield "block.tanh", mg.Tanh(), np.array([[0.0, 9.0], [0.0, -9.0]])
+
+
+def test_what_another_library_tells_of_its_activations_is_measured():
+    x = np.array([[0.0, 9.0], [0.0, -9.0]])
+    of_layer, of_pass = saturation(mg.Sequential(Foreign()), x), saturation(Told(0.0, [], {}, [], {}))
+    assert (list(of_layer), list(of_pass)) == (["0.tanh"], ["block.tanh"])
+    for (share,) in (of_layer.values(), of_pass.values()):
+        assert (share.low, share.high) == (0.25, 0.25)
+
+
+def test_without_positions_there_is_nothing_to_measure():
+    with pytest.raises(ValueError, match=r"^x has shape \(4, 0, 2\): there are no positions to look at"):
+        saturation(on_z(mg.Tanh()), np.ones((4, 0, 2)))
+
+
+def test_the_quadrature_meets_steps_that_are_steep():
+    """E (1 - tanh(1000 Z)^2) = 2 phi(0) / 1000, to 1e-9."""
+    z, weight = normal_quadrature()
+    assert weight @ np.tanh(1000 * z) ** 2 == pytest.approx(1 - 2 / 1000 / math.sqrt(2 * math.pi), abs=2e-9)

@@ -250,7 +250,11 @@ def pair_of(delta, a=ONE):
         (lambda: dg.sign_pattern(pair_of(NAN)), ValueError, "^g.delta holds NaN"),
         (lambda: dg.single_signed_rows(NAN), ValueError, "NaN"),
         (lambda: dg.single_signed_rows(np.ones(3)), ValueError, r"shape \(3,\), expected \(K, J\)"),
-        (lambda: dg.single_signed_rows(ONE, per_sample=True), TypeError, "needs a WeightGradient, got a ndarray"),
+        (
+            lambda: dg.single_signed_rows(ONE, per_sample=True),
+            TypeError,
+            "^per_sample needs a WeightGradient, got a ndarray",
+        ),
         (lambda: dg.single_signed_rows(pair_of(NAN), True), ValueError, "^g.delta holds NaN"),
         (lambda: dg.single_signed_rows(pair(), "no"), TypeError, "^per_sample must be True or False, not 'no'"),
         (lambda: dg.zero_rows(pair(), np.ones(2)), TypeError, "^per_sample must be True or False"),
@@ -337,3 +341,11 @@ def test_blocks_of_samples_are_never_empty():
     g = mg.WeightGradient(*rng.standard_normal((2, 3, 2, 4)))
     found = dg.single_signed_rows(g, per_sample=True)
     np.testing.assert_array_equal(found, (np.abs(np.sign(g.per_sample()).sum(axis=2)) == 4))
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e200])
+def test_a_sample_s_signs_do_not_depend_on_the_size_of_another(factor):
+    delta, a = np.random.default_rng(0).standard_normal((2, 2, 5, 3))
+    plain = np.concatenate(list(dg.pairs.gradient_signs(delta, a)))
+    scale = np.array([1, factor])[:, None, None]
+    np.testing.assert_array_equal(np.concatenate(list(dg.pairs.gradient_signs(delta * scale, a * scale))), plain)

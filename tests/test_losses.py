@@ -325,6 +325,14 @@ def test_accuracy_takes_floats_as_class_numbers_while_they_are_exact():
         mg.accuracy(output, [1e20])
 
 
+def test_huber_bends_as_the_squared_error_does_at_the_most():
+    loss, h = mg.HuberLoss(), 1e-3
+    for K in (1, 4):
+        z, step = np.zeros((1, K)), h * np.eye(1, K)
+        bend = (loss(z + step, z) - 2 * loss(z, z) + loss(z - step, z)) / h**2
+        assert loss.largest_curvature(K) == pytest.approx(bend, rel=1e-9)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_huber_is_quadratic_inside_and_linear_beyond(dtype):
     """c_n and delta from the equation, on both sides of delta = 2 and on it."""

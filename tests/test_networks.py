@@ -129,6 +129,13 @@ def test_summary(capsys):
     ]
 
 
+def test_summary_of_a_norm_tells_its_width(capsys):
+    mg.Sequential(mg.BatchNorm(3), mg.Tanh()).summary()
+    assert [line.split()[-3:] for line in capsys.readouterr().out.splitlines()[1:-1]] == [
+        ["(N,", "3)", n] for n in "60"
+    ]
+
+
 def test_summary_of_layers_of_unknown_width(capsys):
     mg.Sequential(Square(), Scale(1000)).summary()
     assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [

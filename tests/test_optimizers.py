@@ -225,3 +225,17 @@ def test_an_optimizer_belongs_to_one_net():
     with pytest.raises(ValueError, match="state for another net"):
         opt.step(other, {"0.weight": np.ones((3, 2))})
     assert snapshot(other, opt) == before
+
+
+class OpenEnded(mg.SGD):
+    def __init__(self, lr, **others):
+        super().__init__(lr)
+        self.factor, self._own = others.get("factor", 1), 3
+
+
+def test_config_of_an_optimizer_that_takes_any_argument_has_all_that_is_not_state():
+    net = mg.mlp([2, 2], rng=0)
+    opt = OpenEnded(0.5, factor=7)
+    opt.step(net, mg.backprop(net, mg.MSELoss(), np.ones((3, 2)), np.zeros((3, 2))))
+    expected = {"lr": 0.5, "weight_decay": 0.0, "momentum": 0.0, "nesterov": False, "factor": 7}
+    assert opt.config() == expected

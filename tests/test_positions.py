@@ -129,6 +129,15 @@ def test_layer_norm_by_hand(axes, rng):
     mg.gradcheck(mg.Sequential(layer), mg.MSELoss(), x, rng.standard_normal(x.shape))
 
 
+def test_layer_norm_says_what_it_is_and_refuses_what_it_cannot_be():
+    assert repr(mg.LayerNorm(1)) == "LayerNorm(1)"
+    assert repr(mg.LayerNorm(3, eps=0.5)) == "LayerNorm(3, eps=0.5)"
+    assert mg.LayerNorm(3, eps=0.5).config() == {"num_features": 3, "eps": 0.5}
+    for arguments, name in (((0,), "num_features"), ((3, 0), "eps"), ((3, -1), "eps")):
+        with pytest.raises(ValueError, match=f"^{name} is"):
+            mg.LayerNorm(*arguments)
+
+
 def test_layer_norm_of_equal_features_is_its_bias():
     layer = mg.LayerNorm(3)
     layer.bias[:] = [1, 2, 3]
