@@ -27,17 +27,17 @@ def test_orders_are_those_that_numpy_draws(compiled, bits, N, epochs, lanes, hal
     ours, theirs = np.random.Generator(bits(seed)), np.random.Generator(bits(seed))
     if half:  # of 64 bits are used, the others kept for the next draw
         assert ours.integers(9, dtype=np.uint32) == theirs.integers(9, dtype=np.uint32)
-    orders = np.full((epochs, lanes, N), -1, np.int64)
+    orders = np.full((epochs, lanes, N), 2**32 - 1, np.uint32)
     compiled.draw_orders(orders[:, -1], ours.bit_generator)
     np.testing.assert_array_equal(orders[:, -1], [theirs.permutation(N) for _ in range(epochs)])
-    assert (orders[:, :-1] == -1).all()
+    assert (orders[:, :-1] == 2**32 - 1).all()
     np.testing.assert_equal(ours.bit_generator.state, theirs.bit_generator.state)
 
 
 def test_another_numpy_would_draw_its_own_orders(compiled, monkeypatch):
     monkeypatch.setattr(side_by_side, "_draws_as_numpy", lambda: False)
     monkeypatch.delattr(compiled, "draw_orders")
-    orders = np.zeros((2, 9), np.int64)
+    orders = np.zeros((2, 9), np.uint32)
     side_by_side._permute(orders, np.random.default_rng(3))
     rng = np.random.default_rng(3)
     np.testing.assert_array_equal(orders, [rng.permutation(9) for _ in orders])
@@ -59,10 +59,10 @@ def test_whether_the_core_draws_as_numpy_is_tried(compiled, monkeypatch):
     ("orders", "words"),
     [
         ([[0, 1]], "array"),
-        (np.zeros((2, 3), np.int32), "int32"),
-        (np.zeros(3, np.int64), "shape"),
-        (np.zeros((3, 2), np.int64).T, "rows"),
-        (np.frombuffer(bytes(48), np.int64).reshape(2, 3), "rows"),
+        (np.zeros((2, 3), np.int64), "int64"),
+        (np.zeros(3, np.uint32), "shape"),
+        (np.zeros((3, 2), np.uint32).T, "rows"),
+        (np.frombuffer(bytes(24), np.uint32).reshape(2, 3), "rows"),
     ],
     ids=["no array", "type", "axes", "columns", "read-only"],
 )
@@ -89,8 +89,8 @@ def arguments(compiled, dtype, **changed):
     width = compiled.LANES
     given = {
         "weights": np.zeros((P, width), dtype), "slots": np.zeros((0, P, width), dtype),
-        "orders": np.zeros((2, width, 5), np.int64), "epochs": 2, "rates": np.ones((4, width)) * [[0.1], [0], [0], [0]],
-        "steps": np.zeros(width, np.int64),
+        "orders": np.zeros((2, width, 5), np.uint32), "epochs": 2,
+        "rates": np.ones((4, width)) * [[0.1], [0], [0], [0]], "steps": np.zeros(width, np.int64),
     }  # fmt: skip
     return (given | changed).values()
 
@@ -121,7 +121,8 @@ def test_what_no_net_can_be_trained_on_is_refused(compiled, case):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    "case", ["weights", "weights' type", "slots", "momentum", "orders", "orders below", "orders beyond", "rates"]
+    "case",
+    ["weights", "weights' type", "slots", "momentum", "orders", "orders of another type", "orders beyond", "rates"],
 )
 def test_what_does_not_fit_into_the_lanes_is_refused_and_changes_nothing(compiled, dtype, case):
     other = np.float32 if dtype is np.float64 else np.float64
@@ -132,9 +133,9 @@ def test_what_does_not_fit_into_the_lanes_is_refused_and_changes_nothing(compile
         "weights' type": {"weights": np.ones((P, width), other)},
         "slots": {"slots": np.zeros((1, P + 1, width), dtype), "rates": np.full((4, width), 0.5)},
         "momentum": {"rates": np.full((4, width), 0.5)},
-        "orders": {"orders": np.zeros((2, width, 4), np.int64)},
-        "orders below": {"orders": np.full((2, width, 5), -1)},
-        "orders beyond": {"orders": np.full((2, width, 5), 5)},
+        "orders": {"orders": np.zeros((2, width, 4), np.uint32)},
+        "orders of another type": {"orders": np.zeros((2, width, 5), np.int64)},
+        "orders beyond": {"orders": np.full((2, width, 5), 5, np.uint32)},
         "rates": {"rates": np.full((5, width), 0.5)},
     }[case]
     given = arguments(compiled, dtype, **{"weights": weights} | wrong)

@@ -13,7 +13,7 @@ cdef enum:
 
 LANES = L  # for Python
 
-cdef void draw_order(int64_t* order, Py_ssize_t N, bitgen_t* bits) noexcept nogil:
+cdef void draw_order(uint32_t* order, Py_ssize_t N, bitgen_t* bits) noexcept nogil:
     """order (N,) = 0, ..., N - 1, shuffled: each, from the last, is exchanged with one up to itself.
 
     Which one is drawn as NumPy draws it, from as many bits as the number of the last has, until it is not too large. A
@@ -21,9 +21,9 @@ cdef void draw_order(int64_t* order, Py_ssize_t N, bitgen_t* bits) noexcept nogi
     """
     cdef Py_ssize_t i, drawn, last = N - 1
     cdef bint fits
-    cdef uint32_t mask = 1
+    cdef uint32_t other, mask = 1
     for i in range(N):
-        order[i] = i
+        order[i] = <uint32_t> i
     while <Py_ssize_t> mask < last:
         mask = 2 * mask + 1
     while last > 0:
@@ -32,26 +32,26 @@ cdef void draw_order(int64_t* order, Py_ssize_t N, bitgen_t* bits) noexcept nogi
         drawn = bits.next_uint32(bits.state) & mask
         fits = drawn <= last
         drawn = drawn if fits else last  # exchanged with itself
-        i = order[last]
+        other = order[last]
         order[last] = order[drawn]
-        order[drawn] = i
+        order[drawn] = other
         last -= fits
 
 
 def draw_orders(orders, bit_generator):
-    """Fill each row of orders (epochs, N) int64 with what Generator.permutation(N) would draw. N is below 2^32."""
+    """Fill each row of orders (epochs, N) uint32 with what Generator.permutation(N) would draw."""
     cdef Py_ssize_t epoch
     cdef bitgen_t* bits = <bitgen_t*> PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
     _is_array(orders, "orders")
-    if (cnp.PyArray_TYPE(orders) != cnp.NPY_INT64 or cnp.PyArray_NDIM(orders) != 2
-            or not cnp.PyArray_ISBEHAVED(orders) or cnp.PyArray_STRIDE(orders, 1) != sizeof(int64_t)):
-        raise ValueError(f"orders is of {orders.dtype} and shape {orders.shape}, expected rows of int64")
+    if (cnp.PyArray_TYPE(orders) != cnp.NPY_UINT32 or cnp.PyArray_NDIM(orders) != 2
+            or not cnp.PyArray_ISBEHAVED(orders) or cnp.PyArray_STRIDE(orders, 1) != sizeof(uint32_t)):
+        raise ValueError(f"orders is of {orders.dtype} and shape {orders.shape}, expected rows of uint32")
     cdef char* row = <char*> cnp.PyArray_DATA(orders)
     cdef Py_ssize_t apart = cnp.PyArray_STRIDE(orders, 0), N = cnp.PyArray_DIM(orders, 1)
     cdef Py_ssize_t epochs = cnp.PyArray_DIM(orders, 0)
     with bit_generator.lock, nogil:
         for epoch in range(epochs):
-            draw_order(<int64_t*> (row + epoch * apart), N, bits)
+            draw_order(<uint32_t*> (row + epoch * apart), N, bits)
 
 
 ctypedef fused gathered:
@@ -60,7 +60,7 @@ ctypedef fused gathered:
     int64_t
 
 
-cdef inline void lane_gather(gathered* to, const gathered* rows, const int64_t* order, Py_ssize_t apart, Py_ssize_t n,
+cdef inline void lane_gather(gathered* to, const gathered* rows, const uint32_t* order, Py_ssize_t apart, Py_ssize_t n,
                              Py_ssize_t width) noexcept nogil:
     """to (n, width, lane) = n rows for each lane, in its order: those of two lanes are apart. NULL: the first n."""
     cdef Py_ssize_t i, j, l
@@ -73,7 +73,7 @@ cdef inline void lane_gather(gathered* to, const gathered* rows, const int64_t* 
                 to[(i * width + j) * L + l] = row[l][j]
 
 
-cdef inline void lane_targets(LaneNet* e, void* to, const real* y, const int64_t* order, Py_ssize_t apart,
+cdef inline void lane_targets(LaneNet* e, void* to, const real* y, const uint32_t* order, Py_ssize_t apart,
                               Py_ssize_t n) noexcept nogil:
     if e.loss == CROSS_ENTROPY:
         lane_gather(<int64_t*> to, <const int64_t*> y, order, apart, n, 1)
@@ -81,7 +81,7 @@ cdef inline void lane_targets(LaneNet* e, void* to, const real* y, const int64_t
         lane_gather(<real*> to, y, order, apart, n, e.ops[e.count - 1].outputs)
 
 
-cdef int lane_epoch(LaneNet* e, const int64_t* order, Py_ssize_t apart, real* tag) except -1 nogil:
+cdef int lane_epoch(LaneNet* e, const uint32_t* order, Py_ssize_t apart, real* tag) except -1 nogil:
     """All mini-batches once, each lane in its order; NULL: as they are. Sets total and right."""
     cdef Py_ssize_t start, n, at, l, J = e.ops[0].inputs
     cdef Py_ssize_t y_row = lane_target_bytes(e, tag)
@@ -134,8 +134,8 @@ cdef void lane_finite(LaneNet* e, char* finite, real* tag) noexcept nogil:
         finite[l] = finite[l] and isfinite(e.total[l]) and nothing[l] == 0
 
 
-cdef int lane_epochs(LaneNet* e, const int64_t* orders, Py_ssize_t epochs, double* total, int64_t* right, char* finite,
-                     real* tag) except -1 nogil:
+cdef int lane_epochs(LaneNet* e, const uint32_t* orders, Py_ssize_t epochs, double* total, int64_t* right,
+                     char* finite, real* tag) except -1 nogil:
     """Some epochs. orders (epochs, lane, N), or NULL; total and right (epochs, 2, lane): of training and validation."""
     cdef Py_ssize_t epoch, l, N = e.training.N
     for epoch in range(epochs):
@@ -254,7 +254,7 @@ cdef class Lanes:
 
         weights  (P, lane): all P weights of each net, one parameter after the other
         slots    (S, P, lane): the optimizer's arrays for them
-        orders   (epochs, lane, N) int64: the order of the samples in each epoch; None: as they are
+        orders   (epochs, lane, N) uint32: the order of the samples in each epoch; None: as they are
         rates    (rates, lane) float64, in the order of the optimizer's kernel
         steps    (lane,) int64: how many have been taken before
 
@@ -264,7 +264,7 @@ cdef class Lanes:
         """
         cdef LaneNet* e = &self.e
         cdef Py_ssize_t i, l, size, S = 0 if e.optimizer == SGD and not len(slots) else slot_count(e.optimizer)
-        cdef const int64_t* order = NULL
+        cdef const uint32_t* order = NULL
         cdef cnp.ndarray orders_ = None
         self.fits(weights, "weights", self.type, (e.size, L))
         self.fits(slots, "slots", self.type, (S, e.size, L))
@@ -273,10 +273,10 @@ cdef class Lanes:
         if e.optimizer == SGD and bool(rates[1].any()) != (S == 1):
             raise ValueError(f"momentum is {rates[1]}, with {S} arrays for each parameter")
         if orders is not None:
-            self.fits(orders, "orders", cnp.NPY_INT64, (epochs, L, e.training.N))
-            if orders.min(initial=0) < 0 or orders.max(initial=0) >= e.training.N:
-                raise ValueError(f"orders are {orders.min()} to {orders.max()}, expected 0 to {e.training.N - 1}")
-            order = <const int64_t*> cnp.PyArray_DATA(orders)
+            self.fits(orders, "orders", cnp.NPY_UINT32, (epochs, L, e.training.N))
+            if orders.max(initial=0) >= e.training.N:
+                raise ValueError(f"orders reach to {orders.max()}, expected {e.training.N - 1} at most")
+            order = <const uint32_t*> cnp.PyArray_DATA(orders)
         size = e.size * L * cnp.PyArray_ITEMSIZE(weights)  # bytes
         e.first = self.slots if S > 0 else NULL
         e.second = <char*> self.slots + size if S > 1 else NULL
@@ -299,7 +299,7 @@ cdef class Lanes:
                              f"{cnp.PyArray_DescrFromType(type)} and shape {shape}")
         return 0
 
-    cdef tuple trained(self, const int64_t* order, Py_ssize_t epochs):
+    cdef tuple trained(self, const uint32_t* order, Py_ssize_t epochs):
         cdef cnp.npy_intp[3] shape = [epochs, 2, L]
         cdef cnp.ndarray loss = cnp.PyArray_ZEROS(3, shape, cnp.NPY_FLOAT64, 0)
         cdef cnp.ndarray right = cnp.PyArray_ZEROS(3, shape, cnp.NPY_INT64, 0)

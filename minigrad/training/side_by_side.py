@@ -15,9 +15,10 @@ from .fused import kernel_of, lower
 from .optimizers import Optimizer
 from .run import Run
 
+MOST_SAMPLES = 2**24  # orders of more of them would fill the memory
 MOST_ROWS = 512  # of a batch: more of them the products add in another order
 MOST_WEIGHTS = 400  # of a net: the lanes of larger ones leave the first caches, and one net at a time is faster
-AHEAD = 2**15  # samples whose order is drawn before they are trained on
+AHEAD = 2**14  # samples whose order is drawn before they are trained on
 EPOCHS = 256  # at a time, at most: a net that diverges takes these again, alone
 PAUSE = 2**23  # samples times weights between two looks at whether to stop
 
@@ -50,6 +51,8 @@ def why_alone(run: Run) -> str | None:
     if run.x.ndim > 2:
         return "x has positions"
     N, batch = len(run.x), min(run.batch_size, len(run.x))
+    if N > MOST_SAMPLES:
+        return f"the orders of {N} samples would take more than a gigabyte"
     if batch > MOST_ROWS:
         return f"a batch of {batch} samples is more than {MOST_ROWS}"
     ops = outline(run.net)
@@ -97,7 +100,7 @@ def train_side_by_side(runs: list[Run], epochs: int, stop: Event) -> list[Run]:
         if any(run.opt.scheduled for run in runs)
         else max(1, min(AHEAD // N, PAUSE // (N * len(weights)), EPOCHS, epochs))
     )
-    orders = np.zeros((most, core.LANES, N), np.int64) if first.shuffle else None
+    orders = np.zeros((most, core.LANES, N), np.uint32) if first.shuffle else None
     try:
         while live and done < epochs:
             before = Kept(done, weights.copy(), slots.copy(), [_rest(run) for run in runs])
@@ -155,7 +158,7 @@ def _permute(orders: np.ndarray, rng: np.random.Generator) -> None:
 @functools.cache
 def _draws_as_numpy() -> bool:
     """Does the core draw what this NumPy draws? How a permutation is made of random numbers NumPy does not promise."""
-    orders = np.zeros((9, 257), np.int64)
+    orders = np.zeros((9, 257), np.uint32)
     core.draw_orders(orders, np.random.default_rng(0).bit_generator)
     rng = np.random.default_rng(0)
     return np.array_equal(orders, [rng.permutation(257) for _ in orders])
