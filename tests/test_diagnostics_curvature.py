@@ -174,7 +174,12 @@ def test_positions_that_the_output_joins_are_positions_still(rng):
 
 @pytest.mark.parametrize(
     ("weight", "bias"),
-    [("0.weight", "0.bias"), ("0", "0.bias"), ("block.1.weight", "block.1.bias"), ("w.weight_ih_l0", "w.bias_ih_l0")],
+    [
+        ("0.weight", "0.bias"),
+        ("0", "0.bias"),
+        ("a.weighted.weight", "a.weighted.bias"),
+        ("w.weight_ih_l0", "w.bias_ih_l0"),
+    ],
 )
 def test_the_bias_of_a_weight_has_the_name_that_fits(weight, bias):
     """Of a pass of another library, a pair has the name of its parameter."""

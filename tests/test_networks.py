@@ -145,6 +145,16 @@ def test_summary_of_layers_of_unknown_width(capsys):
     ]
 
 
+class Added(mg.Layer):
+    def forward(self, x):
+        return x.sum(axis=1), None
+
+
+def test_an_output_without_an_axis_for_its_numbers_is_named():
+    with pytest.raises(ValueError, match=r"^the net's output has shape \(1,\)"):
+        output_shape(mg.Sequential(Added()), np.ones((3, 2)))
+
+
 # ---- state_dict ------------------------------------------------------------------------------------------
 
 

@@ -97,6 +97,14 @@ def test_a_net_shows_what_its_summary_prints(trained, capsys):
     assert activation_colour("tanh") in net._repr_html_()
 
 
+def test_a_net_shows_pictures_of_its_matrices_and_colours_of_its_activations_only():
+    net = mg.Sequential(mg.Linear(3, 2, rng=0), mg.BatchNorm(2), mg.Tanh())
+    html = net._repr_html_()
+    assert signs(html) == [*np.sign(net[0].weight).ravel()]
+    assert html.count("\N{BLACK CIRCLE}") == 1
+    assert "Sequential of 12 parameters" in "".join(Parts(html).words)
+
+
 def test_a_run_shows_first_last_and_best_and_both_curves(trained):
     run = trained[1]
     parts = Parts(run._repr_html_())
