@@ -16,7 +16,8 @@ BIN := $(VENV)/bin
 export OPENBLAS_NUM_THREADS ?= 1
 
 # The tests that call the core most; and what `make sanitize` builds it with.
-KERNELS := $(patsubst %,tests/test_%.py,core core_arguments core_epoch math engines positions losses optimizers layers training many bad_input)
+KERNELS := $(patsubst %,tests/test_%.py,core core_arguments core_epoch math engines positions losses optimizers layers \
+	training many lanes bad_input)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -g -O1 -fno-omit-frame-pointer
 
 FIGURES := outer_product zigzag decomposition

@@ -220,14 +220,15 @@ cdef int lane_update(LaneNet* e, real* tag) except -1 nogil:
     cdef real[L] lr, keep, more, rest, keep2, more2, rest2, root, eps, decay, shrink
     if e.optimizer == SGD:
         for l in range(L):
-            lr[l], decay[l], rest[l] = <real> e.rates[0][l], <real> e.rates[3][l], <real> e.rates[1][l]
-            keep[l] = _first_part(e.rates[1][l], w)
-            more[l] = <real> (e.rates[1][l] - keep[l])
+            lr[l], decay[l] = <real> e.rates[0][l], <real> e.rates[3][l]
         if m is NULL:
             for i in range(e.size):
                 for l in range(L):
                     w[i * L + l] = _sgd_plain(w[i * L + l], g[i * L + l], lr[l], decay[l])
         else:
+            for l in range(L):
+                keep[l], rest[l] = _first_part(e.rates[1][l], w), <real> e.rates[1][l]
+                more[l] = <real> (e.rates[1][l] - keep[l])
             for i in range(e.size):
                 for l in range(L):
                     a = m[i * L + l] = _sgd_velocity(w[i * L + l], g[i * L + l], m[i * L + l], keep[l], more[l],
