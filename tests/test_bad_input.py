@@ -166,7 +166,7 @@ LABELS = {
         CE,
         np.ones((6, 2)),
         ValueError,
-        ["y holds rows that are no probabilities", "sum to 1"],
+        ["y holds rows that are no probabilities", "sum to 1. Classes that do not exclude one another"],
     ),
     "ragged": (CE, [[0, 1], [1]], ValueError, ["y is not a rectangular array"]),
     "width": (MSE, X, ValueError, ["y has shape (6, 3)", "expected (6, 2)"]),

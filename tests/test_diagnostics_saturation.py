@@ -335,6 +335,12 @@ def test_what_another_library_tells_of_its_activations_is_measured():
         assert (share.low, share.high) == (0.25, 0.25)
 
 
+def test_a_pass_that_does_not_know_its_activations_is_refused_with_what_is_expected():
+    net, x = on_z(mg.Tanh()), np.ones((2, 2))
+    with pytest.raises(TypeError, match="^net is a Backprop, expected a Layer"):
+        saturation(mg.backprop(net, mg.MSELoss(), x, x), x)
+
+
 def test_without_positions_there_is_nothing_to_measure():
     with pytest.raises(ValueError, match=r"^x has shape \(4, 0, 2\): there are no positions to look at"):
         saturation(on_z(mg.Tanh()), np.ones((4, 0, 2)))

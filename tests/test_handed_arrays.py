@@ -9,6 +9,7 @@ from memory_layouts import LAYOUTS
 from oracles import same_bits, snapshot
 
 import minigrad as mg
+from minigrad.layers.parameters import put_back
 
 X = np.random.default_rng(0).standard_normal((11, 3))
 Y = np.arange(11) % 2
@@ -183,6 +184,19 @@ def test_optimizer_state_that_does_not_fit_is_refused_before_anything_changes(ho
         assert same_bits(net.state_dict(), before)
 
 
+@pytest.mark.parametrize("make", [lambda: mg.SGD(0.1, momentum=0.9), mg.Adam], ids=["momentum", "adam"])
+def test_optimizer_state_of_the_other_float_type_becomes_that_of_the_weights(make, how):
+    pairs = [(build(dtype=np.float32), make()) for _ in "12"]
+    for net, opt in pairs:
+        run(net, opt, how)
+    opt = pairs[1][1]
+    opt.state = {name: tuple(array.astype(np.float64) for array in kept) for name, kept in opt.state.items()}
+    for net, opt in pairs:
+        run(net, opt, how)
+    assert {array.dtype for kept in opt.state.values() for array in kept} == {np.dtype(np.float32)}
+    assert snapshot(*pairs[0]) == snapshot(*pairs[1])
+
+
 # ---- memory that is shared ---------------------------------------------------------------------------------
 
 
@@ -280,6 +294,31 @@ def test_load_state_dict_fills_read_only_weights():
     net, state = hand_over(build(), LAYOUTS["read-only"]), mg.mlp([3, 4, 2], rng=5).state_dict()
     net.load_state_dict(state)
     assert same_bits(net.state_dict(), state)
+
+
+@pytest.mark.parametrize("change", [LAYOUTS["read-only"], lambda array: np.zeros(7), lambda array: None])
+@pytest.mark.parametrize("alone", [False, True], ids=["in a net", "alone"])
+def test_values_are_put_back_where_they_cannot_be_written(change, alone):
+    net = mg.Linear(3, 2, rng=0) if alone else build()
+    layer, name = (net, "weight") if alone else (net[2], "2.weight")
+    kept = {name: array.copy() for name, array in net.state().items()}
+    bias = layer.bias
+    bias += 1
+    layer.weight = change(layer.weight)
+    put_back(net, kept)
+    assert same_bits(net.state(), kept)
+    assert layer.weight is not kept[name], "training on must not change what was kept"
+    assert layer.bias is bias, "what can be written stays, with its values of before"
+
+
+def test_what_is_not_among_the_values_put_back_stays_as_it_is():
+    net, other = build("norm"), build("norm")
+    for array in other.state().values():
+        array += 1
+    before = {name: array.copy() for name, array in net.state().items()}
+    some = {name: array for i, (name, array) in enumerate(other.state().items()) if i % 2}
+    put_back(net, some)
+    assert same_bits(net.state(), before | some)
 
 
 def test_batchnorm_from_elsewhere_takes_its_statistics_in_a_loop_of_ones_own():
