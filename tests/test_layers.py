@@ -263,6 +263,26 @@ def test_per_sample_norms_where_squares_leave_the_floats(size):
     assert mg.WeightGradient(delta[:, :0], a).per_sample_norms().tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("beside_larger", [False, True])
+def test_per_sample_norms_where_two_wide_positions_nearly_cancel(beside_larger, rng):
+    """|d a^T - d b^T| = |d| |a - b|. What is larger stands beside zeros and adds nothing."""
+    d, a = rng.uniform(0.8, 1, (2, 200, 400))
+    b = a * (1 - np.geomspace(0.1, 1e-6, 200)[:, None] * rng.uniform(0.5, 1.5, a.shape))
+    larger, zero = np.full_like(a, 1000), np.zeros_like(a)
+    delta, inputs = ([d, -d, larger, zero], [a, b, zero, larger]) if beside_larger else ([d, -d], [a, b])
+    g = mg.WeightGradient(np.stack(delta, 1), np.stack(inputs, 1))
+    exact = np.linalg.norm(d, axis=1) * np.linalg.norm(a - b, axis=1)
+    np.testing.assert_allclose(g.per_sample_norms(), exact, rtol=1e-9)
+
+
+def test_backward_refuses_what_another_net_saved():
+    net = mg.mlp([3, 4, 2], rng=0)
+    output, saved = net.forward(np.ones((5, 3)))
+    for other in (saved[1:], [*saved, None]):
+        with pytest.raises(ValueError, match="argument 2 is"):
+            net.backward(output, other)
+
+
 # ---- BatchNorm in float32 ----------------------------------------------------------------------------------
 
 
