@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from strategies import DTYPES, seeds
 
 import minigrad as mg
+from minigrad.training.many import LEAST
 
 
 def build(widths, kind, bias, dtype, seed, last=()):
@@ -104,6 +105,24 @@ def test_each_net_ends_as_it_would_alone(
     check(make, example.loss, x, y, jobs, **settings, validation=(x[::-1], y[::-1]) if validated else None)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("batch_size", [7, 40])
+@pytest.mark.parametrize("name", list(catalogue.LOSSES))
+def test_many_samples_are_taken_part_by_part(name, batch_size, shuffle, dtype):
+    """More than are gathered at a time, and more in a batch than are computed at a time."""
+    rng, example = np.random.default_rng(0), catalogue.LOSSES[name]
+    x, y = rng.standard_normal((75, 3)), example.targets(rng, 75, 4)
+    last = [mg.Sigmoid()] if example.of_probabilities else []
+
+    def make():
+        nets = [build([3, 5, 4], "tanh", True, dtype, i, last) for i in range(16)]
+        return nets, [mg.SGD(0.01 * (i + 1)) for i in range(16)], [np.random.default_rng(i) for i in range(16)]
+
+    settings = {"epochs": 2, "batch_size": batch_size, "shuffle": shuffle}
+    check(make, example.loss, x, y, **settings, validation=(x[::-1], y[::-1]))
+
+
 # ---- nets of many kinds together ---------------------------------------------------------------------------
 
 X = np.random.default_rng(1).standard_normal((13, 3))
@@ -117,6 +136,11 @@ class Own(mg.Tanh):
 def shared():
     layer = mg.Linear(3, 3, rng=0)
     return mg.Sequential(layer, mg.Tanh(), layer, mg.Linear(3, 2, rng=1))
+
+
+@pytest.fixture(params=[0, LEAST], ids=["few in lanes too", "few alone"])
+def least(request, monkeypatch):
+    monkeypatch.setattr("minigrad.training.many.LEAST", request.param)
 
 
 def with_short_cut(seed):
@@ -153,6 +177,7 @@ def mixed():
     return nets, opts, [np.random.default_rng(i) for i in range(len(nets))]
 
 
+@pytest.mark.usefixtures("least")
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_nets_that_have_little_in_common(jobs, shuffle):
@@ -183,6 +208,7 @@ def test_without_rngs_each_net_has_an_order_of_its_own():
 # ---- divergence ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("least")
 def test_a_net_that_diverges_keeps_what_fit_keeps_and_the_others_go_on():
     def make():
         rates = [0.01, 1e3, 0.02, 8.0, 0.03, 1e200]
@@ -200,6 +226,7 @@ def test_a_net_that_diverges_keeps_what_fit_keeps_and_the_others_go_on():
     assert histories[3].error.__traceback__ is None
 
 
+@pytest.mark.usefixtures("least")
 def test_weights_that_overflow_in_the_last_step_of_an_epoch_are_found():
     """Every loss is finite, and still the epoch does not count."""
 
@@ -292,6 +319,7 @@ class Fails(mg.Layer):
         return delta, {}
 
 
+@pytest.mark.usefixtures("least")
 @pytest.mark.parametrize("jobs", [1, 3])
 @pytest.mark.parametrize("error", [RuntimeError("from a layer"), KeyboardInterrupt()])
 def test_an_error_leaves_each_net_as_after_a_whole_epoch(jobs, error, capsys):
