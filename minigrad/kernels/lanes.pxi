@@ -172,7 +172,7 @@ cdef void lane_mean(LaneNet* e, double* mean, Py_ssize_t R, real* tag) noexcept 
 
 
 cdef void lane_count(LaneNet* e, int64_t* right, Py_ssize_t R, real* tag) noexcept nogil:
-    """Add to right (lane) how many of R answers are right in each lane, as `_count_right` has it."""
+    """Add to right (lane) how many of R answers are right in each lane, as `accuracy.count_right`: NaN is no answer."""
     cdef Py_ssize_t r, k, l, wanted, K = e.ops[e.count - 1].outputs
     cdef const real* output = <const real*> e.value[e.count]
     cdef const real* y = <const real*> e.y
@@ -182,7 +182,8 @@ cdef void lane_count(LaneNet* e, int64_t* right, Py_ssize_t R, real* tag) noexce
     if e.loss == BCE or e.loss == BCE_WITH_LOGITS:
         for r in range(R * K):
             for l in range(L):
-                right[l] += (output[r * L + l] > threshold) == (y[r * L + l] > 0.5)
+                z = output + r * L + l
+                right[l] += (z[0] > threshold) == (y[r * L + l] > 0.5) and z[0] == z[0]
     elif e.loss == CROSS_ENTROPY or e.loss == SOFT_CROSS_ENTROPY:
         for r in range(R):
             for l in range(L):
@@ -196,6 +197,7 @@ cdef void lane_count(LaneNet* e, int64_t* right, Py_ssize_t R, real* tag) noexce
                 beaten = False
                 for k in range(K):
                     beaten |= z[k * L] > z[wanted * L] or z[k * L] == z[wanted * L] and k < wanted
+                    beaten |= z[k * L] != z[k * L]
                 right[l] += not beaten
 
 
