@@ -1,4 +1,4 @@
-"""Which learning rate suits which first weights? A map of 131,072 trainings, side by side in about a minute.
+"""Which learning rate suits which first weights? A map of 131,072 trainings, side by side in little more than a minute.
 
 Run it as it is to see the picture, or with a file name to save it: python examples/learning_rate_map.py picture.png
 A number behind the name is the size of the map: 64 is quick.

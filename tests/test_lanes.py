@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import DTYPES, seeds
 
+import minigrad as mg
 from minigrad.training import side_by_side
 
 # ---- orders ----------------------------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ def test_whether_the_core_draws_as_numpy_is_tried(compiled, monkeypatch):
 @pytest.mark.parametrize(
     ("orders", "words"),
     [
-        ([[0, 1]], "array"),
+        ([[0, 1]], "orders must be an array, not list"),
         (np.zeros((2, 3), np.int64), "int64"),
         (np.zeros(3, np.uint32), "shape"),
         (np.zeros((3, 2), np.uint32).T, "rows"),
@@ -96,27 +97,48 @@ def arguments(compiled, dtype, **changed):
 
 
 WRONG = {
-    "no ops": {"ops": ()},
-    "x without samples": {"x": np.ones((0, 3))},
-    "x with positions": {"x": np.ones((5, 1, 3))},
-    "batch": {"batch_size": 0},
-    "long batch": {"batch_size": 513},
-    "width of x": {"x": np.ones((5, 4))},
-    "samples of y": {"y": np.ones((4, 2))},
-    "outputs of y": {"y": np.ones((5, 3))},
-    "classes": {"loss": "cross_entropy", "y": np.array([0, 1, 2, 0, 1])},
-    "type of classes": {"loss": "cross_entropy", "y": np.zeros(5)},
-    "width of a weight": {"ops": (OPS[0], OPS[1], ("linear", 3, 2, False))},
-    "a join of no fork": {"ops": (*OPS, ("join", 1))},
-    "a short cut of another width": {"ops": (("fork", 2), OPS[0], ("join", 0), OPS[2])},
-    "validation": {"validation": (np.ones((2, 4)), np.ones((2, 2)))},
+    "no ops": ({"ops": ()}, "nothing to train"),
+    "x without samples": ({"x": np.ones((0, 3))}, "nothing to train"),
+    "x with positions": ({"x": np.ones((5, 1, 3))}, "nothing to train"),
+    "batch": ({"batch_size": 0}, "batch_size is 0"),
+    "long batch": ({"batch_size": 513}, "batch_size is 513"),
+    "width of x": ({"x": np.ones((5, 4))}, "the width of a weight is 3, expected 4"),
+    "samples of y": ({"y": np.ones((4, 2))}, "y has"),
+    "outputs of y": ({"y": np.ones((5, 3))}, "y has"),
+    "classes": ({"loss": "cross_entropy", "y": np.array([0, 1, 2, 0, 1])}, "y"),
+    "type of classes": ({"loss": "cross_entropy", "y": np.zeros(5)}, "y has dtype float64, expected int64"),
+    "width of a weight": ({"ops": (OPS[0], OPS[1], ("linear", 3, 2, False))}, "the width of a weight"),
+    "a join of no fork": ({"ops": (*OPS, ("join", 1))}, "op 3 joins op 1, which is no fork"),
+    "a short cut of another width": (
+        {"ops": (("fork", 2), OPS[0], ("join", 0), OPS[2])},
+        "the width of a short cut",
+    ),
+    "validation": ({"validation": (np.ones((2, 4)), np.ones((2, 2)))}, "the width of x"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_what_no_net_can_be_trained_on_is_refused(compiled, case):
-    with pytest.raises((TypeError, ValueError)):
-        program(compiled, np.float64, **WRONG[case])
+    changed, words = WRONG[case]
+    with pytest.raises((TypeError, ValueError), match=words):
+        program(compiled, np.float64, **changed)
+
+
+def test_orders_that_would_fill_the_memory_are_not_drawn(compiled, monkeypatch, capsys):
+    monkeypatch.setattr(side_by_side, "MOST_SAMPLES", 5)
+    nets = [mg.mlp([3, 2], rng=i) for i in range(16)]
+    opts = [mg.SGD(0.1) for _ in nets]
+    for N, words in ((5, "side by side"), (6, "alone, because the orders of 6 samples")):
+        mg.show_lanes(nets, mg.MSELoss(), opts, np.ones((N, 3)), np.ones((N, 2)))
+        assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("N", "M", "together"), [(13, 1, True), (900, 3, True), (900, 2, False), (9000, 7, False)])
+def test_the_longer_the_epochs_the_more_nets_are_needed(compiled, capsys, N, M, together):
+    """A net of 26 weights takes 2^13 / 26 = 315 samples for each net that has to be there."""
+    nets, opts = [mg.mlp([3, 4, 2], rng=i) for i in range(M)], [mg.SGD(0.1) for _ in range(M)]
+    mg.show_lanes(nets, mg.MSELoss(), opts, np.ones((N, 3)), np.ones((N, 2)))
+    assert ("side by side" in capsys.readouterr().out) == together
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

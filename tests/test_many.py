@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from strategies import DTYPES, seeds
 
 import minigrad as mg
-from minigrad.training.many import LEAST
 
 
 def build(widths, kind, bias, dtype, seed, last=()):
@@ -141,9 +140,9 @@ def shared():
     return mg.Sequential(layer, mg.Tanh(), layer, mg.Linear(3, 2, rng=1))
 
 
-@pytest.fixture(params=[0, LEAST], ids=["few in lanes too", "few alone"])
+@pytest.fixture(params=[1, 99], ids=["in lanes", "alone"])
 def least(request, monkeypatch):
-    monkeypatch.setattr("minigrad.training.many.LEAST", request.param)
+    monkeypatch.setattr("minigrad.training.many.least", lambda run: request.param)
 
 
 def with_short_cut(seed):
@@ -374,7 +373,7 @@ def test_small_nets_of_one_kind_stand_side_by_side(compiled, capsys, dtype):
 
 
 ALONE = {
-    "few": (lambda: [mg.mlp([3, 4, 2], rng=i) for i in range(3)], {}, "3 nets of its kind are left for 16 lanes"),
+    "few": (lambda: [mg.mlp([3, 4, 2]) for _ in range(3)], {"x": np.ones((3000, 3))}, "3 nets of its kind are left"),
     "own layer": (lambda: [mg.Sequential(mg.Linear(3, 2), Own()) for _ in range(16)], {}, "Own"),
     "large": (lambda: [mg.mlp([3, 200, 2]) for _ in range(16)], {}, "more than 400 weights, as its 1202"),
     "batch": (lambda: [mg.mlp([3, 2]) for _ in range(16)], {"x": np.ones((600, 3)), "batch_size": 600}, "600 samples"),
@@ -386,8 +385,9 @@ ALONE = {
 @pytest.mark.parametrize("case", ALONE)
 def test_why_a_net_is_trained_alone_is_said(compiled, capsys, case):
     make, settings, words = ALONE[case]
-    nets, x = make(), settings.pop("x", X)
-    text = shown(capsys, nets, mg.MSELoss(), [mg.SGD(0.1) for _ in nets], x, nets[0](x), **settings)
+    nets, x = make(), settings.get("x", X)
+    opts, batch_size = [mg.SGD(0.1) for _ in nets], settings.get("batch_size", 32)
+    text = shown(capsys, nets, mg.MSELoss(), opts, x, nets[0](x), batch_size=batch_size)
     assert text.count("alone, because") == len(nets)
     assert words in text
 

@@ -2,6 +2,7 @@
 
 from libc.string cimport memset
 
+from minigrad.kernels.products cimport add_fourths
 from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
 
 cdef enum:
@@ -144,19 +145,13 @@ cdef inline void lane_product(real* c, Py_ssize_t c_down, Py_ssize_t c_along, Py
 
 
 cdef inline void lane_sums(real* parts, const real* a, Py_ssize_t m, Py_ssize_t n, vec* lanes) noexcept nogil:
-    """Add the m rows of a (m, n) to parts (4, n) as column_sums does: every fourth to one, those left to the first."""
-    cdef vec s0, s1, s2, s3
-    cdef Py_ssize_t i, r, size = n * L
+    """Add the m rows of a (m, n) to parts (4, n) as column_sums does."""
+    cdef vec s[4]
+    cdef Py_ssize_t i, q, size = n * L
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
         for i from 0 <= i < size by <Py_ssize_t> (sizeof(vec) // sizeof(real)):
-            s0, s1 = (<vec*> (parts + i))[0], (<vec*> (parts + size + i))[0]
-            s2, s3 = (<vec*> (parts + 2 * size + i))[0], (<vec*> (parts + 3 * size + i))[0]
-            for r in range(0, m - 3, 4):
-                s0 += (<const vec*> (a + r * size + i))[0]
-                s1 += (<const vec*> (a + (r + 1) * size + i))[0]
-                s2 += (<const vec*> (a + (r + 2) * size + i))[0]
-                s3 += (<const vec*> (a + (r + 3) * size + i))[0]
-            for r in range(m // 4 * 4, m):
-                s0 += (<const vec*> (a + r * size + i))[0]
-            (<vec*> (parts + i))[0], (<vec*> (parts + size + i))[0] = s0, s1
-            (<vec*> (parts + 2 * size + i))[0], (<vec*> (parts + 3 * size + i))[0] = s2, s3
+            for q in range(4):
+                s[q] = (<vec*> (parts + q * size + i))[0]
+            add_fourths(&s[0], a + i, m, size)
+            for q in range(4):
+                (<vec*> (parts + q * size + i))[0] = s[q]

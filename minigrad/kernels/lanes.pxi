@@ -371,8 +371,8 @@ cdef int lane_backward(LaneNet* e, Py_ssize_t R, Py_ssize_t before, Py_ssize_t a
 cdef int lane_step(LaneNet* e, Py_ssize_t R, real* tag) except -1 nogil:
     """One mini-batch of R samples in every lane: forward, loss, backward, update.
 
-    All but the last of them a few samples at a time, so that what is computed is still in the first cache when it is
-    used. The sums over the batch go on from one part to the next, in the order of the samples.
+    The first three a few samples at a time, so that what is computed is still in the first cache when it is used. The
+    sums over the batch go on from one part to the next, in the order of the samples.
     """
     cdef Py_ssize_t l, at, n
     cdef Py_ssize_t x_row = e.ops[0].inputs * L * sizeof(real), y_row = lane_target_bytes(e, tag)

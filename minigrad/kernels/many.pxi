@@ -16,8 +16,8 @@ LANES = L  # for Python
 cdef void draw_order(uint32_t* order, Py_ssize_t N, bitgen_t* bits) noexcept nogil:
     """order (N,) = 0, ..., N - 1, shuffled: each, from the last, is exchanged with one up to itself.
 
-    Which one is drawn as NumPy draws it, from as many bits as the number of the last has, until it is not too large. A
-    number that is too large takes the same path through the code: half of all would be a branch foreseen wrongly.
+    Which one is drawn as NumPy draws it: as many bits as the number of the last has, until they are not too large. What
+    is too large takes the same path through the code, because nothing can foresee a branch that hangs on random bits.
     """
     cdef Py_ssize_t i, drawn, last = N - 1
     cdef bint fits
@@ -200,7 +200,9 @@ cdef class Lanes:
         e.validation.N = 0
         if validation is not None:
             self.keep(&e.validation, validation[0], validation[1])
-        e.late = <double*> self.buffer(2 * L * max(e.batch, e.validation.N), cnp.NPY_FLOAT64)
+        V = max(e.batch, e.validation.N)
+        V = V if e.loss == SOFT_CROSS_ENTROPY else (V + 7) // 8 if e.loss == CROSS_ENTROPY else 0
+        e.late = <double*> self.buffer(2 * L * V, cnp.NPY_FLOAT64)
 
     cdef void* buffer(self, Py_ssize_t size, int type):
         return _buffer(self.memory, size, type)

@@ -5,7 +5,7 @@ entry in any layout, so that delta^T needs no transposition; only W^T, or a^T, i
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from minigrad.kernels.math cimport multiply_add
 from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
@@ -323,23 +323,26 @@ cdef inline void multiply(real* c, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, con
         by_size(c, m, n, p, a, row, step, b, transposed, start, scale, scratch, ahead, <double_lanes*> NULL)
 
 
-cdef inline void vector_sums(real* part, const real* a, Py_ssize_t m, Py_ssize_t n, vec* lanes) noexcept nogil:
-    """part = the sum of m vectors that are n numbers apart: every fourth in a register of its own."""
-    cdef vec s0, s1, s2, s3
-    cdef real zeros[16]
+cdef inline void add_fourths(vec* sums, const real* a, Py_ssize_t m, Py_ssize_t n) noexcept nogil:
+    """Add m vectors that are n numbers apart to four sums: every fourth to one, those left to the first."""
     cdef Py_ssize_t i
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
-        for i in range(<Py_ssize_t> (sizeof(vec) // sizeof(real))):
-            zeros[i] = 0
-        s0 = s1 = s2 = s3 = (<const vec*> &zeros[0])[0]
         for i in range(0, m - 3, 4):
-            s0 += (<const vec*> (a + i * n))[0]
-            s1 += (<const vec*> (a + (i + 1) * n))[0]
-            s2 += (<const vec*> (a + (i + 2) * n))[0]
-            s3 += (<const vec*> (a + (i + 3) * n))[0]
+            sums[0] += (<const vec*> (a + i * n))[0]
+            sums[1] += (<const vec*> (a + (i + 1) * n))[0]
+            sums[2] += (<const vec*> (a + (i + 2) * n))[0]
+            sums[3] += (<const vec*> (a + (i + 3) * n))[0]
         for i in range(m // 4 * 4, m):
-            s0 += (<const vec*> (a + i * n))[0]
-        (<vec*> part)[0] = (s0 + s1) + (s2 + s3)
+            sums[0] += (<const vec*> (a + i * n))[0]
+
+
+cdef inline void vector_sums(real* part, const real* a, Py_ssize_t m, Py_ssize_t n, vec* lanes) noexcept nogil:
+    """part = the sum of m vectors that are n numbers apart: every fourth in a register of its own."""
+    cdef vec s[4]
+    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
+        memset(&s[0], 0, sizeof(s))
+        add_fourths(&s[0], a, m, n)
+        (<vec*> part)[0] = (s[0] + s[1]) + (s[2] + s[3])
 
 
 cdef inline real number_sum(const real* a, Py_ssize_t m, Py_ssize_t n) noexcept nogil:

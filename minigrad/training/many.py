@@ -20,9 +20,8 @@ from .optimizers import Optimizer
 from .progress import progress as progress_bar
 from .progress import say
 from .run import Run
-from .side_by_side import Stopped, kind, train_side_by_side, why_alone
+from .side_by_side import Stopped, kind, least, train_side_by_side, why_alone
 
-LEAST = 0.5  # of the lanes: fewer nets are trained faster one after the other
 Kind = Hashable  # what nets side by side have in common; or, in words, why the fused epoch cannot train a net
 Task = tuple[list[Run], Callable[[Event], None]]  # some of the nets, and what trains them until the event is set
 
@@ -120,7 +119,7 @@ def _shares(runs: list[Run], kinds: list[Kind]) -> list[tuple[list[int], str]]:
             continue
         for begin in range(0, len(places), core.LANES):
             some = places[begin : begin + core.LANES]
-            if len(some) < LEAST * core.LANES:
+            if len(some) < least(runs[some[0]]):
                 reason = f"{len(some)} nets of its kind are left for {core.LANES} lanes, which is too few"
                 alone += [([i], reason) for i in some]
             else:

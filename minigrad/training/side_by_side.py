@@ -20,6 +20,7 @@ MOST_ROWS = 512  # of a batch: more of them the products add in another order
 MOST_WEIGHTS = 400  # of a net: the lanes of larger ones leave the first caches, and one net at a time is faster
 AHEAD = 2**14  # samples whose order is drawn before they are trained on
 EPOCHS = 256  # at a time, at most: a net that diverges takes these again, alone
+SHARE = 2**13  # samples times weights: longer epochs need so many more nets to be faster in lanes than one by one
 PAUSE = 2**23  # samples times weights between two looks at whether to stop
 
 
@@ -55,16 +56,26 @@ def why_alone(run: Run) -> str | None:
         return f"the orders of {N} samples would take more than a gigabyte"
     if batch > MOST_ROWS:
         return f"a batch of {batch} samples is more than {MOST_ROWS}"
-    ops = outline(run.net)
-    weights = sum(op[2] * (op[1] + op[3]) for op in ops if op[0] == "linear")
-    if weights > MOST_WEIGHTS:
-        return f"for nets of more than {MOST_WEIGHTS} weights, as its {weights}, one at a time is faster"
+    if _size(run.net) > MOST_WEIGHTS:
+        return f"for nets of more than {MOST_WEIGHTS} weights, as its {_size(run.net)}, one at a time is faster"
     rows = {batch, N % batch or batch, len(run.validation[0]) if run.validation else batch}
-    for op in ops:
+    for op in outline(run.net):
         for R in rows:
             if op[0] == "linear" and not core.term_by_term(R, op[1], op[2], run.x.dtype == np.float32):
                 return f"the sums of {R} samples times weights of {op[2]} x {op[1]} are not taken term by term"
     return None
+
+
+def least(run: Run) -> int:
+    """How many nets of its kind are trained faster in lanes than one after the other.
+
+    Epochs of few samples and weights go by in less time than the Python around them, which the lanes do without.
+    """
+    return min(core.LANES // 2, -(-len(run.x) * _size(run.net) // SHARE))
+
+
+def _size(net: Any) -> int:
+    return sum(parameter.size for parameter in net.parameters().values())
 
 
 def kind(net: Any, opt: Optimizer) -> Hashable:
