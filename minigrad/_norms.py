@@ -1,9 +1,11 @@
-"""The norm of a sum of outer products, of each sample: without forming the sum where that costs more.
+"""Sums of outer products, one for each sample, and their norms: without forming the sum where that costs more.
 
 Index legend: n sample (N), p position (P), k output neuron (K), j input (J).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,33 +18,47 @@ def norms_of_sums(delta: np.ndarray, a: np.ndarray) -> np.ndarray:
     if delta.shape[1] == 1:
         return _lengths(delta[:, 0]) * _lengths(a[:, 0])
     delta_size, a_size = _exponent(delta), _exponent(a)
-    scaled = [np.ldexp(v.astype(np.float64), -e[:, None, None]) for v, e in ((delta, delta_size), (a, a_size))]
+    scaled = [np.ldexp(v, -e[:, None, None], dtype=np.float64) for v, e in ((delta, delta_size), (a, a_size))]
     return np.ldexp(_norms(*scaled), delta_size + a_size).astype(delta.dtype)
 
 
 def _norms(delta: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """The norm of each sample's gradient, delta (N, P, K) and a (N, P, J) of moderate size."""
+    """The norm of each sample's gradient, delta (N, P, K) and a (N, P, J) of moderate size: the cheaper way."""
     (N, P, K), J = delta.shape, a.shape[2]
     by_gram = P * (K + J) < K * J
+    norms, entries = (_norms_by_gram, P * P) if by_gram else (_norms_by_sum, K * J)
     found = np.empty(N)
-    step = max(1, ENTRIES // max(P * P if by_gram else K * J, 1))
-    for start in range(0, N, step):
-        d, b = delta[start : start + step], a[start : start + step]
-        squares = (
-            (np.matmul(d, d.swapaxes(1, 2)) * np.matmul(b, b.swapaxes(1, 2))).sum(axis=(1, 2)) if by_gram else None
-        )
-        norms = np.linalg.norm(sums_of_products(d, b), axis=(1, 2)) if squares is None else np.sqrt(squares)
-        if squares is not None:
-            bound = (np.linalg.norm(d, axis=2) * np.linalg.norm(b, axis=2)).sum(axis=1)
-            for n in np.flatnonzero(~(squares > DIGITS * bound**2)):
-                norms[n] = np.linalg.norm(sums_of_products(d[n], b[n]))
-        found[start : start + step] = norms
+    for part in blocks(N, entries, ENTRIES):
+        found[part] = norms(delta[part], a[part])
     return found
+
+
+def _norms_by_sum(delta: np.ndarray, a: np.ndarray) -> np.ndarray:
+    """The norms from the sums themselves, (N, K, J)."""
+    return np.linalg.norm(sums_of_products(delta, a), axis=(1, 2))
+
+
+def _norms_by_gram(delta: np.ndarray, a: np.ndarray) -> np.ndarray:
+    """The norms from the Gram matrices, (N, P, P): from the sum where that would lose too many digits."""
+    squares = (np.matmul(delta, delta.swapaxes(1, 2)) * np.matmul(a, a.swapaxes(1, 2))).sum(axis=(1, 2))
+    bound = (np.linalg.norm(delta, axis=2) * np.linalg.norm(a, axis=2)).sum(axis=1)
+    norms = np.sqrt(squares)
+    for n in np.flatnonzero(~(squares > DIGITS * bound**2)):
+        norms[n] = np.linalg.norm(sums_of_products(delta[n], a[n]))
+    return norms
 
 
 def sums_of_products(delta: np.ndarray, a: np.ndarray) -> np.ndarray:
     """delta^T a over the positions, (..., P, K) and (..., P, J) -> (..., K, J), added up in float64."""
-    return np.matmul(delta.swapaxes(-1, -2).astype(np.float64), a.astype(np.float64))
+    delta, a = np.asarray(delta, np.float64), np.asarray(a, np.float64)
+    return np.matmul(delta.swapaxes(-1, -2), a)
+
+
+def blocks(count: int, entries: int, limit: int) -> Iterator[slice]:
+    """Slices of so many samples, each of which takes so many entries: at most `limit` of these at once, or one sample."""
+    size = max(1, limit // max(1, entries))
+    for start in range(0, count, size):
+        yield slice(start, start + size)
 
 
 def _exponent(array: np.ndarray) -> np.ndarray:

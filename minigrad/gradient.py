@@ -54,7 +54,7 @@ class WeightGradient:
         with np.errstate(all="ignore"):
             if delta.shape[1] == 1:
                 return delta[:, 0, :, None] * a[:, 0, None, :]
-            return sums_of_products(delta, a).astype(delta.dtype, copy=False)
+            return np.asarray(sums_of_products(delta, a), delta.dtype)
 
     def per_sample_norms(self) -> np.ndarray:
         """|delta_n a_n^T|, (N,), without forming these where that costs more; weights only, no bias.

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._checks import as_batch, instance, quiet, real_number
+from .._norms import blocks
 from ..gradient import WeightGradient
 from ..losses import BCELoss, Loss
 from .pairs import checked_flag, checked_pair, moderate, rows_of
@@ -175,9 +176,8 @@ def gram_signs(a: ArrayLike, bias: bool = False) -> GramSigns:
     if R < 2:
         raise ValueError(f"a has shape {np.shape(a)}: one sample has no pairs")
     positive = negative = 0
-    step = max(1, BLOCK // R)
-    for start in range(0, R, step):
-        block = np.triu(rows[start : start + step] @ rows.T, start + 1)
+    for part in blocks(R, R, BLOCK):
+        block = np.triu(rows[part] @ rows.T, part.start + 1)
         positive += int((block > 0).sum())
         negative += int((block < 0).sum())
     norms = np.linalg.norm(rows, axis=1)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._advice import shown
 from .._checks import as_float, instance
+from .._norms import blocks
 from ..gradient import WeightGradient
 
 # ---- arguments --------------------------------------------------------------------------------------------
@@ -93,7 +94,7 @@ def by_sample(array: np.ndarray) -> np.ndarray:
 def moderate(a: np.ndarray, axis: int | None = None) -> np.ndarray:
     """a times a power of two that brings the largest entry, of all or along the axis, near 1: 2^-75 to 2^24.
 
-    This is exact, and afterwards no square overflows.
+    This is exact, and afterwards no square overflows: float64 also where a is float32.
     """
     largest = np.maximum(a.max(axis=axis, keepdims=True), -a.min(axis=axis, keepdims=True))
     exponent = np.frexp(largest)[1]
@@ -143,16 +144,15 @@ def gradient_signs(delta: np.ndarray, a: np.ndarray) -> Iterator[np.ndarray]:
     rounding may turn the sign of a sum below about P eps times the sum of the products' sizes, or make it 0.
     """
     (N, P, K), J = delta.shape, a.shape[2]
-    size = max(1, BLOCK // (P * (K + J) + K * J))
-    for start in range(0, N, size):
-        d, b = delta[start : start + size], a[start : start + size]
-        d_signs, b_signs = (signs_of(v, name).astype(np.float32) for v, name in ((d, "g.delta"), (b, "g.a")))
+    for part in blocks(N, P * (K + J) + K * J, BLOCK):
+        d, b = delta[part], a[part]
+        d_signs, b_signs = (np.asarray(signs_of(v, name), np.float32) for v, name in ((d, "g.delta"), (b, "g.a")))
         total = d_signs.swapaxes(1, 2) @ b_signs  # plus products less minus products: exact up to 2^24 positions
         count = np.abs(d_signs).swapaxes(1, 2) @ np.abs(b_signs)
-        found = signs_of(total, "g")
+        found = np.sign(total).astype(np.int8)
         opposed = np.abs(total) < count
         if opposed.any():
-            d, b = (moderate(v.astype(np.float64, copy=False), axis=1) for v in (d, b))
+            d, b = moderate(d, axis=1), moderate(b, axis=1)
             found[opposed] = signs_of((d.swapaxes(1, 2) @ b)[opposed], "the sum over the positions of g")
         yield found
 

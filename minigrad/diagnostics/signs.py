@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._checks import as_float, instance, quiet
+from .._norms import blocks
 from ..backprop import Backprop
 from ..gradient import WeightGradient
 from .pairs import (
@@ -120,7 +121,7 @@ def _of_rows(measure: Callable[[np.ndarray], Any], g: Any, per_sample: bool, per
         flag = "per_sample" if per_sample else "per_position"
         raise TypeError(f"{flag} needs a WeightGradient, got a {type(g).__name__}")
     delta, a = checked_pair(g)
-    if per_sample and delta.ndim > 2:
+    if per_sample:
         delta, a = by_sample(delta), by_sample(a)
         if delta.shape[1] > 1:
             return np.concatenate([measure(signs) for signs in gradient_signs(delta, a)])
@@ -174,12 +175,11 @@ def orthant_pairs(g: WeightGradient) -> float:
         shared, counts = _sharing(signs, (signs_of(delta[:, 0], "g.delta") != 0) & moved(signs)[:, None])
     else:
         shared, counts = np.empty(K), np.empty(K)
-        columns = max(1, PAIRS // (N * a.shape[2]))
-        for start in range(0, K, columns):
-            rows = np.concatenate(list(gradient_signs(delta[:, :, start : start + columns], a)))  # (N, columns, J)
+        for part in blocks(K, N * a.shape[2], PAIRS):
+            rows = np.concatenate(list(gradient_signs(delta[:, :, part], a)))  # (N, columns, J)
             for k in range(rows.shape[1]):
                 found = _sharing(rows[:, k], moved(rows[:, k])[:, None])
-                shared[start + k], counts[start + k] = found[0][0], found[1][0]
+                shared[part.start + k], counts[part.start + k] = found[0][0], found[1][0]
     pairs = counts * (counts - 1)
     return float((shared[pairs > 0] / pairs[pairs > 0]).mean()) if (pairs > 0).any() else float("nan")
 
@@ -189,14 +189,12 @@ def _sharing(signs: np.ndarray, alive: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
     alive (N, K) says which samples count; signs (N, J), the same for all columns. A pair is of two different samples.
     """
-    signs, alive = signs.astype(np.float32), alive.astype(np.float64)  # sums of up to 2^24 signs are exact
-    counts = alive.sum(axis=0)
+    signs = np.asarray(signs, np.float32)  # sums of up to 2^24 of them are exact
+    counts = alive.sum(axis=0, dtype=np.float64)
     shared = -counts  # a sample with itself is no pair
-    rows = max(1, PAIRS // len(signs))
-    for start in range(0, len(signs), rows):
-        block = signs[start : start + rows]
-        same = np.abs(block @ signs.T) == np.abs(block) @ np.abs(signs).T
-        shared += np.einsum("nk,nk->k", alive[start : start + rows], same @ alive)
+    for part in blocks(len(signs), len(signs), PAIRS):
+        same = np.abs(signs[part] @ signs.T) == np.abs(signs[part]) @ np.abs(signs).T
+        shared += (alive[part] * np.matmul(same, alive, dtype=np.float64)).sum(axis=0)
     return shared, counts
 
 

@@ -10,8 +10,8 @@ import numpy as np
 def normal_quadrature() -> tuple[np.ndarray, np.ndarray]:
     """(z, weight): E g(Z) is weight @ g(z) for Z ~ N(0, 1), where g is smooth but for a kink at 0.
 
-    Gauss-Legendre quadrature between 0, 2^-10, 2^-9, ..., 8, 12 on either side: 0 lies between two intervals and in
-    none, and a step as steep as 1,000 z is met too.
+    Gauss-Legendre quadrature with 24 nodes in each interval between 0, 2^-10, 2^-9, ..., 8, 12, on either side: 0 lies
+    between two intervals and in none, and a step as steep as 1,000 z is met too.
     """
     nodes, weights = np.polynomial.legendre.leggauss(24)
     edges = np.concatenate([[0], 2.0 ** np.arange(-10, 4), [12]])
