@@ -64,10 +64,10 @@ def _best_scaling(root: np.ndarray) -> tuple[float, float]:
 
         weight y - log det(1 - 1/C) - log det(1 - C/t)
 
-    is finite. This is convex in (x, y); minimise it by Newton's method, for larger and larger weights.
+    exists. This is convex in (x, y); minimise it by Newton's method, for larger and larger weights.
     """
     J = root.shape[1]
-    values = np.linalg.svd(root, compute_uv=False) ** 2
+    values = _scaled(root, np.zeros(J + 1))[0]
     z = np.append(np.full(J, np.log(values[-1] / 2)), np.log(4 * _ratio(values)))  # (x, y)
     weight, attained, bound = float(J), np.inf, 1.0
     for _ in range(ROUNDS):
@@ -119,10 +119,8 @@ def _centre(root: np.ndarray, z: np.ndarray, weight: float) -> np.ndarray:
 
 
 def _objective(values: np.ndarray, z: np.ndarray, weight: float) -> float:
-    t = np.exp(z[-1])
-    if not (1 < values[-1] and values[0] < t):
-        return float("inf")
-    return float(weight * z[-1] - np.log1p(-1 / values).sum() - np.log1p(-values / t).sum())
+    """weight y + barrier: NaN outside of its domain, and less than nothing there."""
+    return float(weight * z[-1] - np.log1p(-1 / values).sum() - np.log1p(-values / np.exp(z[-1])).sum())
 
 
 def _scaled(root: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -183,28 +181,17 @@ def curvature_outlier(bp: Backprop) -> dict[str, tuple[float, float]]:
 def _largest_fisher(delta: np.ndarray, a: np.ndarray) -> float:
     """lambda_1 of E[vec G_n vec G_n^T], G_n = sum_p delta_np a_np^T, from delta (N, P, K) and a (N, P, J).
 
-    By Lanczos's method on the samples: the Gram matrix of the N gradients has the same eigenvalues but zeros, and times
-    a vector it is two products.
+    The Gram matrix of the N gradients has the same eigenvalues but zeros, and times a vector it is two products.
     """
     N, delta_rows, a_rows = len(delta), rows_of(delta), rows_of(a)
-    basis = np.random.default_rng(0).standard_normal((1, N))
-    basis /= np.linalg.norm(basis)
-    diagonal: list[float] = []
-    off_diagonal: list[float] = []
-    for _ in range(N):
-        v = basis[-1]
+
+    def product(v: np.ndarray) -> np.ndarray:
         summed = rows_of(v[:, None, None] * a).T @ delta_rows  # sum_n v_n G_n^T, (J, K)
-        w = np.einsum("npk,npk->n", delta, (a_rows @ summed).reshape(delta.shape)) / N
-        diagonal.append(float(v @ w))
-        for _ in range(2):  # twice is enough: rounding must not bring back what was removed
-            w = w - (w @ basis.T) @ basis
-        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off_diagonal, 1) + np.diag(off_diagonal, -1))
-        residual = np.linalg.norm(w)
-        if residual * abs(vectors[-1, -1]) <= 1e-7 * values[-1] or not residual > 0:
-            break
-        off_diagonal.append(float(residual))
-        basis = np.vstack([basis, w / residual])
-    return float(max(values[-1], 0.0))
+        each: np.ndarray = np.einsum("npk,npk->n", delta, (a_rows @ summed).reshape(delta.shape))
+        return each / N
+
+    start = np.random.default_rng(0).standard_normal(N)
+    return max(_largest_eigenpair(product, start, tolerance=1e-7, limit=N)[0], 0.0)
 
 
 # ---- the curvature of a whole net ------------------------------------------------------------------------
@@ -251,10 +238,17 @@ def sharpness(
 
     def product(v: np.ndarray, h: float = h) -> np.ndarray:
         bent: np.ndarray = gradient(start + h * v) - gradient(start - h * v)
+        if not np.isfinite(bent).all():
+            raise ArithmeticError("the gradients of net hold NaN or infinity: there is no curvature to measure")
         return bent / (2 * h)
 
     ends = np.cumsum([array.size for array in arrays.values()])
-    value, v = _largest_eigenpair(product, generator(rng).standard_normal(len(start)), tolerance)
+    value, v, error = _largest_eigenpair(product, generator(rng).standard_normal(len(start)), tolerance, PRODUCTS)
+    if error > tolerance * abs(value):
+        raise ArithmeticError(
+            f"the sharpness is {value:.6g} to within {error:.2g} after {PRODUCTS} products: that is more than "
+            f"tolerance {tolerance:g} times it"
+        )
     wider = float(v @ product(v, 4 * h))  # what a jump adds is divided by h
     if not abs(wider - value) <= 10 * max(tolerance, 1e-4) * abs(value) + 1e-6 * np.linalg.norm(gradient(start)):
         raise ValueError(
@@ -265,34 +259,26 @@ def sharpness(
 
 
 def _largest_eigenpair(
-    product: Callable[[np.ndarray], np.ndarray], v: np.ndarray, tolerance: float
-) -> tuple[float, np.ndarray]:
-    """(lambda, unit vector) of the largest eigenvalue of a symmetric matrix that is known by its products with vectors.
+    product: Callable[[np.ndarray], np.ndarray], start: np.ndarray, tolerance: float, limit: int
+) -> tuple[float, np.ndarray, float]:
+    """(lambda, unit vector v, |H v - lambda v|) of the largest eigenvalue of a symmetric H, known by its products.
 
-    Lanczos: in the basis of v, Hv, HHv, ..., made orthonormal, the matrix is tridiagonal, and the largest eigenvalue
-    of that small matrix soon is the large one's. Source: Golub, Van Loan, Matrix Computations, 10.1.
+    Ends when the last is at most tolerance |lambda|, or after `limit` products. Lanczos: in the basis of start,
+    H start, HH start, ..., made orthonormal, the matrix is tridiagonal, and the largest eigenvalue of that small matrix
+    soon is the large one's. Source: Golub, Van Loan, Matrix Computations, 10.1.
     """
-    basis = [v / np.linalg.norm(v)]
+    basis = start[None] / np.linalg.norm(start)
     diagonal: list[float] = []
     off_diagonal: list[float] = []
     while True:
         w = product(basis[-1])
-        if not np.isfinite(w).all():
-            raise ArithmeticError("the gradients of net hold NaN or infinity: there is no curvature to measure")
         diagonal.append(float(basis[-1] @ w))
         for _ in range(2):  # once leaves rounding errors that grow
-            for u in basis:
-                w = w - (u @ w) * u
-        off_diagonal.append(float(np.linalg.norm(w)))
-        values, vectors = np.linalg.eigh(
-            np.diag(diagonal) + np.diag(off_diagonal[:-1], 1) + np.diag(off_diagonal[:-1], -1)
-        )
-        error = off_diagonal[-1] * abs(vectors[-1, -1])
-        if error <= tolerance * abs(values[-1]) or len(basis) == len(v):
-            return float(values[-1]), np.array(basis).T @ vectors[:, -1]
-        if len(basis) == PRODUCTS:
-            raise ArithmeticError(
-                f"the sharpness is {values[-1]:.6g} to within {error:.2g} after {PRODUCTS} products: that is more than "
-                f"tolerance {tolerance:g} times it"
-            )
-        basis.append(w / off_diagonal[-1])
+            w = w - (w @ basis.T) @ basis
+        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off_diagonal, -1))  # reads the lower triangle
+        left = float(np.linalg.norm(w)) if len(basis) < len(start) else 0.0  # a full basis leaves nothing
+        error = left * abs(vectors[-1, -1])
+        if error <= tolerance * abs(values[-1]) or len(basis) == limit:
+            return float(values[-1]), vectors[:, -1] @ basis, float(error)
+        off_diagonal.append(left)
+        basis = np.vstack([basis, w / left])
