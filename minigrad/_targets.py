@@ -19,56 +19,68 @@ from ._checks import finite_rows, floats, plain_array, rectangular
 Shape = tuple[int, ...]
 
 
+# kinds of dtypes
+INTEGERS, NUMBERS, WORDS = "iu", "iuf", "OSU"
+READABLE = "b" + NUMBERS + WORDS
+UNSURE = "f" + WORDS  # may hold whole numbers, or what is none
+
+
 def values(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
     """y as floats of the output's shape (N, ..., K); bool counts as 0 and 1."""
-    return _checked(_values, y, shape, dtype, _number_lines)
+    return _checked(_values, _number_lines, y, shape, dtype)
 
 
 def probabilities(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
     """y as floats of the output's shape (N, ..., K), each in [0, 1]; bool counts as 0 and 1."""
-    return _checked(_probabilities, y, shape, dtype, _number_lines)
+    return _checked(_probabilities, _number_lines, y, shape, dtype)
 
 
 def classes(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
     """y as class numbers (N, ...), int64 from 0 to K-1, or as floats (N, ..., K) whose rows are probabilities."""
-    return _checked(_classes, y, shape, dtype, _class_lines)
+    return _checked(_classes, _class_lines, y, shape, dtype)
 
 
-def answers(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+def answers(y: Any, shape: Shape) -> np.ndarray:
     """What accuracy compares with: classes, as whole floats too; for one output probabilities, as (N, ...) too."""
-    return _checked(_answers, y, shape, dtype, _number_lines if shape[-1] == 1 else _class_lines)
+    return _checked(_answers, _number_lines if shape[-1] == 1 else _class_lines, y, shape)
 
 
 def _checked(
-    check: Callable[..., np.ndarray], y: Any, shape: Shape, dtype: np.dtype, lines: Callable[..., list[str]]
+    check: Callable[..., np.ndarray], lines: Callable[..., list[str]], y: Any, shape: Shape, *dtype: np.dtype
 ) -> np.ndarray:
+    plain = rectangular(y, "y")
     try:
-        return check(y, shape, dtype)
+        return check(plain, shape, *dtype)
     except (TypeError, ValueError) as error:
-        code = lines(rectangular(y, "y"), shape)  # with an error of its own where y is no array
-        raise advised(error, code, "y", y, lambda made: finite_rows(check(made, shape, dtype), "y")) from None
+        raise advised(
+            error,
+            lines(plain, shape),
+            "y",
+            y,
+            lambda made: finite_rows(check(plain_array(made, "y"), shape, *dtype), "y"),
+        ) from None
 
 
 # ---- the checks ----------------------------------------------------------------------------------------------
 
 
-def _values(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
-    y = plain_array(y, "y")
+def _values(y: np.ndarray, shape: Shape, dtype: np.dtype | None = None) -> np.ndarray:
+    """dtype None keeps float32 and float64, and makes others float64."""
     y = y.astype(dtype) if y.dtype.kind == "b" else floats(y, "y", dtype)
     if y.shape != shape:
         raise ValueError(f"y has shape {y.shape}, expected {shape} as the output")
     return y
 
 
-def _probabilities(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+def _probabilities(y: np.ndarray, shape: Shape, dtype: np.dtype | None = None) -> np.ndarray:
     y = _values(y, shape, dtype)
     if y.size and (y.min() < 0 or y.max() > 1):
         raise ValueError(f"y reaches from {y.min():g} to {y.max():g}, expected numbers in [0, 1]")
     return y
 
 
-def _classes(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
-    y, K = plain_array(y, "y"), shape[-1]
+def _classes(y: np.ndarray, shape: Shape, dtype: np.dtype | None = None) -> np.ndarray:
+    K = shape[-1]
     if y.shape == (*shape[:-1], 1):
         raise ValueError(f"y has shape {y.shape}, expected {shape[:-1]} class numbers")
     if y.ndim == len(shape):
@@ -81,33 +93,28 @@ def _classes(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
                 "Classes that do not exclude one another are for BCEWithLogitsLoss"
             )
         return y
-    if y.dtype.kind not in "iu" and not (y.dtype.kind == "b" and K == 2):
+    if y.dtype.kind not in INTEGERS and not (y.dtype.kind == "b" and K == 2):
         raise TypeError(f"y has dtype {y.dtype}, expected class numbers as integers{_no_class(y, K)}")
     if y.shape != shape[:-1]:
         raise ValueError(f"y has shape {y.shape}, expected {shape[:-1]} class numbers or {shape} probabilities")
     if y.size and not (0 <= y.min() and y.max() < K):
         raise ValueError(f"y holds class numbers from {y.min()} to {y.max()}, expected 0 to {K - 1}")
-    return y.astype(np.int64, copy=False)
+    return np.asarray(y, np.int64)
 
 
-def _answers(y: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
-    y, K = plain_array(y, "y"), shape[-1]
-    if K == 1:
-        return _probabilities(y[..., None] if y.shape == shape[:-1] and y.dtype.kind in "biuf" else y, shape, dtype)
-    if (
-        y.ndim == len(shape) - 1
-        and y.dtype.kind == "f"
-        and y.size
-        and float(np.abs(y).max()) < 2**53
-        and (np.floor(y) == y).all()
-    ):
-        y = y.astype(np.int64)
-    return _classes(y, shape, dtype)
+def _answers(y: np.ndarray, shape: Shape) -> np.ndarray:
+    if shape[-1] == 1:
+        return _probabilities(y[..., None] if y.shape == shape[:-1] and y.dtype.kind not in WORDS else y, shape)
+    if y.ndim == len(shape) - 1 and y.dtype.kind == "f" and y.size:
+        with np.errstate(all="ignore"):
+            whole = y.astype(np.int64)
+        y = whole if (whole == y).all() else y
+    return _classes(y, shape)
 
 
 def _no_class(y: np.ndarray, K: int) -> str:
     """The end of a message, "; entry 3 is nan": the first that is no whole number. Of words: how many, if too many."""
-    if y.ndim != 1 or y.dtype.kind not in "fOSU":
+    if y.ndim != 1 or y.dtype.kind not in UNSURE:
         return ""
     labels = y.tolist()
     if all(isinstance(label, str | bytes) for label in labels):
@@ -127,40 +134,46 @@ def _is_class(label: Any) -> bool:
 # ---- the lines -----------------------------------------------------------------------------------------------
 
 
-CASTS = ("{a}", "np.asarray({a})", "{a}.to_numpy(float)", "{a}.float()", "{a}.astype(float)", "np.asarray({a}, float)")
+PLAIN = ("{a}", "np.asarray({a})")  # all that numbers need
+CASTS = (*PLAIN, "{a}.to_numpy(float)", "{a}.float()", "{a}.astype(float)", "np.asarray({a}, float)")
 
 
 def _number_lines(plain: np.ndarray, shape: Shape) -> list[str]:
     """Lines that may make (N, K) numbers of a y, the plainest first; plain is that y as an array."""
-    N, K = shape[0], shape[-1]
+    K, kind, text = shape[-1], plain.dtype.kind, "np.unique({a}, return_inverse=True)[1]"
     column = ("[:, None]" if plain.ndim == 1 else "[..., None]") if plain.shape == shape[:-1] and K == 1 else ""
-    lines = [cast + column for cast in CASTS] + (["{a}.T"] if plain.shape == (K, N) and N != K else [])
-    kind, text = plain.dtype.kind, "np.unique({a}, return_inverse=True)[1]"
-    if kind in "iuf":
+    lines = [*(cast + column for cast in CASTS), *_turned(plain, shape)]
+    if kind in NUMBERS:
         labels = np.unique(plain).tolist()
         if labels == [-1, 1]:
-            lines += [f"({cast}{column} + 1) / 2" for cast in CASTS[:2]]
+            lines += [f"({cast}{column} + 1) / 2" for cast in PLAIN]
         if labels == [1, 2]:
-            lines += [f"{cast}{column} - 1" for cast in CASTS[:2]]
-    if K == 1 and kind in "OSU" and len(set(plain.ravel().tolist())) == 2:
-        lines.append(f"{text}[:, None]")
-    if K > 1 and kind in "iu" and plain.size and plain.min() >= 0:
+            lines += [f"{cast}{column} - 1" for cast in PLAIN]
+    if K == 1:
+        two_words = kind in WORDS and len(set(plain.ravel().tolist())) == 2
+        return [*lines, f"{text}[:, None]"] if two_words else lines
+    if kind in INTEGERS and plain.size and plain.min() >= 0:
         lines += [f"np.eye({K})[{{a}}]", f"np.eye({K})[np.ravel({{a}})]"]
-    if K > 1 and kind in "OSU":
+    if kind in WORDS:
         lines.append(f"np.eye({K})[{text}]")
     return lines
 
 
 def _class_lines(plain: np.ndarray, shape: Shape) -> list[str]:
     """Lines that may make class numbers of a y, the plainest first; none where that would round."""
-    N, K = shape[0], shape[-1]
     column = plain.ndim == len(shape)  # of class numbers, where it is no probabilities
     if column and plain.shape != (*shape[:-1], 1):
-        return [*CASTS, *(["{a}.T"] if plain.shape == (K, N) and N != K else [])]
-    if plain.dtype.kind not in "biufOSU" or not all(map(_is_class, plain.ravel().tolist())):
+        return [*CASTS, *_turned(plain, shape)]
+    if plain.dtype.kind not in READABLE or not all(map(_is_class, plain.ravel().tolist())):
         return []
     index, flat = ("[:, 0]" if plain.ndim == 2 else "[..., 0]", "np.ravel({a})") if column else ("", "{a}")
     as_they_are = [f"{{a}}{index}", f"np.asarray({{a}}){index}"]
     as_integers = [f"{{a}}{index}.astype(int)", f"np.asarray({{a}}, int){index}"]
     from_one = [f"{{a}}{index} - 1", f"np.asarray({{a}}, int){index} - 1"]
     return [*as_they_are, *as_integers, *from_one, f"np.unique({flat}, return_inverse=True)[1]"]
+
+
+def _turned(plain: np.ndarray, shape: Shape) -> list[str]:
+    """The line for a y that has the samples as columns; none where it could as well have them as rows."""
+    N, K = shape[0], shape[-1]
+    return ["{a}.T"] if plain.shape == (K, N) and N != K else []

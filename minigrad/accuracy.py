@@ -25,7 +25,7 @@ def accuracy(output: Any, y: Any, threshold: float = 0.5) -> float:
     may be floats too. ValueError or TypeError where y does not fit or has a NaN.
     """
     output, threshold = as_output(output), real_number(threshold, "threshold")
-    y = answers(y, output.shape, output.dtype)
+    y = answers(y, output.shape)
     if y.dtype.kind == "f":
         finite_rows(y, "y")
     right = count_right(output, y, threshold if output.shape[-1] == 1 else None)
@@ -42,7 +42,7 @@ def count_right(output: np.ndarray, y: np.ndarray, threshold: float | None = Non
     if threshold is None:
         right = output.argmax(axis=-1) == (y.argmax(axis=-1) if y.ndim == output.ndim else y)
         return int((right & ~np.isnan(output).any(axis=-1)).sum())
-    right = (output.astype(np.float64, copy=False) > threshold) == (y > 0.5)
+    right = (np.asarray(output, np.float64) > threshold) == (y > 0.5)
     return int((right & ~np.isnan(output)).sum())
 
 
