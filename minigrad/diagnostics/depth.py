@@ -60,6 +60,7 @@ def attenuation(bp: Backprop) -> Attenuation:
 
 _POINTS, _WEIGHTS = normal_quadrature()
 _TINY, _HUGE = 1e-30, 1e30  # a variance beyond them counts as 0 or infinite
+_ROUNDS, _SKIPPED = 200, 20  # of the search for a fixed point; the steps that it skips at first
 
 
 class MeanField(NamedTuple):
@@ -180,8 +181,8 @@ def _fixed_point(activation: Activation, gain: float, bias_std: float, q: float)
         new = gain**2 * float(_WEIGHTS @ np.square(activation(math.sqrt(q) * _POINTS))) + bias_std**2
         return min(max(new, _TINY), _HUGE)
 
-    skipped = 20
-    for _ in range(200):
+    skipped = _SKIPPED
+    for _ in range(_ROUNDS):
         first = variance(q)
         second = variance(first)
         if abs(second - first) <= 1e-12 * first or second in (_TINY, _HUGE):
@@ -189,9 +190,11 @@ def _fixed_point(activation: Activation, gain: float, bias_std: float, q: float)
         slope = (second - first) / (first - q)
         if bias_std > 0 and abs(slope - 1) < 1e-9:  # V(q) = q + bias_std^2, as far as rounding tells
             return _HUGE
-        guess = first + (second - first) / (1 - slope) if 0 < slope < 1 else 0.0
-        if slope > 0 >= guess:
+        if slope < 0:
+            q = second
+            continue
+        q = first + (second - first) / (1 - slope) if slope < 1 else 0.0
+        if q <= 0:
             log_guess = math.log(second) + skipped * math.log(second / first)
-            guess, skipped = math.exp(min(max(log_guess, math.log(_TINY)), math.log(_HUGE))), 2 * skipped
-        q = guess if guess > 0 else second
+            q, skipped = math.exp(min(max(log_guess, math.log(_TINY)), math.log(_HUGE))), 2 * skipped
     return q

@@ -39,7 +39,7 @@ class BatchNorm(Layer):
             R = math.prod(x.shape[:-1])
             if R < 2:
                 raise ValueError(f"{self!r} in training mode needs at least 2 samples in a batch, got {len(x)}")
-            first = x.reshape(R, -1)[0]
+            first = x.reshape(R, self.num_features)[0]
             mean = first + _mean(x - first)  # exact where a feature is constant
             var = _mean(np.square(x - mean))
             self.running_mean = self._moved(self.running_mean, mean)
@@ -53,7 +53,7 @@ class BatchNorm(Layer):
 
         In float64, since 1 - momentum would lose digits in float32.
         """
-        moved = (1 - self.momentum) * running.astype(np.float64) + self.momentum * batch
+        moved = (1 - self.momentum) * np.asarray(running, np.float64) + self.momentum * batch
         return moved.astype(running.dtype)
 
     def backward(self, delta: np.ndarray, saved: Any) -> tuple[np.ndarray, Gradients]:
@@ -120,9 +120,9 @@ class LayerNorm(Layer):
 def _mean(x: np.ndarray) -> np.ndarray:
     """The mean over samples and positions, (J,), added up in float64: a million float32 lose four digits one by one."""
     axes = tuple(range(x.ndim - 1))
-    return x.mean(axis=axes, dtype=np.result_type(x, np.float64)).astype(x.dtype)
+    return x.mean(axis=axes, dtype=np.float64).astype(x.dtype)
 
 
 def _row_mean(x: np.ndarray) -> np.ndarray:
-    """The mean of each row over its features, (N, ..., 1)."""
-    return x.mean(axis=-1, keepdims=True, dtype=np.result_type(x, np.float64)).astype(x.dtype)
+    """The mean of each row over its features, (N, ..., 1), added up in float64."""
+    return x.mean(axis=-1, keepdims=True, dtype=np.float64).astype(x.dtype)

@@ -17,7 +17,12 @@ def tree(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The layer and all layers inside it, with their paths: ("", net), ("0", Linear), ("3", Residual), ("3.1", ...)."""
     yield path, layer
     for name, child in layer.children():
-        yield from tree(child, f"{path}.{name}" if path else name)
+        yield from tree(child, _below(path, name))
+
+
+def _below(path: str, name: str) -> str:
+    """The path of what has this name inside the layer of that path, "" for the net itself."""
+    return f"{path}.{name}" if path else name
 
 
 def generators(net: Any) -> list[np.random.Generator]:
@@ -53,7 +58,7 @@ def settle(net: Any) -> None:
         for name in layer.parameter_names + layer.buffer_names:
             array = getattr(layer, name)
             if array is not None:
-                arrays.setdefault(id(array), (array, f"{path}.{name}" if path else name))
+                arrays.setdefault(id(array), (array, _below(path, name)))
                 places += [] if is_usable(array) else [(layer, name, id(array))]
     dtype = net.dtype or np.dtype(np.float64)
     copies = {i: usable(*arrays[i], dtype=float_of(arrays[i][0]) or dtype) for _, _, i in places}
@@ -125,7 +130,7 @@ def put_back(net: Any, arrays: dict[str, np.ndarray]) -> None:
     """Give the parameters and buffers of net the values of {name: array}: in place, or anew where that cannot be."""
     for path, layer in tree(net):
         for name in layer.parameter_names + layer.buffer_names:
-            kept, now = arrays.get(f"{path}.{name}" if path else name), getattr(layer, name)
+            kept, now = arrays.get(_below(path, name)), getattr(layer, name)
             if kept is not None and not (is_usable(now) and now.shape == kept.shape):
                 setattr(layer, name, aligned(kept))
     for name, array in net.state().items():

@@ -142,17 +142,18 @@ class Optimizer:
         """The arrays kept for a parameter, fit to be written to; zero at first. A ValueError where they do not fit."""
         kept = self.state.get(name)
         if kept is None:
-            return tuple(np.zeros_like(weight, order="C") for _ in self.slots)
+            return tuple(np.zeros(weight.shape, weight.dtype) for _ in self.slots)
         if len(kept) != len(self.slots):
             raise ValueError(f"opt.state[{name!r}] holds {len(kept)} arrays, expected {len(self.slots)}: {self.slots}")
+        usable_ones = []
         for slot, array in zip(self.slots, kept, strict=True):
             if np.shape(array) != weight.shape:
                 raise ValueError(
                     f"this optimizer has state for another net: its {slot} of {name!r} has shape {np.shape(array)}, "
                     f"expected {weight.shape}"
                 )
-        named = zip(self.slots, kept, strict=True)
-        return tuple(usable(array, f"the {slot} of {name!r} in opt.state", weight.dtype) for slot, array in named)
+            usable_ones.append(usable(array, f"the {slot} of {name!r} in opt.state", weight.dtype))
+        return tuple(usable_ones)
 
     def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
         """One step on one parameter, in place."""
