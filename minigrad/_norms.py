@@ -55,7 +55,7 @@ def sums_of_products(delta: np.ndarray, a: np.ndarray) -> np.ndarray:
 
 
 def blocks(count: int, entries: int, limit: int) -> Iterator[slice]:
-    """Slices of so many samples, each of which takes so many entries: at most `limit` of these at once, or one sample."""
+    """Slices of so many samples, each of so many entries: at most `limit` entries at once, or one sample."""
     size = max(1, limit // max(1, entries))
     for start in range(0, count, size):
         yield slice(start, start + size)
