@@ -242,6 +242,7 @@ HOPELESS_TARGETS = {  # y, the outputs, the losses, what the message says
     "times": (Y.astype("M8[D]"), 3, CE, "y has dtype datetime64[D], expected class numbers as integers"),
     "another length": (Y[:4], 3, CE, "y has shape (4,), expected (6,) class numbers or (6, 3) probabilities"),
     "no probabilities": (np.ones((6, 3)), 3, CE, "Classes that do not exclude one another are for BCEWithLogitsLoss"),
+    "a square of such columns": (np.eye(6)[:, :1] * np.ones(6), 6, CE, "y holds rows that are no probabilities"),
     "three words of one output": (WORDS[Y], 1, LOGITS, "y has dtype <U3, expected float32, .*; entry [0] is 'cat'"),
     "None of numbers": ([[0], [None]] * 3, 1, LOGITS, "y has dtype object, .*; entry [1, 0] is None"),
     "one word only": (WORDS[0 * Y], 1, LOGITS, "y has dtype <U3, expected float32, .*; entry [0] is 'cat'"),

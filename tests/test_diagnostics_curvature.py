@@ -70,6 +70,26 @@ def test_no_random_scaling_is_better(J, seed, mean, spread):
         assert best <= tried * (1 + 1e-4)
 
 
+def test_the_best_scaling_takes_some_fifty_decompositions(monkeypatch, rng):
+    """A wrong slope or a wrong step still ends at the minimum, but later."""
+    counts, real = [], np.linalg.svd
+
+    def counted(*args, **kwargs):
+        counts[-1] += 1
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(np.linalg, "svd", counted)
+    for J in (2, 5, 20):
+        a = rng.standard_normal((3 * J, J))
+        kinds = a, a + 3, a * np.exp(3 * rng.standard_normal(J)), mg.Sigmoid()(a), (a + 2) @ rng.standard_normal((J, J))
+        for inputs in kinds:
+            for bias in (False, True):
+                counts.append(0)
+                best_diagonal_condition(inputs, bias)
+    assert max(counts) < 110
+    assert np.mean(counts) < 65
+
+
 def test_singular_inputs_have_no_best_scaling():
     for a in (np.ones((3, 4)), np.zeros((5, 2)), np.eye(4)[:, [0, 1, 1]], np.hstack([np.eye(3), np.zeros((3, 1))])):
         assert best_diagonal_condition(a) == condition_number(a) == np.inf

@@ -142,6 +142,28 @@ def test_what_counts_as_orthogonal(dtype, rng):
         rotate(net, x, Q * dtype(1 + 1000 * np.finfo(dtype).eps))
 
 
+@pytest.mark.parametrize(
+    ("Q", "dtype", "good"),
+    [
+        ([[1, 1000], [0, 1]], np.float64, True),
+        ([[1, 1000.5], [0, 1]], np.float64, False),
+        ([[1, 999], [0, 1]], np.float32, True),
+        ([[500.0]], np.float32, False),
+    ],
+)
+def test_a_thousand_roundings_are_orthogonal_enough(Q, dtype, good):
+    """Q Q^T - I, measured in float64: of 1 + 500 eps it is 1000 eps and a little."""
+    eps = np.finfo(dtype).eps
+    Q = np.array(Q, float)
+    Q = (1 + Q * eps if len(Q) == 1 else np.where(Q > 1, Q * eps, Q)).astype(dtype)
+    net, x = mg.mlp([len(Q), 2], rng=0), np.ones((3, len(Q)))
+    if good:
+        rotate(net, x, Q)
+    else:
+        with pytest.raises(ValueError, match="^Q is not orthogonal"):
+            rotate(net, x, Q)
+
+
 def test_rotate_refuses():
     net, x = mg.mlp([2, 3, 1], rng=0), np.ones((4, 2))
     for Q, message in (

@@ -1,6 +1,7 @@
 """The instruments for signs: shapes, names, refusals, and what the theorems' own tests do not reach."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from strategies import problems
 
 import minigrad as mg
 from minigrad import diagnostics as dg
+from minigrad.diagnostics import pairs
+from minigrad.diagnostics.pairs import gradient_signs, moderate
 from minigrad.diagnostics.survival import _log_integrand, _peak
 
 small_signs = hnp.arrays(
@@ -349,3 +352,38 @@ def test_a_sample_s_signs_do_not_depend_on_the_size_of_another(factor):
     plain = np.concatenate(list(dg.pairs.gradient_signs(delta, a)))
     scale = np.array([1, factor])[:, None, None]
     np.testing.assert_array_equal(np.concatenate(list(dg.pairs.gradient_signs(delta * scale, a * scale))), plain)
+
+
+# ---- what they share --------------------------------------------------------------------------------------
+
+
+def test_without_positions_no_outer_product_is_formed(rng):
+    g = mg.WeightGradient(rng.standard_normal((1, 2000)), rng.standard_normal((1, 2000)))
+    tracemalloc.start()
+    for pair_of in (g, mg.WeightGradient(g.delta[:, None], g.a[:, None])):
+        dg.single_signed_share(pair_of, per_sample=True)
+        dg.zero_rows(pair_of, per_sample=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2000 * 2000 / 4
+
+
+def test_signs_of_hundreds_of_positions():
+    """200 products of one sign: more than an int8 holds."""
+    (found,) = gradient_signs(np.full((1, 200, 1), -3.0), np.ones((1, 200, 2)))
+    np.testing.assert_array_equal(found, [[[-1, -1]]])
+    assert found.dtype == np.int8
+
+
+def test_a_moderate_array_has_its_largest_entry_near_one():
+    for size in (1.0, -3.0, 7e-200, 1e300):
+        assert 0.5 <= np.abs(moderate(np.array([size, size / 4]))).max() < 1
+    tiny, huge = 2.0**-1074, np.finfo(float).max  # 2^1074 is no float, so these stay farther away
+    assert moderate(np.array([tiny])) == 2.0**-74
+    assert moderate(np.array([huge])) == huge * 2.0**-1000
+    assert moderate(np.array([1e30], np.float32)).dtype == np.float64
+
+
+def test_a_share_of_none_is_no_number():
+    assert math.isnan(pairs.share(0, 0))
+    assert pairs.share(1, 4) == 0.25

@@ -298,6 +298,18 @@ def test_batchnorm_of_a_million_float32_has_the_mean_of_all_of_them():
     np.testing.assert_allclose(gradients["weight"], (x * saved[0]).mean(axis=0, dtype=np.float64), rtol=1e-6)
 
 
+def test_large_float32_that_cancel_leave_the_small_one_in_a_mean():
+    """One by one in float32, 1e8 + 1 - 1e8 is 0."""
+    large = np.array([0, 1e8, 1, -1e8], np.float32)
+    batch = mg.BatchNorm(1, momentum=1.0, dtype=np.float32)
+    batch.forward(large[:, None])
+    assert batch.running_mean == 0.25
+    layer = mg.LayerNorm(4, dtype=np.float32)
+    assert layer(large[None])[0, 0] == pytest.approx(-0.25 / np.std(large, dtype=float), rel=1e-6)
+    below = layer.backward(large[None], (np.zeros((1, 4), np.float32), np.ones((1, 1), np.float32)))[0]
+    np.testing.assert_array_equal(below, [[-0.25, 1e8, 0.75, -1e8]])
+
+
 def test_a_small_momentum_of_batchnorm_is_not_rounded_away():
     layer = mg.BatchNorm(1, momentum=1e-7, dtype=np.float32)
     layer.running_mean[:] = 3 * 2**22

@@ -198,6 +198,12 @@ def test_at_the_threshold_the_answer_is_0(loss, edge):
     assert loss.right(np.array([[edge], [edge], [edge + 0.1]]), np.array([[0.0], [0.5], [1.0]])) == 3
 
 
+def test_an_output_is_held_against_the_threshold_in_float64():
+    """The float32 nearest to 0.1 lies above it, that nearest to 0.7 below."""
+    assert mg.accuracy(np.array([[0.1]], np.float32), [1], 0.1) == 1
+    assert mg.accuracy(np.array([[0.7]], np.float32), [0], 0.7) == 1
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_of_equal_outputs_the_first_is_the_answer(dtype):
     first = [0, 1, 0, 0]

@@ -225,3 +225,28 @@ def test_the_tanh_equivalent_sigmoid_net_is_the_tanh_net_with_glorot_weights(siz
 def test_the_tanh_equivalent_net_is_not_the_plain_one(rng):
     x, sizes = rng.standard_normal((4, 3)), [3, 5, 5, 2]
     assert np.abs(mg.mlp(sizes, rng=0)(x) - mg.mlp(sizes, activation="tanh", rng=0)(x)).max() > 0.1
+
+
+def test_what_backward_is_given_must_be_of_every_layer(rng):
+    net, x = mg.mlp([3, 4, 2], rng=0), rng.standard_normal((5, 3))
+    out, saved = net.forward(x)
+    for wrong in (saved[1:], [*saved, None]):
+        with pytest.raises(ValueError, match="longer|shorter"):
+            net.backward(out, wrong)
+
+
+class Seen(mg.Layer):
+    """Keeps the sizes of the batches that it gets."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def forward(self, x):
+        self.sizes.append(len(x))
+        return x, None
+
+
+def test_the_shape_of_an_output_takes_one_sample(rng):
+    net = mg.Sequential(mg.Linear(3, 2, rng=0), Seen())
+    assert output_shape(net, rng.standard_normal((5, 4, 3))) == (5, 4, 2)
+    assert net[1].sizes == [1]

@@ -239,3 +239,13 @@ def test_config_of_an_optimizer_that_takes_any_argument_has_all_that_is_not_stat
     opt.step(net, mg.backprop(net, mg.MSELoss(), np.ones((3, 2)), np.zeros((3, 2))))
     expected = {"lr": 0.5, "weight_decay": 0.0, "momentum": 0.0, "nesterov": False, "factor": 7}
     assert opt.config() == expected
+
+
+def test_what_was_kept_in_the_other_float_type_is_converted_for_good():
+    net = net_of_one_weight(1.0)
+    opt = mg.SGD(0.5, momentum=0.5)
+    opt.step(net, {"0.weight": np.ones((1, 1))})
+    opt.state["0.weight"] = (np.full((1, 1), 3, np.float32),)
+    opt.step(net, {"0.weight": np.ones((1, 1))})
+    assert net[0].weight.item() == 1 - 0.5 - 0.5 * (0.5 * 3 + 1)
+    assert opt.state["0.weight"][0].dtype == np.float64

@@ -103,7 +103,7 @@ def _orthogonal(Q: ArrayLike, J: int) -> np.ndarray:
     given = np.asarray(as_float(Q, "Q"))
     if given.shape != (J, J):
         raise ValueError(f"Q has shape {given.shape}, expected ({J}, {J}), the width of the first layer")
-    limit, turn = 1000 * np.finfo(given.dtype).eps, given.astype(np.float64)
+    limit, turn = 1000 * np.finfo(given.dtype).eps, np.asarray(given, np.float64)
     defect = np.abs(turn @ turn.T - np.eye(J)).max()
     if not defect <= limit:
         raise ValueError(
