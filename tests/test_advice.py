@@ -263,6 +263,13 @@ def test_where_no_line_works_for_y_none_is_advised(case):
         assert str(refusal(lambda y: mg.accuracy(output, y), y)) == str(error)
 
 
+@pytest.mark.parametrize("loss", [MSE, LOGITS, CE], ids=repr)
+def test_a_y_that_holds_itself_is_refused_by_name(loss):
+    y = []
+    y.append(y)
+    assert str(refusal(lambda y: loss(np.zeros((6, 2)), y), y)) == "y is a list that holds itself, expected an array"
+
+
 @pytest.mark.parametrize("labels", [[-1, 1], [1, 2]])
 def test_labels_that_the_loss_takes_as_they_are_get_their_axis_only(labels):
     y = np.array(labels)[TWO]

@@ -154,6 +154,12 @@ def test_one_sample_by_hand():
     assert curvature_outlier(bp) == {"0": (0.0, 0.0)}
 
 
+def test_a_curvature_beyond_the_floats_is_no_number():
+    x = np.random.default_rng(0).standard_normal((6, 3))
+    bp = mg.backprop(mg.mlp([3, 4, 2], "tanh", rng=0), mg.MSELoss(), x, np.full((6, 2), 1e200))
+    assert np.isnan([value for value, _ in curvature_outlier(bp).values()]).all()
+
+
 def test_curvature_outlier_refuses():
     with pytest.raises(TypeError, match="^bp is a dict, expected a Backprop"):
         curvature_outlier({})

@@ -278,7 +278,7 @@ def _largest_eigenpair(
         values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off_diagonal, -1))  # reads the lower triangle
         left = float(np.linalg.norm(w)) if len(basis) < len(start) else 0.0  # a full basis leaves nothing
         error = left * abs(vectors[-1, -1])
-        if error <= tolerance * abs(values[-1]) or len(basis) == limit:
+        if not error > tolerance * abs(values[-1]) or len(basis) == limit:  # NaN too, beyond the largest float
             return float(values[-1]), vectors[:, -1] @ basis, float(error)
         off_diagonal.append(left)
         basis = np.vstack([basis, w / left])
