@@ -20,10 +20,7 @@ g) Products are done in one of five ways, by size: small ones are not worth a ve
 """
 
 cimport numpy as cnp
-from libc.math cimport isfinite
-from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
 
 from minigrad.kernels.dots cimport BLOCK, dots
 from minigrad.kernels.math cimport exp_minus, normal_tail as _normal_tail
@@ -78,6 +75,15 @@ cdef int _way(Py_ssize_t R, Py_ssize_t J, Py_ssize_t K, real* tag) noexcept nogi
             and R * K * <Py_ssize_t> sizeof(real) <= CACHE):
         return TURNED
     return PLAIN
+
+
+cdef int _way_of(Py_ssize_t R, Py_ssize_t J, Py_ssize_t K, bint single) noexcept nogil:
+    return _way(R, J, K, <float*> NULL) if single else _way(R, J, K, <double*> NULL)
+
+
+def term_by_term(Py_ssize_t R, Py_ssize_t J, Py_ssize_t K, bint single):
+    """Does `affine` of these sizes add its terms one by one, so that another kernel can do the same?"""
+    return _way_of(R, J, K, single) in (PLAIN, TURNED)
 
 
 cdef int _affine(real* z, const real* a, const real* w, const real* bias, Py_ssize_t R, Py_ssize_t J,
@@ -558,308 +564,9 @@ def adam(weight, gradient, mean, square, double t, double lr, double beta1, doub
               weight_decay, decoupled)
 
 
-# ---- a whole epoch in one call ---------------------------------------------------------------------------------
-# The net arrives as a flat list of operations; op i reads value[i] and writes value[i + 1]. A short cut is a FORK,
-# which passes its input on, and a JOIN, which adds that input to its own.
+# ---- whole epochs in one call: of one net, and of many side by side --------------------------------------------
 
-cdef enum:
-    LINEAR = -3, FORK, JOIN  # beside the numbers of the activations
-
-cdef struct Parameter:
-    void* value
-    void* first  # the optimizer's arrays, NULL where it has none
-    void* second
-    Py_ssize_t size
-
-cdef struct Op:
-    int code  # LINEAR, FORK, JOIN or the number of an activation
-    double alpha
-    Py_ssize_t inputs
-    Py_ssize_t outputs
-    Parameter weight
-    Parameter bias
-    Py_ssize_t partner  # of a FORK its JOIN, of a JOIN its FORK
-    void* kept  # of a JOIN: the delta that takes the short cut
-
-cdef struct Epoch:
-    Op* ops
-    Py_ssize_t count
-    void** value
-    void* delta
-    void* other
-    void* scratch
-    void* weight_gradient  # of one layer at a time
-    void* bias_gradient
-    void* y  # of the batch
-    Py_ssize_t y_row  # bytes
-    Py_ssize_t positions
-    int loss
-    double alpha
-    double threshold
-    int optimizer
-    double[6] rates
-    int64_t steps
-    Ahead* ahead  # the rows of the next batch
-    double total
-    int64_t right
-
-
-cdef inline int _update(Epoch* e, Parameter* p, const real* g) except -1 nogil:
-    return update(e.optimizer, <real*> p.value, g, <real*> p.first, <real*> p.second, p.size, e.rates, <double> e.steps)
-
-
-cdef int _step(Epoch* e, Py_ssize_t N, real* tag) except -1 nogil:
-    """One mini-batch of N samples: forward, loss, backward, update. Returns 0 where the loss is not finite, else 1."""
-    cdef Py_ssize_t i, k, R = N * e.positions
-    cdef Op* op
-    cdef real* x
-    cdef real* out
-    cdef real* delta = <real*> e.delta
-    cdef real* other = <real*> e.other
-    cdef double loss
-    for i in range(e.count):
-        op = &e.ops[i]
-        x, out = <real*> e.value[i], <real*> e.value[i + 1]
-        if op.code == LINEAR:
-            _affine(out, x, <real*> op.weight.value, <real*> op.bias.value, R, op.inputs, op.outputs,
-                    <real*> e.scratch, e.ahead)
-        elif op.code == JOIN:
-            for k in range(R * op.outputs):
-                out[k] = (<real*> e.value[op.partner])[k] + x[k]
-        elif op.code != FORK:
-            _forward(op.code, out, x, R * op.outputs, <real> op.alpha)
-    out = <real*> e.value[e.count]
-    loss = _loss(e.loss, delta, out, e.y, R, e.ops[e.count - 1].outputs, e.positions, <real> e.alpha)
-    if not isfinite(loss):
-        return 0
-    e.total += loss
-    e.right += _count_right(e.loss, out, e.y, R, e.ops[e.count - 1].outputs, <real> e.threshold)
-    e.steps += 1
-    for i in range(e.count - 1, -1, -1):
-        op = &e.ops[i]
-        if op.code == LINEAR:
-            _weight_gradient(<real*> e.weight_gradient, delta, <real*> e.value[i], R, op.inputs, op.outputs, N,
-                             <real*> e.scratch, e.ahead)
-            if op.bias.value is not NULL:
-                _bias_gradient(<real*> e.bias_gradient, delta, R, op.outputs, N)
-            if i > 0:
-                _propagate(other, delta, <real*> op.weight.value, R, op.inputs, op.outputs, <real*> e.scratch)
-                delta, other = other, delta
-            _update(e, &op.weight, <real*> e.weight_gradient)  # its old values have just been used for the last time
-            if op.bias.value is not NULL:
-                _update(e, &op.bias, <real*> e.bias_gradient)
-        elif op.code == JOIN:
-            memcpy(op.kept, delta, R * op.outputs * sizeof(real))
-        elif op.code == FORK:
-            out = <real*> e.ops[op.partner].kept
-            for k in range(R * op.outputs):
-                other[k] = out[k] + delta[k]
-            delta, other = other, delta
-        else:
-            x = <real*> e.value[i + 1] if saves_output(op.code) else <real*> e.value[i]
-            _backward(op.code, other, delta, x, R * op.outputs, <real> op.alpha)
-            delta, other = other, delta
-    return 1
-
-
-cdef inline void _copy(char* to, const char* source, Py_ssize_t size) noexcept nogil:
-    """memcpy for a row of numbers; the call alone takes longer than copying a short one."""
-    cdef Py_ssize_t i
-    if size > 32:
-        memcpy(to, source, size)
-        return
-    for i in range(0, size, 4):
-        memcpy(to + i, source + i, 4)
-
-
-cdef int _all_steps(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, const int64_t* order, Py_ssize_t N,
-                    Py_ssize_t batch, bint single) except -1 nogil:
-    """Gather each mini-batch and take its step, until the end or until the loss is not finite."""
-    cdef Py_ssize_t start = 0, i, n, operations = 0
-    cdef Py_ssize_t L = sizeof(float_lanes) // 4 if single else sizeof(double_lanes) // 8
-    cdef int good
-    cdef Ahead ahead
-    for i in range(e.count):
-        if e.ops[i].code == LINEAR:
-            operations += 2 * batch * e.positions * e.ops[i].inputs * e.ops[i].outputs // L
-    ahead.x, ahead.row = x, x_row
-    ahead.pace = operations // (batch * ((x_row + 126) // 64))
-    e.ahead = &ahead if N * x_row > CACHE else NULL
-    while start < N:
-        n = min(batch, N - start)
-        ahead.next, ahead.end = order + start + n, order + min(start + n + batch, N)
-        ahead.at = ahead.due = 0
-        for i in range(n):
-            _copy(<char*> e.value[0] + i * x_row, x + order[start + i] * x_row, x_row)
-            _copy(<char*> e.y + i * e.y_row, y + order[start + i] * e.y_row, e.y_row)
-        good = _step(e, n, <float*> NULL) if single else _step(e, n, <double*> NULL)
-        if not good:
-            return 0
-        start += batch
-    return 1
-
-
-cdef void* _buffer(list memory, Py_ssize_t size, int type):
-    """Uninitialised memory that lives as long as the list, on a boundary of 64 bytes: no vector spans two lines."""
-    cdef cnp.npy_intp length = max(size, 1) + 64
-    cdef cnp.ndarray array = cnp.PyArray_EMPTY(1, &length, type, 0)
-    memory.append(array)
-    return <void*> ((<size_t> cnp.PyArray_DATA(array) + 63) // 64 * 64)
-
-
-cdef class Program:
-    """The epochs of a net, compiled: run() trains one. No twin: fit's Python loop does the same, to the same bits.
-
-    ops        [("linear", weight, bias, slots of weight, slots of bias), (activation, alpha), ("fork", index of its
-               join), ("join", index of its fork), ...]; weights and slots are changed in place
-    loss       a name in LOSSES; of "cross_entropy" y is class numbers. alpha: its parameter, where it has one
-    threshold  the output above which an entry counts as class 1
-    optimizer  a name in OPTIMIZERS
-    x          (N, ..., J): the samples, or others of the same shape and type
-    batch_size how many samples a step takes
-
-    The program holds on to the arrays in ops and to its own memory, of batch_size samples at every layer. One thread
-    at a time may run it.
-    """
-
-    cdef Epoch e
-    cdef list memory
-    cdef tuple shape
-    cdef int type
-    cdef Py_ssize_t batch_size, rows, slots, scratch, largest, widest
-
-    def __cinit__(self, list ops not None, str loss, double alpha, double threshold, str optimizer, x,
-                  Py_ssize_t batch_size):
-        cdef Epoch* e = &self.e
-        cdef Py_ssize_t i, width, forks = 0, joins = 0
-        self.type = _float_type(x, "x")
-        _check_rows(x, "x")
-        if cnp.PyArray_DIM(x, 0) == 0 or _row_count(x) == 0 or batch_size < 1 or not ops:
-            raise ValueError(f"nothing to train: x has shape {x.shape}, batch_size is {batch_size}, {len(ops)} ops")
-        self.shape, self.memory = x.shape, []
-        self.batch_size = min(batch_size, cnp.PyArray_DIM(x, 0))
-        e.positions = _row_count(x) // cnp.PyArray_DIM(x, 0)
-        e.loss, e.alpha, e.threshold, e.optimizer = LOSSES[loss], alpha, threshold, OPTIMIZERS[optimizer]
-        self.rows, self.slots = self.batch_size * e.positions, -1
-        self.scratch = self.largest = 1
-        self.widest = width = _width(x)
-        e.count = len(ops)
-        e.ops = <Op*> self.buffer(e.count * sizeof(Op), cnp.NPY_INT8)
-        e.value = <void**> self.buffer((e.count + 1) * sizeof(void*), cnp.NPY_INT8)
-        e.value[0] = self.buffer(self.rows * width, self.type)
-        for i in range(e.count):
-            self.add(i, ops[i], width)
-            width = e.ops[i].outputs
-            forks += e.ops[i].code == FORK
-            joins += e.ops[i].code == JOIN
-        _same(joins, forks, "the number of joins")
-        e.delta = self.buffer(self.rows * self.widest, self.type)
-        e.other = self.buffer(self.rows * self.widest, self.type)
-        e.scratch = self.buffer(self.scratch, self.type)
-        e.weight_gradient, e.bias_gradient = self.buffer(self.largest, self.type), self.buffer(self.widest, self.type)
-        e.y_row = e.positions * (8 if e.loss == CROSS_ENTROPY else width * cnp.PyArray_ITEMSIZE(x))
-        e.y = self.buffer(self.batch_size * e.y_row, cnp.NPY_INT8)
-
-    cdef void* buffer(self, Py_ssize_t size, int type):
-        return _buffer(self.memory, size, type)
-
-    cdef int add(self, Py_ssize_t i, object entry, Py_ssize_t width) except -1:
-        """Fill in op i, whose input has this width, and give its output memory."""
-        cdef Epoch* e = &self.e
-        cdef Op* op = &e.ops[i]
-        if not isinstance(entry, tuple) or not entry:
-            raise TypeError(f"ops must hold tuples, not {type(entry).__name__}")
-        _same(len(entry), 5 if entry[0] == "linear" else 2, f"the length of op {i}")
-        op.inputs = op.outputs = width
-        op.kept = NULL
-        op.alpha = 0
-        if entry[0] == "linear":
-            self.add_linear(op, entry)
-        elif entry[0] == "fork" or entry[0] == "join":
-            op.code = FORK if entry[0] == "fork" else JOIN
-            op.partner = entry[1]
-        else:
-            op.code, op.alpha = ACTIVATIONS[entry[0]], entry[1]
-        e.value[i + 1] = e.value[i] if op.code == FORK else self.buffer(self.rows * op.outputs, self.type)
-        if op.code == JOIN:
-            if not 0 <= op.partner < i or e.ops[op.partner].code != FORK or e.ops[op.partner].partner != i:
-                raise ValueError(f"op {i} joins op {op.partner}, which is no fork that leads to it")
-            _same(e.ops[op.partner].outputs, width, "the width of a short cut")
-            op.kept = self.buffer(self.rows * width, self.type)
-        return 0
-
-    cdef int add_linear(self, Op* op, tuple entry) except -1:
-        cdef cnp.ndarray weight = _ready(entry[1], self.type, 2, "a weight")
-        op.code = LINEAR
-        _same(cnp.PyArray_DIM(weight, 1), op.inputs, "the width of a weight")
-        op.outputs = cnp.PyArray_DIM(weight, 0)
-        if entry[2] is not None:
-            _same(cnp.PyArray_DIM(_ready(entry[2], self.type, 1, "a bias"), 0), op.outputs, "the length of a bias")
-        self.add_parameter(&op.weight, entry[1], entry[3])
-        self.add_parameter(&op.bias, entry[2], entry[4])
-        self.scratch = max(self.scratch, _scratch_size(self.rows, op.inputs, op.outputs))
-        self.largest = max(self.largest, op.outputs * op.inputs)
-        self.widest = max(self.widest, op.outputs)
-        return 0
-
-    cdef int add_parameter(self, Parameter* p, object array, object slots) except -1:
-        """Fill in where a weight and the optimizer's arrays for it are."""
-        p.value = p.first = p.second = NULL
-        if array is None:
-            return 0
-        if not isinstance(slots, tuple):
-            raise TypeError(f"the optimizer state of a parameter must be a tuple, not {type(slots).__name__}")
-        if self.slots < 0:  # the first parameter says whether SGD has momentum
-            self.slots = 0 if self.e.optimizer == SGD and not slots else slot_count(self.e.optimizer)
-        _same(len(slots), self.slots, "the number of arrays in the optimizer state of a parameter")
-        p.size = cnp.PyArray_SIZE(array)
-        p.value = cnp.PyArray_DATA(_target(array, self.type, array, "a parameter"))
-        if self.slots > 0:
-            p.first = cnp.PyArray_DATA(_target(slots[0], self.type, array, "optimizer state"))
-        if self.slots > 1:
-            p.second = cnp.PyArray_DATA(_target(slots[1], self.type, array, "optimizer state"))
-        self.memory.append((array, slots))
-        return 0
-
-    def run(self, x, y, order, tuple rates not None, int64_t steps):
-        """Train one epoch in place -> (sum of the batch losses, right answers, steps taken, all steps finite?).
-
-        Right answers are counted at each position.
-
-        x, y       x (N, ..., J); y (N, ..., K), or classes (N, ...) as int64
-        order      (N,) int64: the samples in the order in which they are visited
-        rates      the optimizer's numbers, in the order of its kernel; steps: how many it has taken before
-        """
-        cdef Epoch* e = &self.e
-        cdef bint classes = e.loss == CROSS_ENTROPY
-        cdef Py_ssize_t i, N, K = e.ops[e.count - 1].outputs
-        cdef cnp.ndarray x_ = _ready(x, self.type, len(self.shape), "x")
-        cdef cnp.ndarray order_ = _ready(order, cnp.NPY_INT64, 1, "order")
-        cdef cnp.ndarray y_ = _ready(y, cnp.NPY_INT64 if classes else self.type, len(self.shape) - classes, "y")
-        cdef int finite
-        if x.shape != self.shape:
-            raise ValueError(f"x has shape {x.shape}, expected {self.shape}, as compiled")
-        N = cnp.PyArray_DIM(x_, 0)
-        _same(cnp.PyArray_DIM(order_, 0), N, "the length of order")
-        if order_.min() < 0 or order_.max() >= N:
-            raise ValueError(f"order reaches from {order_.min()} to {order_.max()}, expected 0 to {N - 1}")
-        _fits(y_, x_, -1 if classes else K, "y")
-        if classes:
-            _in_classes(y_, K)
-        _same(len(rates), rate_count(e.optimizer), "the number of rates")
-        if e.optimizer == SGD and (rates[1] != 0) != (self.slots == 1):
-            raise ValueError(f"momentum is {rates[1]}, with {self.slots} arrays for each parameter")
-        for i in range(len(rates)):
-            e.rates[i] = rates[i]
-        e.steps, e.total, e.right = steps, 0, 0
-        with nogil:
-            finite = _all_steps(e, <const char*> cnp.PyArray_DATA(x_), cnp.PyArray_NBYTES(x_) // N,
-                                <const char*> cnp.PyArray_DATA(y_), <const int64_t*> cnp.PyArray_DATA(order_), N,
-                                self.batch_size, self.type == cnp.NPY_FLOAT32)
-        return e.total, e.right, e.steps - steps, bool(finite)
-
-
-# ---- many nets, side by side -----------------------------------------------------------------------------------
-
+include "kernels/single.pxi"
+include "kernels/epoch.pxi"
 include "kernels/lanes.pxi"
 include "kernels/many.pxi"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from epochs import train_epoch
+from epochs import run_epoch, train_epoch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import DTYPES, outputs_and_targets, seeds
@@ -135,7 +135,9 @@ def test_a_program_runs_many_epochs_with_rates_of_their_own(compiled):
         for epoch in range(3):
             if not compiled_once:
                 program = compiled.Program(ops, "mse", 0.0, 0.0, "sgd", x, 3)
-            result = program.run(x, y, np.roll(np.arange(7), epoch), (0.1 / (1 + epoch), 0.9, 0.0, 0.0), 3 * epoch)
+            result = run_epoch(
+                program, x, y, np.roll(np.arange(7), epoch), (0.1 / (1 + epoch), 0.9, 0.0, 0.0), 3 * epoch
+            )
         left.append((w.tobytes(), v.tobytes(), result))
     assert left[0] == left[1]
     assert left[0][2][2:] == (3, True)
@@ -155,11 +157,11 @@ def test_what_a_program_was_not_compiled_for_is_refused(compiled, change, word):
     program = compiled.Program(GOOD["ops"], "mse", 0.0, 0.0, "sgd", X, 2)
     given = {name: GOOD[name] for name in ("x", "y", "order", "rates", "steps")}
     with pytest.raises((TypeError, ValueError), match=word):
-        program.run(*(given | change).values())
-    assert program.run(*given.values())[2:] == (2, True)
+        run_epoch(program, *(given | change).values())
+    assert run_epoch(program, *given.values())[2:] == (2, True)
 
 
 def test_a_program_of_momentum_needs_momentum(compiled):
     program = compiled.Program([("linear", np.ones((3, 2)), None, (np.ones((3, 2)),), ())], "mse", 0, 0, "sgd", X, 2)
     with pytest.raises(ValueError, match="momentum is 0.0, with 1 arrays"):
-        program.run(*(GOOD[name] for name in ("x", "y", "order", "rates", "steps")))
+        run_epoch(program, *(GOOD[name] for name in ("x", "y", "order", "rates", "steps")))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from strategies import DTYPES, seeds
 
 import minigrad as mg
+from minigrad.training import orders as drawing
 from minigrad.training import side_by_side
 
 # ---- orders ----------------------------------------------------------------------------------------------------
@@ -36,18 +37,18 @@ def test_orders_are_those_that_numpy_draws(compiled, bits, N, epochs, lanes, hal
 
 
 def test_another_numpy_would_draw_its_own_orders(compiled, monkeypatch):
-    monkeypatch.setattr(side_by_side, "_draws_as_numpy", lambda: False)
+    monkeypatch.setattr(drawing, "_draws_as_numpy", lambda: False)
     monkeypatch.delattr(compiled, "draw_orders")
     orders = np.zeros((2, 9), np.uint32)
-    side_by_side._permute(orders, np.random.default_rng(3))
+    drawing.draw(orders, np.random.default_rng(3))
     rng = np.random.default_rng(3)
     np.testing.assert_array_equal(orders, [rng.permutation(9) for _ in orders])
 
 
 def test_whether_the_core_draws_as_numpy_is_tried(compiled, monkeypatch):
     def drawn():
-        side_by_side._draws_as_numpy.cache_clear()
-        return side_by_side._draws_as_numpy()
+        drawing._draws_as_numpy.cache_clear()
+        return drawing._draws_as_numpy()
 
     assert drawn()
     with monkeypatch.context() as changed:

@@ -150,12 +150,6 @@ cdef int lane_epochs(LaneNet* e, const uint32_t* orders, Py_ssize_t epochs, doub
     return 0
 
 
-def term_by_term(Py_ssize_t R, Py_ssize_t J, Py_ssize_t K, bint single):
-    """Does `affine` of these sizes add its terms one by one, so that Lanes can do the same?"""
-    cdef int way = _way(R, J, K, <float*> NULL) if single else _way(R, J, K, <double*> NULL)
-    return way == PLAIN or way == TURNED
-
-
 cdef class Lanes:
     """Nets of one shape, compiled: run() trains as many as there are lanes for some epochs.
 

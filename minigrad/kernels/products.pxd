@@ -4,7 +4,7 @@ All three products of a linear layer are C[i, :] = sum_p A[i, p] B[p, :] with ro
 entry in any layout, so that delta^T needs no transposition; only W^T, or a^T, is packed.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from minigrad.kernels.math cimport multiply_add
@@ -60,8 +60,8 @@ cdef enum:
 cdef struct Ahead:  # rows of memory that will be needed soon
     const char* x
     Py_ssize_t row  # bytes
-    const int64_t* next  # the rows to fetch: from here
-    const int64_t* end  # to before here
+    const uint32_t* next  # the rows to fetch: from here
+    const uint32_t* end  # to before here
     Py_ssize_t at  # where in the next row
     Py_ssize_t pace  # vector operations from one line of 64 bytes to the next
     Py_ssize_t due  # operations since the last line

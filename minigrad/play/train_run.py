@@ -178,7 +178,8 @@ class Run:
 
     def _take_epoch(self) -> None:
         before = self.opt.steps
-        self._whole_epoch(self.net, self.loss, self.opt, self.x, self.y, self._order, self.batch_size)  # type: ignore[misc]
+        orders = self._order[None].astype(np.uint32)
+        self._whole_epoch(self.net, self.loss, self.opt, self.x, self.y, orders, self.batch_size)  # type: ignore[misc]
         taken = self.opt.steps - before
         if taken:
             self._stepped(taken)

@@ -22,12 +22,13 @@ from .divergence import HINT, DivergenceError, overflow, warn_if_failed, warn_if
 from .fused import compiled_epochs, obstacle
 from .history import History, early_stopping, monitor_of
 from .optimizers import Optimizer
+from .orders import draw, epochs_at_once
 from .progress import progress as progress_bar
 from .progress import say
 from .run import Run, check_checkpoint
 
 Callback = Callable[[int, Sequential, History], Any]  # (epoch, net, history) -> true to end training
-RunEpoch = Callable[..., tuple[float, int, int, bool]]
+RunEpochs = Callable[..., tuple[Any, Any, int, bool]]
 Save = Callable[[], str]
 Data = tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]  # x, y, validation
 
@@ -77,7 +78,7 @@ def fit(
     one_of(engine, "engine", ("auto", "fused", "python"))
     callbacks = _callables(callbacks, loss, validation)
     prepare(net, opt)
-    _epoch_of(engine, net, loss, opt)
+    _epochs_of(engine, net, loss, opt)
     data = checked_data(net, loss, x, y, validation, batch_size)
     if not shuffle and batch_size < len(data[0]):
         warn_if_sorted(loss, data[1])
@@ -126,8 +127,8 @@ def _last_saved(save: Save) -> str:
         return f"; not saved: {problem}"
 
 
-def _epoch_of(engine: str, net: Sequential, loss: Loss, opt: Optimizer) -> RunEpoch:
-    """The function that runs an epoch, the compiled one where it can; ValueError where it cannot and is asked for."""
+def _epochs_of(engine: str, net: Sequential, loss: Loss, opt: Optimizer) -> RunEpochs:
+    """The function that runs epochs, the compiled one where it can; ValueError where it cannot and is asked for."""
     problem = obstacle(net, loss, opt) if engine != "python" else ""
     if engine == "fused" and problem:
         raise ValueError(f"engine 'fused' cannot train this: {problem}")
@@ -155,18 +156,25 @@ def train(
     try:
         _ask_again(run, callbacks)
         bar = bar_of(range(done, done if run.ended else epochs))
-        run_epoch = _epoch_of(engine, net, run.loss, opt)
+        run_epochs = _epochs_of(engine, net, run.loss, opt)
+        most = 1 if run_epochs is _python_epoch or callbacks else _most_at_once(run)
         for epoch in bar:
+            if epoch < done:
+                continue  # it was trained with the one before
             net.train()
             opt.begin_epoch(epoch + 1)
             run.rates += [opt.lr] if opt.scheduled and opt.lr is not None else []
             run.asked = not callbacks
-            _epoch(run, run_epoch, epoch + 1)
-            done = epoch + 1
+            count = min(most, epochs - done, epochs if save is _nothing else every - done % every)
+            if not _epochs(run, run_epochs, done + 1, count):
+                most = count = 1
+                run_epochs = _put_back(run, engine)
+                _epochs(run, run_epochs, done + 1, 1)
+            done += count
             bar.set_postfix_str(f"loss {history.loss[-1]:.4g}", refresh=False)
             if callbacks:
                 _ask(run, callbacks)
-                run_epoch = _epoch_of(engine, net, run.loss, opt)  # of the layers that there are now
+                run_epochs = _epochs_of(engine, net, run.loss, opt)  # of the layers that there are now
             if run.ended or done == epochs or done % every == 0:
                 save()
             if run.ended:
@@ -203,22 +211,34 @@ def _ask_again(run: Run, callbacks: Sequence[Callback]) -> None:
         run.keep()
 
 
-def _epoch(run: Run, run_epoch: RunEpoch, number: int) -> None:
-    """One epoch, into the history and kept. DivergenceError, as after the epoch before, where something overflows."""
+def _most_at_once(run: Run) -> int:
+    """How many epochs go by in one call: 1 where something happens between them."""
+    alone = run.validation is not None or run.opt.scheduled
+    return 1 if alone else epochs_at_once(len(run.x), run.net)
+
+
+def _epochs(run: Run, run_epochs: RunEpochs, number: int, count: int) -> bool:
+    """Epochs `number` and following, into the history and kept -> True.
+
+    Where something overflows: of several False, since one by one they say what; of one DivergenceError, as after the
+    epoch before.
+    """
     net, loss, opt, x, y, validation = run.net, run.loss, run.opt, run.x, run.y, run.validation
-    order = run.rng.permutation(len(x)) if run.shuffle else np.arange(len(x))
+    orders = _orders(run, count)
     with np.errstate(all="ignore"):  # what overflows is found, and named
-        total, right, steps, finite = run_epoch(net, loss, opt, x, y, order, run.batch_size)
-        step = steps if finite else steps + 1
-        batch = order[(step - 1) * run.batch_size : step * run.batch_size]
+        total, right, steps, finite = run_epochs(net, loss, opt, x, y, orders, run.batch_size)
+        if not finite and count > 1:
+            return False
+        step = steps // count if finite else steps + 1  # the last, in its epoch
+        batch = orders[-1, (step - 1) * run.batch_size : step * run.batch_size]
         if not finite:
             place, remedy = overflow(net, loss, x[batch], y[batch], opt.lr if number > 1 or step > 1 else None)
             what = f"the loss stopped being finite in epoch {number}, step {step}, beginning in {place}"
             _diverged(run, batch, what, remedy)
         history = run.history
-        history.loss.append(total / steps)
+        history.loss += (total / step).tolist()
         if loss.of_classes:
-            history.accuracy.append(share(loss, right, y))
+            history.accuracy += share(loss, right, y).tolist()
         if validation is not None:
             net.eval()
             output = net(validation[0])
@@ -226,9 +246,30 @@ def _epoch(run: Run, run_epoch: RunEpoch, number: int) -> None:
             if loss.of_classes:
                 history.val_accuracy.append(share(loss, loss.right(output, validation[1]), validation[1]))
         if bad := run.keep():  # an epoch can end with finite losses and a last update that overflows
+            if count > 1:
+                return False
             layer = bad.partition(".")[0]
             what = f"{bad} of layer {layer}, {net[int(layer)]!r}, stopped being finite in the last step of epoch "
             _diverged(run, batch, f"{what}{number}", f"try a smaller lr than {opt.lr:g}")
+    return True
+
+
+def _put_back(run: Run, engine: str) -> RunEpochs:
+    """Make the run what it was before epochs that failed; the function that trains its new arrays."""
+    run.restore(run.good)
+    run.net.train()
+    run.opt.adopt(run.net)
+    return _epochs_of(engine, run.net, run.loss, run.opt)
+
+
+def _orders(run: Run, count: int) -> np.ndarray:
+    """The samples in the order in which each of so many epochs visits them, (count, N)."""
+    orders = np.empty((count, len(run.x)), np.uint32)
+    if run.shuffle:
+        draw(orders, run.rng)
+    else:
+        orders[...] = np.arange(len(run.x))
+    return orders
 
 
 def _diverged(run: Run, batch: np.ndarray, what: str, remedy: str) -> NoReturn:
@@ -323,12 +364,12 @@ def _check_batches(net: Sequential, x: np.ndarray, batch_size: int) -> None:
 
 
 def _python_epoch(
-    net: Sequential, loss: Loss, opt: Optimizer, x: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int
-) -> tuple[float, int, int, bool]:
+    net: Sequential, loss: Loss, opt: Optimizer, x: np.ndarray, y: np.ndarray, orders: np.ndarray, batch_size: int
+) -> tuple[np.ndarray, np.ndarray, int, bool]:
     """One epoch, batch by batch -> (sum of the batch losses, right answers, steps taken, all finite?)."""
-    total, right = 0.0, 0
+    total, right = np.zeros(1), np.zeros(1, np.int64)
     for step, start in enumerate(range(0, len(x), batch_size)):
-        batch = order[start : start + batch_size]
+        batch = orders[0, start : start + batch_size]
         bp = backprop(net, loss, x[batch], y[batch])
         if not math.isfinite(bp.loss):
             return total, right, step, False

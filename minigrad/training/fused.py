@@ -74,17 +74,19 @@ def kernel_of(loss: Any, y: np.ndarray) -> str:
     return str(loss.soft_kind if type(loss) is CrossEntropyLoss and y.dtype.kind == "f" else loss.kind)
 
 
-def compiled_epochs() -> Callable[..., tuple[float, int, int, bool]]:
-    """A function that runs an epoch in the compiled core; it compiles the net at its first call.
+def compiled_epochs() -> Callable[..., tuple[np.ndarray, np.ndarray, int, bool]]:
+    """A function that runs epochs in the compiled core; it compiles the net at its first call.
 
     It is for one run, in which no array of the net or of the optimizer is replaced by another.
     """
     program: Any = None
 
-    def train_epoch(
-        net: Sequential, loss: Any, opt: Optimizer, x: np.ndarray, y: np.ndarray, order: np.ndarray, batch_size: int
-    ) -> tuple[float, int, int, bool]:
-        """One epoch -> (sum of the batch losses, right answers, steps taken, all finite?).
+    def train_epochs(
+        net: Sequential, loss: Any, opt: Optimizer, x: np.ndarray, y: np.ndarray, orders: np.ndarray, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray, int, bool]:
+        """One epoch for each row of orders -> (sums of the batch losses, right answers, steps taken, all finite?).
+
+        No further ones after the first that is not finite.
 
         opt must have adopted net, so that it keeps arrays for every parameter.
         """
@@ -92,8 +94,8 @@ def compiled_epochs() -> Callable[..., tuple[float, int, int, bool]]:
         if program is None:
             ops, threshold = lower(net, opt.state), loss.threshold or 0.0
             program = core.Program(ops, kernel_of(loss, y), loss.alpha, threshold, opt.kind, x, batch_size)
-        total, right, steps, finite = program.run(x, y, np.ascontiguousarray(order), opt.rates, opt.steps)
+        total, right, steps, finite = program.run(x, y, orders, opt.rates, opt.steps)
         opt.steps += steps
         return total, right, steps, finite
 
-    return train_epoch
+    return train_epochs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Hashable
 from threading import Event
 from typing import Any, NamedTuple
@@ -13,15 +12,13 @@ from ..kernels.backend import core
 from .fit import share
 from .fused import kernel_of, lower
 from .optimizers import Optimizer
+from .orders import draw, epochs_at_once, size
 from .run import Run
 
 MOST_SAMPLES = 2**24  # orders of more of them would fill the memory
 MOST_ROWS = 512  # of a batch: more of them the products add in another order
 MOST_WEIGHTS = 400  # of a net: the lanes of larger ones leave the first caches, and one net at a time is faster
-AHEAD = 2**14  # samples whose order is drawn before they are trained on
-EPOCHS = 256  # at a time, at most: a net that diverges takes these again, alone
 SHARE = 2**13  # samples times weights: longer epochs need so many more nets to be faster in lanes than one by one
-PAUSE = 2**23  # samples times weights between two looks at whether to stop
 
 
 class Stopped(Exception):
@@ -56,8 +53,8 @@ def why_alone(run: Run) -> str | None:
         return f"the orders of {N} samples would take more than a gigabyte"
     if batch > MOST_ROWS:
         return f"a batch of {batch} samples is more than {MOST_ROWS}"
-    if _size(run.net) > MOST_WEIGHTS:
-        return f"for nets of more than {MOST_WEIGHTS} weights, as its {_size(run.net)}, one at a time is faster"
+    if size(run.net) > MOST_WEIGHTS:
+        return f"for nets of more than {MOST_WEIGHTS} weights, as its {size(run.net)}, one at a time is faster"
     rows = {batch, N % batch or batch, len(run.validation[0]) if run.validation else batch}
     for op in outline(run.net):
         for R in rows:
@@ -71,11 +68,7 @@ def least(run: Run) -> int:
 
     Epochs of few samples and weights go by in less time than the Python around them, which the lanes do without.
     """
-    return min(core.LANES // 2, -(-len(run.x) * _size(run.net) // SHARE))
-
-
-def _size(net: Any) -> int:
-    return sum(parameter.size for parameter in net.parameters().values())
+    return min(core.LANES // 2, -(-len(run.x) * size(run.net) // SHARE))
 
 
 def kind(net: Any, opt: Optimizer) -> Hashable:
@@ -106,11 +99,7 @@ def train_side_by_side(runs: list[Run], epochs: int, stop: Event) -> list[Run]:
     weights, *parts = [_beside([entry[i] for entry in arrays]) for i in range(1 + len(first.opt.slots))]
     slots = np.array(parts, weights.dtype).reshape(-1, *weights.shape)
     N, live, failed, done = len(first.x), list(range(len(runs))), [], 0
-    most = (
-        1
-        if any(run.opt.scheduled for run in runs)
-        else max(1, min(AHEAD // N, PAUSE // (N * len(weights)), EPOCHS, epochs))
-    )
+    most = 1 if any(run.opt.scheduled for run in runs) else min(epochs_at_once(N, first.net), epochs)
     orders = np.zeros((most, core.LANES, N), np.uint32) if first.shuffle else None
     try:
         while live and done < epochs:
@@ -151,28 +140,10 @@ def _settings(
         runs[i].opt.begin_epoch(number)
         rates[:, i], steps[i] = runs[i].opt.rates, runs[i].opt.steps
         if orders is not None:
-            _permute(orders[:count, i], runs[i].rng)
+            draw(orders[:count, i], runs[i].rng)
     for i in set(range(core.LANES)).difference(live):  # lanes whose results nobody wants
         rates[:, i] = rates[:, live[0]]
     return None if orders is None else orders[:count], rates, steps
-
-
-def _permute(orders: np.ndarray, rng: np.random.Generator) -> None:
-    """Fill each row of orders (epochs, N) with rng.permutation(N)."""
-    if _draws_as_numpy():
-        core.draw_orders(orders, rng.bit_generator)
-    else:
-        for order in orders:
-            order[...] = rng.permutation(len(order))
-
-
-@functools.cache
-def _draws_as_numpy() -> bool:
-    """Does the core draw what this NumPy draws? How a permutation is made of random numbers NumPy does not promise."""
-    orders = np.zeros((9, 257), np.uint32)
-    core.draw_orders(orders, np.random.default_rng(0).bit_generator)
-    rng = np.random.default_rng(0)
-    return np.array_equal(orders, [rng.permutation(257) for _ in orders])
 
 
 def _arrays(run: Run) -> list[list[np.ndarray]]:
