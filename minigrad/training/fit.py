@@ -67,8 +67,8 @@ def fit(
     Raises ValueError or TypeError, before anything changes, where the arguments do not fit, and DivergenceError, with
     the weights of the last finite epoch restored, where the loss stops being finite. A RuntimeWarning says of a loss
     that it ends far above where it began, or after 100 steps no better than a constant output's; and with
-    shuffle=False, of samples that they are sorted by class. Ctrl-C leaves the net, and the checkpoint, as after the
-    last whole epoch.
+    shuffle=False, of samples that they are sorted by class. Ctrl-C leaves the net, and the checkpoint, as after a
+    whole epoch; short ones are trained several at a time.
     """
     in_a_row(net, "net")
     instance(loss, Loss, "loss")
