@@ -50,8 +50,8 @@ def _norms_by_gram(delta: np.ndarray, a: np.ndarray) -> np.ndarray:
 
 def sums_of_products(delta: np.ndarray, a: np.ndarray) -> np.ndarray:
     """delta^T a over the positions, (..., P, K) and (..., P, J) -> (..., K, J), added up in float64."""
-    delta, a = np.asarray(delta, np.float64), np.asarray(a, np.float64)
-    return np.matmul(delta.swapaxes(-1, -2), a)
+    d, b = (np.asarray(factor, np.float64) for factor in (delta, a))
+    return np.matmul(d.swapaxes(-1, -2), b)
 
 
 def blocks(count: int, entries: int, limit: int) -> Iterator[slice]:

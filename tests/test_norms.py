@@ -55,7 +55,9 @@ def test_blocks_cover_all_and_hold_no_more_than_the_limit(count, entries, limit,
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(7, 3, 20, 30), (7, 40, 5, 4), (7, 12, 20, 30), (5, 1, 3, 2), (5, 0, 3, 2)])
+@pytest.mark.parametrize(
+    "shape", [(7, 3, 20, 30), (7, 40, 5, 4), (7, 12, 20, 30), (5, 1, 3, 2), (5, 3, 1, 2), (5, 0, 3, 2)]
+)
 def test_the_norms_of_the_gradients_written_out(shape, dtype, rng):
     """By Gram matrices, by sums, where both cost the same, without positions, and with none."""
     delta, a = (factor.astype(dtype) for factor in pair(shape, rng))
@@ -97,6 +99,23 @@ def test_a_sample_whose_digits_cancel_is_summed_and_no_other(less, sums, formed)
     a[:, :, 0] = [[4096, 4096], [less, less - 2048], [2**20, 2**20]]
     np.testing.assert_allclose(norms_of_sums(delta, a), [2**16, 16 * (less - 1024), 2**24], rtol=1e-9)
     assert formed == [(5, 5)] * sums
+
+
+@pytest.mark.parametrize("power", [-500, 500])
+def test_no_square_vanishes_or_overflows(power, rng):
+    for shape in ((3, 3, 20, 30), (3, 12, 20, 30), (3, 1, 20, 30)):
+        delta, a = pair(shape, rng)
+        expected = np.ldexp(norms_of_sums(delta, a), 2 * power)
+        np.testing.assert_array_equal(norms_of_sums(np.ldexp(delta, power), np.ldexp(a, power)), expected)
+
+
+def test_gram_matrices_of_float32_keep_the_digits_of_float64(rng):
+    """The two positions leave 1 / 400 of their size, so that six digits of the square cancel."""
+    v = rng.standard_normal((1, 1, 30))
+    delta = np.repeat(rng.standard_normal((1, 1, 20)), 2, axis=1).astype(np.float32)
+    a = np.concatenate([v, -1.005 * v], axis=1).astype(np.float32)
+    expected = np.linalg.norm(delta[0].astype(float).T @ a[0].astype(float))
+    assert norms_of_sums(delta, a)[0] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
