@@ -1,7 +1,7 @@
 """Inner products of few samples with the weights of each neuron, as both lie in memory."""
 
 from minigrad.kernels.products cimport Ahead, fetch, transpose_double, transpose_float
-from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
+from minigrad.kernels.types cimport double_lanes, float_lanes, load, real, vec
 
 cdef extern from *:
     """
@@ -10,16 +10,8 @@ cdef extern from *:
     #else
     #define BLOCK 4
     #endif
-    /* GCC would load a vector from memory once for each use; this makes it stay in its register. */
-    #if defined(__AVX512F__) && defined(__GNUC__)
-    #define HOLD(v) __asm__("" : "+v"(v))
-    #else
-    #define HOLD(v)
-    #endif
     """
     enum: BLOCK
-    void hold_float "HOLD"(float_lanes) noexcept nogil
-    void hold_double "HOLD"(double_lanes) noexcept nogil
 
 
 cdef inline void sum_rows(real* total, const real* c, Py_ssize_t L) noexcept nogil:
@@ -43,14 +35,9 @@ cdef inline void sum_rows(real* total, const real* c, Py_ssize_t L) noexcept nog
             total[i] += columns[8 * j + i]
 
 
-cdef inline vec load(const real* p, vec* lanes) noexcept nogil:
-    """The vector at p, in a register."""
-    cdef vec v = (<const vec*> p)[0]
-    if vec is float_lanes:
-        hold_float(v)
-    else:
-        hold_double(v)
-    return v
+cdef inline vec operand(const real* p, vec* lanes) noexcept nogil:
+    """The vector at p; where there are registers enough, in one, not read again for each use."""
+    return load(p, lanes) if BLOCK == 8 else (<const vec*> p)[0]
 
 
 cdef inline void dots_in(real* z, const real* a, const real* w, const real* bias, Py_ssize_t N, Py_ssize_t J,
@@ -79,29 +66,29 @@ cdef inline void dots_in(real* z, const real* a, const real* w, const real* bias
                 for i in range(J // L):
                     j = i * L
                     a0, a1 = (<const vec*> (p + j))[0], (<const vec*> (p + r + j))[0]
-                    v = load(q + j, lanes)
+                    v = operand(q + j, lanes)
                     c0 += a0 * v
                     d0 += a1 * v
-                    v = load(q + J + j, lanes)
+                    v = operand(q + J + j, lanes)
                     c1 += a0 * v
                     d1 += a1 * v
-                    v = load(q + 2 * J + j, lanes)
+                    v = operand(q + 2 * J + j, lanes)
                     c2 += a0 * v
                     d2 += a1 * v
-                    v = load(q + 3 * J + j, lanes)
+                    v = operand(q + 3 * J + j, lanes)
                     c3 += a0 * v
                     d3 += a1 * v
                     if BLOCK == 8:
-                        v = load(q + 4 * J + j, lanes)
+                        v = operand(q + 4 * J + j, lanes)
                         c4 += a0 * v
                         d4 += a1 * v
-                        v = load(q + 5 * J + j, lanes)
+                        v = operand(q + 5 * J + j, lanes)
                         c5 += a0 * v
                         d5 += a1 * v
-                        v = load(q + 6 * J + j, lanes)
+                        v = operand(q + 6 * J + j, lanes)
                         c6 += a0 * v
                         d6 += a1 * v
-                        v = load(q + 7 * J + j, lanes)
+                        v = operand(q + 7 * J + j, lanes)
                         c7 += a0 * v
                         d7 += a1 * v
                 if ahead is not NULL:

@@ -3,7 +3,7 @@
 from libc.string cimport memset
 
 from minigrad.kernels.products cimport add_fourths
-from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
+from minigrad.kernels.types cimport double_lanes, float_lanes, load, real, vec
 
 cdef enum:
     L = 16  # lanes: nets that stand side by side, in as many registers as their numbers take
@@ -62,9 +62,9 @@ cdef inline void lane_tile(real* c, Py_ssize_t c_down, Py_ssize_t c_along, const
                     sums[4 * i + j] = (<const vec*> (start + s + i * s_down + j * s_along))[0]
             for q in range(terms):
                 for j in range(width):
-                    column[j] = (<const vec*> (b + s + q * b_term + j * b_along))[0]
+                    column[j] = load(b + s + q * b_term + j * b_along, lanes)
                 for i in range(height):
-                    row = (<const vec*> (a + s + q * a_term + i * a_down))[0]
+                    row = load(a + s + q * a_term + i * a_down, lanes)
                     for j in range(width):
                         sums[4 * i + j] += row * column[j]
             for i in range(height):

@@ -38,13 +38,31 @@ cdef extern from *:
     typedef float  float_lanes;
     typedef double double_lanes;
     #endif
+
+    /* GCC would load a vector from memory once for each use; this makes it stay in its register. */
+    #if defined(__AVX512F__) && defined(__GNUC__)
+    #define HOLD(v) __asm__("" : "+v"(v))
+    #elif defined(__SSE2__) && defined(__GNUC__)
+    #define HOLD(v) __asm__("" : "+x"(v))
+    #else
+    #define HOLD(v)
+    #endif
     """
     ctypedef float float_lanes
     ctypedef double double_lanes
+    void HOLD(...) noexcept nogil
 
 ctypedef fused vec:
     float_lanes
     double_lanes
+
+
+cdef inline vec load(const real* p, vec* lanes) noexcept nogil:
+    """The vector at p, in a register."""
+    cdef vec v = (<const vec*> p)[0]
+    HOLD(v)
+    return v
+
 
 cdef struct forward:
     char unused

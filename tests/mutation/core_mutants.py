@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = ("_core.pyx", *(f"kernels/{file.name}" for file in sorted((ROOT / "minigrad/kernels").glob("*.px[di]"))))
 SETUP = (ROOT / "setup.py").read_text(encoding="utf-8")
 DIRECTIVES = ast.literal_eval(re.search(r"^DIRECTIVES = (\{.*?\})", SETUP, re.MULTILINE | re.DOTALL)[1])
-TESTS = [f"tests/test_{name}.py" for name in ("core", "core_epoch", "math", "engines", "many", "lanes")]
+TESTS = [f"tests/test_{name}.py" for name in ("core", "core_epoch", "math", "engines", "single", "many", "lanes")]
 SECONDS = 60  # of the processor that a test run may take; unchanged it takes 6, and 10 with AddressSanitizer
 SEPARATOR = " | "
 
