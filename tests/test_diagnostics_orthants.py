@@ -181,3 +181,12 @@ def test_rotate_refuses():
     for other in (mg.Linear(2, 1), mg.Sequential(mg.Tanh(), mg.Linear(2, 1)), mg.Sequential(mg.BatchNorm(2))):
         with pytest.raises(TypeError, match="first layer of net is not a Linear layer of a Sequential"):
             rotate(other, x, np.eye(2))
+
+
+@pytest.mark.parametrize("J", [127, 128, 200, 256, 1000])
+def test_many_inputs_of_one_sign_are_one_orthant(J):
+    """More than a byte counts, with signs of which a byte holds one."""
+    rng = np.random.default_rng(0)
+    g = mg.WeightGradient(rng.standard_normal((6, 3)), rng.random((6, J)) + 1)
+    assert orthant_pairs(g) == 1
+    assert orthant_pairs(mg.WeightGradient(g.delta, g.a * np.where(np.arange(J) < J // 2, 1, [[1], [-1]] * 3))) < 1

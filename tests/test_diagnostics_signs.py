@@ -387,3 +387,10 @@ def test_a_moderate_array_has_its_largest_entry_near_one():
 def test_a_share_of_none_is_no_number():
     assert math.isnan(pairs.share(0, 0))
     assert pairs.share(1, 4) == 0.25
+
+
+def test_a_sample_far_smaller_than_another_keeps_the_signs_of_its_sums():
+    one, a = np.ones((2, 2, 1)), np.array([[[3.0], [-1.0]], [[1.0], [-3.0]]])  # the products of two positions, opposed
+    scale = np.array([1e300, 1e-300])[:, None, None]
+    for pair in ((one * scale, a), (one, a * scale)):
+        assert np.concatenate(list(gradient_signs(*pair))).ravel().tolist() == [1, -1]

@@ -125,3 +125,10 @@ def test_sums_are_added_up_in_float64(dtype):
     found = mg.WeightGradient(delta, a).per_sample()
     assert found == 1
     assert found.dtype == dtype
+
+
+def test_products_of_float32_are_added_in_float64():
+    delta = np.array([1e8, 1, -1e8], np.float32).reshape(1, 3, 1)
+    g = mg.WeightGradient(delta, np.ones((1, 3, 2), np.float32))
+    np.testing.assert_array_equal(g.per_sample(), [[[1, 1]]])  # float32 would lose the 1 beside 1e8
+    assert g.per_sample().dtype == np.float32

@@ -233,6 +233,12 @@ class OpenEnded(mg.SGD):
         self.factor, self._own = others.get("factor", 1), 3
 
 
+def test_what_somebody_notes_on_an_optimizer_is_not_in_its_config():
+    opt = mg.SGD(0.1)
+    opt.note = "mine"
+    assert opt.config() == mg.SGD(0.1).config()
+
+
 def test_config_of_an_optimizer_that_takes_any_argument_has_all_that_is_not_state():
     net = mg.mlp([2, 2], rng=0)
     opt = OpenEnded(0.5, factor=7)
