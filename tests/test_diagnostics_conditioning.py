@@ -176,11 +176,17 @@ def test_inputs_are_left_as_they_are(a):
     assert a.tobytes() == before
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_float32_is_measured_in_float64(bias):
+    a = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
+    assert condition_number(a, bias) == condition_number(a.astype(np.float64), bias)
+
+
 @pytest.mark.parametrize("instrument", OF_INPUTS)
 def test_refusals(instrument):
     with pytest.raises(ValueError, match=r"^a has shape \(3,\)"):
         instrument(np.ones(3))
-    with pytest.raises(ValueError, match="nothing to measure"):
+    with pytest.raises(ValueError, match=r"^a has shape \(0, 3\): there is nothing to measure"):
         instrument(np.ones((0, 3)))
     with pytest.raises(ValueError, match="^a holds NaN or infinity"):
         instrument(np.array([[1.0, np.nan]]))

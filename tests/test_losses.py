@@ -360,3 +360,11 @@ def test_huber_refuses_a_delta_that_is_no_number_above_zero(delta):
 
 def test_huber_says_its_delta():
     assert [repr(mg.HuberLoss()), repr(mg.HuberLoss(2))] == ["HuberLoss()", "HuberLoss(delta=2.0)"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("loss", [mg.MSELoss(), mg.BCELoss(), mg.BCEWithLogitsLoss()], ids=repr)
+def test_true_and_false_are_targets_of_the_output_s_type(loss, dtype):
+    y = loss.targets([[True], [False]], (2, 1), np.dtype(dtype))
+    assert y.dtype == dtype
+    assert y.tolist() == [[1], [0]]

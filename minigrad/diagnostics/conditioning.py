@@ -190,7 +190,7 @@ def gram_signs(a: ArrayLike, bias: bool = False) -> GramSigns:
 
 def inputs_of(a: ArrayLike, bias: bool = False) -> np.ndarray:
     """a (N, ..., J) as float64 rows (R, J), with the bias's column of ones; a ValueError where there is no entry."""
-    rows = rows_of(as_batch(a, "a")).astype(np.float64, copy=False)
+    rows = np.asarray(rows_of(as_batch(a, "a")), np.float64)
     if rows.size == 0:
         raise ValueError(f"a has shape {np.shape(a)}: there is nothing to measure")
     if not np.isfinite(rows).all():
