@@ -233,6 +233,15 @@ class OpenEnded(mg.SGD):
         self.factor, self._own = others.get("factor", 1), 3
 
 
+def test_state_is_kept_for_the_parameters_that_were_stepped():
+    net, opt = mg.mlp([2, 3, 1], rng=0), mg.SGD(0.1, momentum=0.9)
+    opt.step(net, {"0.weight": np.ones((3, 2))})
+    assert opt.state.keys() == {"0.weight"}
+    opt.step(net, {"0.bias": np.ones(3)})
+    assert opt.state.keys() == {"0.weight", "0.bias"}
+    np.testing.assert_array_equal(opt.state["0.weight"][0], np.ones((3, 2)))
+
+
 def test_what_somebody_notes_on_an_optimizer_is_not_in_its_config():
     opt = mg.SGD(0.1)
     opt.note = "mine"
