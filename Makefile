@@ -69,7 +69,7 @@ soak: $(VENV)/.extras-$(EXTRAS) $(CORE) ## kill training runs at a hundred momen
 	MINIGRAD_KILLS=$${MINIGRAD_KILLS:-100} MINIGRAD_LEAK_STEPS=$${MINIGRAD_LEAK_STEPS:-1000000} \
 	$(BIN)/python -m pytest tests/trust -rP $(PYTEST_ARGS)
 
-mutants: ## break the Python in 4,300 ways and the core in 300, and count what the tests notice (hours, own environment)
+mutants: ## break the Python in 4,100 ways and the core in 300, and count what the tests notice (hours, own environment)
 	$(MAKE) $(VENV)-mutants/.extras-test,mutants $(VENV)-mutants/.core VENV=$(VENV)-mutants
 	$(VENV)-mutants/bin/python tests/mutation/python_mutants.py
 	$(VENV)-mutants/bin/python tests/mutation/core_mutants.py mutants/core.log --sample 300
