@@ -16,7 +16,8 @@ e) So there is one meaning for two drivers: the fused epoch calls the kernels in
 f) A fused epoch is compiled once, to a flat list of operations and all the memory that they need: a step allocates
    nothing, and asks Python for nothing.
 g) Products are done in one of five ways, by size: small ones are not worth a vector, long rows of few samples not worth
-   packing, large ones have to stay in a cache. NumPy's BLAS has the largest, if it may use several cores.
+   packing, large ones have to stay in a cache. NumPy's BLAS has the largest, if it may use several cores. Where one
+   sample makes a step, the fused epoch keeps the weights in columns, which need no packing: kernels/single.pxi.
 """
 
 cimport numpy as cnp
