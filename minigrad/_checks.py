@@ -61,6 +61,8 @@ def rectangular(array: Any, name: str) -> np.ndarray:
 
 def plain_array(array: Any, name: str) -> np.ndarray:
     """What rectangular returns; its errors name no line that would mend the call."""
+    if type(array) is np.ndarray and array.dtype.kind in "biuf":  # most are
+        return array
     if is_frame(array) or is_series(array):
         return array_of(array, name)
     listed = isinstance(array, list | tuple)

@@ -10,7 +10,6 @@ Index legend: n sample (N), k output (K), j input (J); "...": positions, none in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +60,7 @@ class Backprop:
 
         The gradients of a weight that is used several times add up, under its first name.
         """
-        return {name: g.weight if isinstance(g, WeightGradient) else g for name, g in self._arrays.items()}
+        return {name: _as_array(g) for name, g in self._arrays.items()}
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the sizes of each pair, and its gradient."""
@@ -84,7 +83,6 @@ def backprop(net: Sequential, loss: Loss, x: Any, y: Any) -> Backprop:
             a, kept = layer.forward(activations[-1])
             activations.append(a)
             saved.append(kept)
-
         value, delta = loss.value_and_delta(activations[-1], y)
         deltas: list[np.ndarray | None] = [delta]
         found, first_weight = [], None
@@ -98,21 +96,23 @@ def backprop(net: Sequential, loss: Loss, x: Any, y: Any) -> Backprop:
                 deltas.append(delta)
             found.append((f"{i}.", gradients))
         uses = [(path + name, g) for path, gradients in reversed(found) for name, g in gradients.items()]
-        arrays = _by_first_name(uses, first_names(net))
+        arrays = _by_first_name(uses, net)
     pairs = {name.removesuffix(".weight"): g for name, g in arrays.items() if isinstance(g, WeightGradient)}
     return Backprop(value, activations, pairs, deltas[::-1], arrays, first_weight)
 
 
-def _by_first_name(uses: Iterable[tuple[str, Any]], first: dict[str, str]) -> Gradients:
-    """The gradients of each parameter from those of its uses: pairs are joined, arrays added."""
+def _by_first_name(uses: list[tuple[str, Any]], net: Sequential) -> Gradients:
+    """The gradients of each parameter of net from those of its uses: pairs are joined, arrays added."""
+    if len({id(array) for layer in net.layers for array in layer.parameters().values()}) == len(uses):
+        return dict(uses)  # none is used twice
     found: Gradients = {}
+    first = first_names(net)
     for name, g in uses:
         name = first.get(name, name)
-        if name not in found:
+        before = found.get(name)
+        if before is None:
             found[name] = g
-            continue
-        before = found[name]
-        if isinstance(g, WeightGradient) and isinstance(before, WeightGradient) and len(g.delta) == len(before.delta):
+        elif isinstance(g, WeightGradient) and isinstance(before, WeightGradient) and len(g.delta) == len(before.delta):
             found[name] = joined(before, g)
         else:
             found[name] = _as_array(before) + _as_array(g)

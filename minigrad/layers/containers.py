@@ -77,7 +77,7 @@ class Sequential(Layer):
 
     @property
     def dtype(self) -> np.dtype | None:
-        return next((layer.dtype for layer in self.layers if layer.dtype is not None), None)
+        return next((dtype for layer in self.layers if (dtype := layer.dtype) is not None), None)
 
     def summary(self) -> None:
         """Print a table: layer, output shape, number of parameters."""
