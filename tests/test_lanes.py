@@ -134,14 +134,6 @@ def test_orders_that_would_fill_the_memory_are_not_drawn(compiled, monkeypatch, 
         assert words in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("N", "M", "together"), [(13, 1, True), (900, 3, True), (900, 2, False), (9000, 7, False)])
-def test_the_longer_the_epochs_the_more_nets_are_needed(compiled, capsys, N, M, together):
-    """A net of 26 weights takes 2^13 / 26 = 315 samples for each net that has to be there."""
-    nets, opts = [mg.mlp([3, 4, 2], rng=i) for i in range(M)], [mg.SGD(0.1) for _ in range(M)]
-    mg.show_lanes(nets, mg.MSELoss(), opts, np.ones((N, 3)), np.ones((N, 2)))
-    assert ("side by side" in capsys.readouterr().out) == together
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     "case",
@@ -168,3 +160,24 @@ def test_what_does_not_fit_into_the_lanes_is_refused_and_changes_nothing(compile
     loss, right, finite = program(compiled, dtype).run(*arguments(compiled, dtype, weights=weights))
     assert finite.all()
     assert (weights != 1).any()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "nets", "N", "validated", "together"),
+    [
+        ((3, 4, 2), 2, 64, False, False),  # 26 weights: three nets take as long alone as in lanes
+        ((3, 4, 2), 3, 64, False, True),
+        ((3, 16, 16, 2), 7, 64, False, False),  # 370: more than half the lanes are never asked for
+        ((3, 16, 16, 2), 8, 64, False, True),
+        ((3, 4, 2), 1, 64, True, True),  # the core validates sooner than Python does,
+        ((3, 4, 2), 1, 600, True, False),  # by as much as 315 samples of 26 weights take
+        ((3, 4, 2), 2, 600, True, True),
+        ((3, 4, 2), 2, 9000, True, False),
+        ((3, 4, 2), 3, 9000, True, True),
+    ],
+)
+def test_how_many_nets_have_to_be_there(compiled, capsys, sizes, nets, N, validated, together):
+    x, y = np.ones((N, 3)), np.ones((N, 2))
+    nets, opts = [mg.mlp(sizes, rng=i) for i in range(nets)], [mg.SGD(0.1) for _ in range(nets)]
+    mg.show_lanes(nets, mg.MSELoss(), opts, x, y, validation=(x, y) if validated else None)
+    assert ("side by side" in capsys.readouterr().out) == together

@@ -373,7 +373,7 @@ def test_small_nets_of_one_kind_stand_side_by_side(compiled, capsys, dtype):
 
 
 ALONE = {
-    "few": (lambda: [mg.mlp([3, 4, 2]) for _ in range(3)], {"x": np.ones((3000, 3))}, "3 nets of its kind are left"),
+    "few": (lambda: [mg.mlp([3, 4, 2]) for _ in range(2)], {"x": np.ones((3000, 3))}, "2 nets of its kind are left"),
     "own layer": (lambda: [mg.Sequential(mg.Linear(3, 2), Own()) for _ in range(16)], {}, "Own"),
     "large": (lambda: [mg.mlp([3, 200, 2]) for _ in range(16)], {}, "more than 400 weights, as its 1202"),
     "batch": (lambda: [mg.mlp([3, 2]) for _ in range(16)], {"x": np.ones((600, 3)), "batch_size": 600}, "600 samples"),

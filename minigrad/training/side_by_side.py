@@ -18,7 +18,8 @@ from .run import Run
 MOST_SAMPLES = 2**24  # orders of more of them would fill the memory
 MOST_ROWS = 512  # of a batch: more of them the products add in another order
 MOST_WEIGHTS = 400  # of a net: the lanes of larger ones leave the first caches, and one net at a time is faster
-SHARE = 2**13  # samples times weights: longer epochs need so many more nets to be faster in lanes than one by one
+FEW = 3  # nets that take as long one by one as in lanes; more, where they have more weights
+SHARE = 2**13  # samples times weights of an epoch that takes as long as the validation after it
 
 
 class Stopped(Exception):
@@ -66,9 +67,11 @@ def why_alone(run: Run) -> str | None:
 def least(run: Run) -> int:
     """How many nets of its kind are trained faster in lanes than one after the other.
 
-    Epochs of few samples and weights go by in less time than the Python around them, which the lanes do without.
+    One after the other, Python has the validation: of short epochs, that takes longer than all lanes do.
     """
-    return min(core.LANES // 2, -(-len(run.x) * size(run.net) // SHARE))
+    weights = size(run.net)
+    some = min(core.LANES // 2, FEW + weights // 32)
+    return some if run.validation is None else min(some, -(-len(run.x) * weights // SHARE))
 
 
 def kind(net: Any, opt: Optimizer) -> Hashable:
