@@ -25,7 +25,8 @@ from libc.stdlib cimport free, malloc
 
 from minigrad.kernels.dots cimport BLOCK, dots
 from minigrad.kernels.math cimport exp_minus, normal_tail as _normal_tail
-from minigrad.kernels.products cimport DEEP, LARGE, SMALL, Ahead, column_sums, multiply, transpose
+from minigrad.kernels.products cimport DEEP, LARGE, SMALL, column_sums, multiply, transpose
+from minigrad.kernels.tiles cimport Ahead
 from minigrad.kernels.types cimport double_lanes, float_lanes, real
 
 import numpy as np

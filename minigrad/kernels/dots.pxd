@@ -1,6 +1,7 @@
 """Inner products of few samples with the weights of each neuron, as both lie in memory."""
 
-from minigrad.kernels.products cimport Ahead, fetch, transpose_double, transpose_float
+from minigrad.kernels.products cimport transpose_double, transpose_float
+from minigrad.kernels.tiles cimport Ahead, fetch
 from minigrad.kernels.types cimport double_lanes, float_lanes, load, real, vec
 
 cdef extern from *:

@@ -8,7 +8,7 @@ from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from minigrad.kernels.products cimport Ahead
+from minigrad.kernels.tiles cimport Ahead
 from minigrad.kernels.types cimport double_lanes, float_lanes, real
 
 cdef enum:

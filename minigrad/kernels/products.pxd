@@ -4,20 +4,14 @@ All three products of a linear layer are C[i, :] = sum_p A[i, p] B[p, :] with ro
 entry in any layout, so that delta^T needs no transposition; only W^T, or a^T, is packed.
 """
 
-from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from minigrad.kernels.math cimport multiply_add
+from minigrad.kernels.tiles cimport PAIRS, Ahead, fetch, tile, two_strips
 from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
 
 cdef extern from *:
     """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define FETCH(line) __builtin_prefetch(line, 0, 2)  /* to the second cache, in the background */
-    #else
-    #define FETCH(line)
-    #endif
-
     /* An 8 x 8 block is transposed by exchanging half-blocks of 1, then 2, then 4 numbers between rows. */
     #if defined(__has_builtin)
     #if __has_builtin(__builtin_shufflevector)
@@ -48,7 +42,6 @@ cdef extern from *:
     static inline int transpose_double(double *a, Py_ssize_t b, const double *c, Py_ssize_t d) { return 0; }
     #endif
     """
-    void FETCH(const void*) noexcept nogil
     int transpose_float(float*, Py_ssize_t, const float*, Py_ssize_t) noexcept nogil
     int transpose_double(double*, Py_ssize_t, const double*, Py_ssize_t) noexcept nogil
 
@@ -56,77 +49,6 @@ cdef enum:
     SMALL = 32  # multiply-adds up to which a product is done number by number,
     LARGE = 8000000  # and from which it is done in blocks:
     DEEP = 512  # so many terms of each sum at a time
-
-cdef struct Ahead:  # rows of memory that will be needed soon
-    const char* x
-    Py_ssize_t row  # bytes
-    const uint32_t* next  # the rows to fetch: from here
-    const uint32_t* end  # to before here
-    Py_ssize_t at  # where in the next row
-    Py_ssize_t pace  # vector operations from one line of 64 bytes to the next
-    Py_ssize_t due  # operations since the last line
-
-
-cdef inline void fetch(Ahead* ahead, Py_ssize_t operations) noexcept nogil:
-    """Ask the memory for what is due after these operations. A core waits for about twenty lines at a time, and stands
-    still when asked for more: so not all at once, but one now and then, while it multiplies."""
-    ahead.due += operations
-    while ahead.due >= ahead.pace and ahead.next != ahead.end:
-        FETCH(ahead.x + ahead.next[0] * ahead.row + min(ahead.at, ahead.row - 1))
-        ahead.due -= ahead.pace
-        ahead.at += 64
-        if ahead.at >= ahead.row + 63:  # a row that begins within a line ends in one more
-            ahead.at = 0
-            ahead.next += 1
-
-
-cdef inline void tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t row, Py_ssize_t step, const real* b,
-                      Py_ssize_t ldb, Py_ssize_t p, const real* start, real scale, int height,
-                      vec* lanes) noexcept nogil:
-    """Up to eight rows of C, one vector wide: scale * (start + A B), each row summed in a register of its own.
-
-    height is a constant wherever this is called, so that the compiler makes eight functions without branches of it.
-    """
-    cdef vec w, c0, c1, c2, c3, c4, c5, c6, c7
-    cdef Py_ssize_t _
-    if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
-        c0 = (<const vec*> start)[0]
-        c1 = c2 = c3 = c4 = c5 = c6 = c7 = c0
-        for _ in range(p):
-            w = (<const vec*> b)[0]
-            c0 += w * a[0]
-            if height > 1:
-                c1 += w * a[row]
-            if height > 2:
-                c2 += w * a[2 * row]
-            if height > 3:
-                c3 += w * a[3 * row]
-            if height > 4:
-                c4 += w * a[4 * row]
-            if height > 5:
-                c5 += w * a[5 * row]
-            if height > 6:
-                c6 += w * a[6 * row]
-            if height > 7:
-                c7 += w * a[7 * row]
-            a += step
-            b += ldb
-        (<vec*> c)[0] = c0 * scale
-        if height > 1:
-            (<vec*> (c + ldc))[0] = c1 * scale
-        if height > 2:
-            (<vec*> (c + 2 * ldc))[0] = c2 * scale
-        if height > 3:
-            (<vec*> (c + 3 * ldc))[0] = c3 * scale
-        if height > 4:
-            (<vec*> (c + 4 * ldc))[0] = c4 * scale
-        if height > 5:
-            (<vec*> (c + 5 * ldc))[0] = c5 * scale
-        if height > 6:
-            (<vec*> (c + 6 * ldc))[0] = c6 * scale
-        if height > 7:
-            (<vec*> (c + 7 * ldc))[0] = c7 * scale
-
 
 cdef inline void product(real* c, Py_ssize_t ldc, Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const real* a,
                          Py_ssize_t row, Py_ssize_t step, const real* b, Py_ssize_t ldb, bint packed, const real* start,
@@ -137,18 +59,23 @@ cdef inline void product(real* c, Py_ssize_t ldc, Py_ssize_t m, Py_ssize_t n, Py
     NULL for 0.
     scratch: p vectors, for the last columns of an unpacked B. ahead: what to fetch meanwhile, or NULL.
     """
-    cdef real zeros[16]
+    cdef real zeros[32]
     cdef real out[128]
     cdef const real* panel
     cdef const real* first
     cdef real* target
     cdef Py_ssize_t i, j, q, r, strip, width, ld, ldt
     cdef Py_ssize_t L = sizeof(vec) // sizeof(real)
+    cdef Py_ssize_t pairs = n // (2 * L) if PAIRS and (step == 1 or m <= 12) else 0  # else eight rows are better
     cdef int h, tiles = <int> ((m + 7) // 8)
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
-        for q in range(L):
+        for q in range(2 * L):
             zeros[q] = 0
-        for strip in range((n + L - 1) // L):
+        for strip in range(pairs):
+            j = 2 * strip * L
+            two_strips(c + j, ldc, m, a, row, step, b + j * p if packed else b + j, p * L if packed else L,
+                       L if packed else ldb, p, start + j if start is not NULL else &zeros[0], scale, ahead, lanes)
+        for strip in range(2 * pairs, (n + L - 1) // L):
             j = strip * L
             width = min(L, n - j)
             panel = b + j * p if packed else b + j
