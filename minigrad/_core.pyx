@@ -27,7 +27,7 @@ from minigrad.kernels.dots cimport BLOCK, dots
 from minigrad.kernels.math cimport exp_minus, normal_tail as _normal_tail
 from minigrad.kernels.products cimport DEEP, LARGE, SMALL, column_sums, multiply, transpose
 from minigrad.kernels.tiles cimport Ahead
-from minigrad.kernels.types cimport double_lanes, float_lanes, real
+from minigrad.kernels.types cimport double_lanes, float_lanes, real, vector_size
 
 import numpy as np
 
@@ -67,7 +67,7 @@ cdef enum:
 cdef int _way(Py_ssize_t R, Py_ssize_t J, Py_ssize_t K, real* tag) noexcept nogil:
     """How z = a W^T + b is computed. PLAIN: the bias first, then term by term. TURNED, as z^T = W a^T, where packing a
     is less work than packing W: term by term, and the bias last."""
-    cdef Py_ssize_t L = sizeof(float_lanes) // 4 if real is float else sizeof(double_lanes) // 8  # numbers in a vector
+    cdef Py_ssize_t L = vector_size(tag)
     cdef Py_ssize_t R_padded = (R + L - 1) // L * L, K_padded = (K + L - 1) // L * L
     if R * J * K >= SHARED and several_cores:
         return BLAS

@@ -14,6 +14,8 @@ import minigrad as mg
 from minigrad.training import fit as fit_module
 from minigrad.training.orders import EPOCHS
 
+pytestmark = pytest.mark.filterwarnings("ignore:training diverged", "ignore:nothing was learned")
+
 # ---- one sample a step -----------------------------------------------------------------------------------------
 
 
@@ -91,11 +93,11 @@ def go_on(epoch, net, history):
     """A callback that changes nothing, but wants to be asked after every epoch."""
 
 
-@pytest.mark.filterwarnings("ignore:training diverged", "ignore:nothing was learned")
 @given(
     lr=st.sampled_from([1e-5, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 1.0, 1e30]), momentum=st.sampled_from([0.0, 0.9]),
     N=st.integers(1, 9), epochs=st.integers(1, 60), batch_size=st.integers(1, 9), shuffle=st.booleans(), seed=seeds,
 )  # fmt: skip
+@example(lr=1e-3, momentum=0.9, N=2, epochs=3, batch_size=1, shuffle=False, seed=1)  # the arrays of momentum, put back
 def test_epochs_in_one_call_end_as_one_by_one(compiled, **settings):
     assert trained(**settings) == trained(callbacks=[go_on], **settings)
 
@@ -106,6 +108,14 @@ def test_a_run_that_diverges_late_says_where(compiled):
     epoch = int(found[1].partition("in epoch ")[2].partition(",")[0])
     assert 3 < epoch < 200
     assert found == trained(lr=1e-3, epochs=200, callbacks=[go_on])
+
+
+def test_a_last_step_that_overflows_is_found_among_several_epochs(compiled):
+    """The losses of the four epochs are finite, the weights after them are not."""
+    settings = {"lr": 1e3, "N": 2, "batch_size": 2, "epochs": 4}
+    found = trained(**settings)
+    assert "stopped being finite in the last step of epoch 4" in found[1]
+    assert found == trained(**settings, callbacks=[go_on])
 
 
 @pytest.fixture
@@ -144,18 +154,20 @@ def test_a_checkpoint_is_written_when_it_is_due(compiled, drawn, tmp_path):
 
 
 def test_ctrl_c_between_two_calls_keeps_whole_epochs(compiled, drawn, monkeypatch):
+    """The generator too is as after them, though the orders of the next had been drawn."""
     widths, x, y = problem([2, 4, 1], "mse", np.float64, 4, 0)
-    nets = [mg.mlp(widths, rng=0) for _ in range(2)]
+    nets, rngs = [mg.mlp(widths, rng=0) for _ in range(2)], [np.random.default_rng(0) for _ in range(2)]
 
     def interrupted(orders, rng):
-        if drawn:
-            raise KeyboardInterrupt
         draw(orders, rng)
+        if len(drawn) == 2:
+            raise KeyboardInterrupt
 
     draw = fit_module.draw
     monkeypatch.setattr(fit_module, "draw", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        mg.fit(nets[0], mg.MSELoss(), mg.SGD(0.1), x, y, epochs=1000, rng=0)
+        mg.fit(nets[0], mg.MSELoss(), mg.SGD(0.1), x, y, epochs=1000, rng=rngs[0])
     monkeypatch.setattr(fit_module, "draw", draw)
-    mg.fit(nets[1], mg.MSELoss(), mg.SGD(0.1), x, y, epochs=EPOCHS, rng=0)
+    mg.fit(nets[1], mg.MSELoss(), mg.SGD(0.1), x, y, epochs=EPOCHS, rng=rngs[1])
     assert [a.tobytes() for a in nets[0].state().values()] == [a.tobytes() for a in nets[1].state().values()]
+    assert rngs[0].bit_generator.state == rngs[1].bit_generator.state

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from minigrad.kernels.tiles cimport Ahead
-from minigrad.kernels.types cimport double_lanes, float_lanes, real
+from minigrad.kernels.types cimport real, vector_size
 
 cdef enum:
     COLUMNS = -4, LINEAR, FORK, JOIN  # beside the numbers of the activations
@@ -37,8 +37,8 @@ cdef struct Epoch:
     void* y  # of the batch
     Py_ssize_t y_row  # bytes
     Py_ssize_t positions
-    Py_ssize_t outputs
-    bint single  # one sample a step: the widths of all ops are filled up to whole vectors
+    bint padded  # one sample a step: the widths of all ops are filled up to whole vectors
+    Py_ssize_t outputs  # of the last, without what fills them up
     int loss
     double alpha
     double threshold
@@ -78,7 +78,7 @@ cdef int _step(Epoch* e, Py_ssize_t N, real* tag) except -1 nogil:
         elif op.code != FORK:
             _forward(op.code, out, x, R * op.outputs, <real> op.alpha)
     out = <real*> e.value[e.count]
-    if e.single:
+    if e.padded:
         memset(delta, 0, e.ops[e.count - 1].outputs * sizeof(real))
     loss = _loss(e.loss, delta, out, e.y, R, e.outputs, e.positions, <real> e.alpha)
     if not isfinite(loss):
@@ -161,14 +161,15 @@ cdef void _turn(Epoch* e, bint back, real* tag) noexcept nogil:
             turn_array(c.all.value, op.weight.value, op.bias.value, c, back, tag)
             turn_array(c.all.first, op.weight.first, op.bias.first, c, back, tag)
             turn_array(c.all.second, op.weight.second, op.bias.second, c, back, tag)
-            renew_rows(c, tag)
+            if not back:
+                renew_rows(c, tag)
 
 
 cdef int _epochs(Epoch* e, const char* x, Py_ssize_t x_row, const char* y, const uint32_t* orders, Py_ssize_t N,
                  Py_ssize_t epochs, Py_ssize_t batch, bint single, double* total, int64_t* right) except -1 nogil:
     """Train epochs until one is not finite; total and right are those of each."""
     cdef Py_ssize_t i, operations = 0
-    cdef Py_ssize_t L = sizeof(float_lanes) // 4 if single else sizeof(double_lanes) // 8
+    cdef Py_ssize_t L = vector_size(<float*> NULL) if single else vector_size(<double*> NULL)
     cdef int good = 1
     for i in range(e.count):
         if e.ops[i].code == LINEAR:
@@ -247,7 +248,7 @@ cdef class Program:
             forks += e.ops[i].code == FORK
             joins += e.ops[i].code == JOIN
         _same(joins, forks, "the number of joins")
-        e.outputs, e.single = width, self.rows == 1 and self.by_columns()
+        e.outputs, e.padded = width, self.rows == 1 and self.by_columns()
         e.delta, e.other = self.numbers(self.rows, self.widest), self.numbers(self.rows, self.widest)
         e.scratch = self.buffer(self.scratch, self.type)
         e.weight_gradient, e.bias_gradient = self.buffer(self.largest, self.type), self.buffer(self.widest, self.type)

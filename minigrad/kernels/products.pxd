@@ -46,6 +46,7 @@ cdef extern from *:
     int transpose_double(double*, Py_ssize_t, const double*, Py_ssize_t) noexcept nogil
 
 cdef enum:
+    FLAT = 12  # rows up to which C is done two vectors at a time even where A is read by columns
     SMALL = 32  # multiply-adds up to which a product is done number by number,
     LARGE = 8000000  # and from which it is done in blocks:
     DEEP = 512  # so many terms of each sum at a time
@@ -66,7 +67,7 @@ cdef inline void product(real* c, Py_ssize_t ldc, Py_ssize_t m, Py_ssize_t n, Py
     cdef real* target
     cdef Py_ssize_t i, j, q, r, strip, width, ld, ldt
     cdef Py_ssize_t L = sizeof(vec) // sizeof(real)
-    cdef Py_ssize_t pairs = n // (2 * L) if PAIRS and (step == 1 or m <= 12) else 0  # else eight rows are better
+    cdef Py_ssize_t pairs = n // (2 * L) if PAIRS and (step == 1 or m <= FLAT) else 0
     cdef int h, tiles = <int> ((m + 7) // 8)
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
         for q in range(2 * L):

@@ -13,7 +13,7 @@ Layers that `_affine` multiplies otherwise have no columns.
 
 from libc.string cimport memcpy, memset
 
-from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec
+from minigrad.kernels.types cimport double_lanes, float_lanes, real, vec, vector_size
 
 cdef struct Parameter:
     void* value
@@ -34,7 +34,7 @@ cdef struct Columns:
 
 cdef inline Py_ssize_t filled(Py_ssize_t size, int type) noexcept nogil:
     """size numbers, filled up to whole vectors."""
-    cdef Py_ssize_t L = sizeof(float_lanes) // 4 if type == cnp.NPY_FLOAT32 else sizeof(double_lanes) // 8
+    cdef Py_ssize_t L = vector_size(<float*> NULL) if type == cnp.NPY_FLOAT32 else vector_size(<double*> NULL)
     return (size + L - 1) // L * L
 
 

@@ -97,52 +97,26 @@ cdef inline void wide_tile(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t ro
                            Py_ssize_t next_strip, Py_ssize_t ldb, Py_ssize_t p, const real* start, real scale,
                            int height, vec* lanes) noexcept nogil:
     """As tile, up to six rows, two vectors wide: the second is next_strip numbers behind the first in B."""
-    cdef vec v, w, c0, c1, c2, c3, c4, c5, d0, d1, d2, d3, d4, d5
+    cdef vec v, w
+    cdef vec first[6]
+    cdef vec second[6]
     cdef Py_ssize_t _, L = sizeof(vec) // sizeof(real)
+    cdef int i
     if (real is float and vec is float_lanes) or (real is double and vec is double_lanes):
-        c0 = (<const vec*> start)[0]
-        d0 = (<const vec*> (start + L))[0]
-        c1 = c2 = c3 = c4 = c5 = c0
-        d1 = d2 = d3 = d4 = d5 = d0
+        for i in range(height):
+            first[i] = (<const vec*> start)[0]
+            second[i] = (<const vec*> (start + L))[0]
         for _ in range(p):
             v = load(b, lanes)
             w = load(b + next_strip, lanes)
-            c0 += v * a[0]
-            d0 += w * a[0]
-            if height > 1:
-                c1 += v * a[row]
-                d1 += w * a[row]
-            if height > 2:
-                c2 += v * a[2 * row]
-                d2 += w * a[2 * row]
-            if height > 3:
-                c3 += v * a[3 * row]
-                d3 += w * a[3 * row]
-            if height > 4:
-                c4 += v * a[4 * row]
-                d4 += w * a[4 * row]
-            if height > 5:
-                c5 += v * a[5 * row]
-                d5 += w * a[5 * row]
+            for i in range(height):
+                first[i] += v * a[i * row]
+                second[i] += w * a[i * row]
             a += step
             b += ldb
-        (<vec*> c)[0] = c0 * scale
-        (<vec*> (c + L))[0] = d0 * scale
-        if height > 1:
-            (<vec*> (c + ldc))[0] = c1 * scale
-            (<vec*> (c + ldc + L))[0] = d1 * scale
-        if height > 2:
-            (<vec*> (c + 2 * ldc))[0] = c2 * scale
-            (<vec*> (c + 2 * ldc + L))[0] = d2 * scale
-        if height > 3:
-            (<vec*> (c + 3 * ldc))[0] = c3 * scale
-            (<vec*> (c + 3 * ldc + L))[0] = d3 * scale
-        if height > 4:
-            (<vec*> (c + 4 * ldc))[0] = c4 * scale
-            (<vec*> (c + 4 * ldc + L))[0] = d4 * scale
-        if height > 5:
-            (<vec*> (c + 5 * ldc))[0] = c5 * scale
-            (<vec*> (c + 5 * ldc + L))[0] = d5 * scale
+        for i in range(height):
+            (<vec*> (c + i * ldc))[0] = first[i] * scale
+            (<vec*> (c + i * ldc + L))[0] = second[i] * scale
 
 
 cdef inline void two_strips(real* c, Py_ssize_t ldc, Py_ssize_t m, const real* a, Py_ssize_t row, Py_ssize_t step,

@@ -57,6 +57,11 @@ ctypedef fused vec:
     double_lanes
 
 
+cdef inline Py_ssize_t vector_size(real* tag) noexcept nogil:
+    """How many numbers a register holds."""
+    return sizeof(float_lanes) // sizeof(float) if real is float else sizeof(double_lanes) // sizeof(double)
+
+
 cdef inline vec load(const real* p, vec* lanes) noexcept nogil:
     """The vector at p, in a register."""
     cdef vec v = (<const vec*> p)[0]

@@ -366,7 +366,7 @@ def _check_batches(net: Sequential, x: np.ndarray, batch_size: int) -> None:
 def _python_epoch(
     net: Sequential, loss: Loss, opt: Optimizer, x: np.ndarray, y: np.ndarray, orders: np.ndarray, batch_size: int
 ) -> tuple[np.ndarray, np.ndarray, int, bool]:
-    """One epoch, batch by batch -> (sum of the batch losses, right answers, steps taken, all finite?)."""
+    """The epoch of one row of orders, batch by batch -> as the compiled epochs; each of the first two is (1,)."""
     total, right = np.zeros(1), np.zeros(1, np.int64)
     for step, start in enumerate(range(0, len(x), batch_size)):
         batch = orders[0, start : start + batch_size]

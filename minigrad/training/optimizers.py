@@ -145,15 +145,15 @@ class Optimizer:
             return tuple(np.zeros(weight.shape, weight.dtype) for _ in self.slots)
         if len(kept) != len(self.slots):
             raise ValueError(f"opt.state[{name!r}] holds {len(kept)} arrays, expected {len(self.slots)}: {self.slots}")
-        usable_ones = []
+        fit = []
         for slot, array in zip(self.slots, kept, strict=True):
             if np.shape(array) != weight.shape:
                 raise ValueError(
                     f"this optimizer has state for another net: its {slot} of {name!r} has shape {np.shape(array)}, "
                     f"expected {weight.shape}"
                 )
-            usable_ones.append(usable(array, f"the {slot} of {name!r} in opt.state", weight.dtype))
-        return tuple(usable_ones)
+            fit.append(usable(array, f"the {slot} of {name!r} in opt.state", weight.dtype))
+        return tuple(fit)
 
     def update(self, weight: np.ndarray, gradient: np.ndarray, slots: Slots) -> None:
         """One step on one parameter, in place."""

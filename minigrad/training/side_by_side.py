@@ -18,8 +18,8 @@ from .run import Run
 MOST_SAMPLES = 2**24  # orders of more of them would fill the memory
 MOST_ROWS = 512  # of a batch: more of them the products add in another order
 MOST_WEIGHTS = 400  # of a net: the lanes of larger ones leave the first caches, and one net at a time is faster
-FEW = 3  # nets that take as long one by one as in lanes; more, where they have more weights
-SHARE = 2**13  # samples times weights of an epoch that takes as long as the validation after it
+FEW = 3  # nets that take about as long one by one as in lanes; one more for each 32 weights
+SHARE = 2**13  # samples times weights of which all lanes take as long as Python takes to validate one net
 
 
 class Stopped(Exception):
