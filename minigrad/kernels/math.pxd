@@ -36,120 +36,121 @@ cdef inline real multiply_add(real x, real y, real z) noexcept nogil:
         return fmaf(x, y, z)
 
 
-cdef inline double beyond_64(double r) noexcept nogil:
-    """(e^r - 1 - r) / r^2 for |r| <= ln(2)/2, such that e^r comes out to 4e-18."""
-    cdef double q = 2.500001637788809074e-8
-    q = q * r + 2.7630306247961874948e-7
-    q = q * r + 2.7557586811282348625e-6
-    q = q * r + 2.4801492949664839763e-5
-    q = q * r + 1.9841269505766041682e-4
-    q = q * r + 1.3888888943759892546e-3
-    q = q * r + 8.3333333334949804434e-3
-    q = q * r + 4.1666666666529728823e-2
-    q = q * r + 1.6666666666666411505e-1
-    q = q * r + 5.0000000000000106686e-1
+@cython.overflowcheck(False)
+cdef inline real power_of_two(real shifted) noexcept nogil:
+    """2^(n + k), made of the lowest bits of shifted = n + magic, magic = 1.5 * 2^52 + 1023 + k (1.5 * 2^23 + 127 + k).
+
+    Adding magic rounds to the nearest integer n; 1023 more, and the lowest bits are an exponent.
+    """
+    cdef uint64_t bits
+    cdef uint32_t bits_32
+    if real is double:
+        memcpy(&bits, &shifted, 8)
+        bits = bits << 52
+        memcpy(&shifted, &bits, 8)
+    else:
+        memcpy(&bits_32, &shifted, 4)
+        bits_32 = bits_32 << 23
+        memcpy(&shifted, &bits_32, 4)
+    return shifted
+
+
+cdef inline real less_ln_2(real x, real n) noexcept nogil:
+    """x - n ln 2, with ln 2 in two parts: the first has trailing zeros, so n times it is exact."""
+    if real is double:
+        return (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10
+    else:
+        return (x - n * <float> 0.693359375) - n * <float> -2.12194440e-4
+
+
+cdef inline real beyond(real r) noexcept nogil:
+    """(e^r - 1 - r) / r^2 for |r| <= ln(2)/2, such that e^r comes out to 4e-18; for float32 to 4e-9."""
+    cdef real q
+    if real is double:
+        q = 2.500001637788809074e-8
+        q = q * r + 2.7630306247961874948e-7
+        q = q * r + 2.7557586811282348625e-6
+        q = q * r + 2.4801492949664839763e-5
+        q = q * r + 1.9841269505766041682e-4
+        q = q * r + 1.3888888943759892546e-3
+        q = q * r + 8.3333333334949804434e-3
+        q = q * r + 4.1666666666529728823e-2
+        q = q * r + 1.6666666666666411505e-1
+        q = q * r + 5.0000000000000106686e-1
+    else:
+        q = <float> 1.3814540063843824355e-3
+        q = q * r + <float> 8.3687451066615867255e-3
+        q = q * r + <float> 4.1668390784236841504e-2
+        q = q * r + <float> 1.6666520399084747072e-1
+        q = q * r + <float> 4.9999993432139046679e-1
     return q
 
 
-cdef inline float beyond_32(float r) noexcept nogil:
-    """The same, to 4e-9."""
-    cdef float q = <float> 1.3814540063843824355e-3
-    q = q * r + <float> 8.3687451066615867255e-3
-    q = q * r + <float> 4.1668390784236841504e-2
-    q = q * r + <float> 1.6666520399084747072e-1
-    q = q * r + <float> 4.9999993432139046679e-1
-    return q
-
-
-@cython.overflowcheck(False)
-cdef inline double exp_minus_64(double x) noexcept nogil:
-    # Adding 1.5 * 2^52 rounds to the nearest integer n; 1087 more, and the lowest bits are the exponent of 2^(n + 64).
-    cdef double magic = 6755399441055744.0 + 1087
-    cdef double shifted, n, r, power
-    cdef uint64_t bits
-    x = -fabs(x)
-    x = -746.0 if x < -746.0 else x
-    shifted = x * 1.4426950408889634 + magic
-    n = shifted - magic
-    memcpy(&bits, &shifted, 8)
-    bits = bits << 52
-    memcpy(&power, &bits, 8)
-    r = x - n * 6.93147180369123816490e-01  # ln 2 in two parts; the first has trailing zeros, so n times it is exact
-    r = r - n * 1.90821492927058770002e-10
-    return (1.0 + r * (1.0 + r * beyond_64(r))) * power * 5.421010862427522e-20  # 2^-64: this alone can underflow
-
-
-@cython.overflowcheck(False)
-cdef inline float exp_minus_32(float x) noexcept nogil:
-    cdef float magic = 12582912.0 + 159  # 1.5 * 2^23, and the exponent of 2^(0 + 32)
-    cdef float shifted, n, r, power
-    cdef uint32_t bits
-    x = -fabsf(x)
-    x = -104.0 if x < -104.0 else x
-    shifted = x * <float> 1.44269504 + magic
-    n = shifted - magic
-    memcpy(&bits, &shifted, 4)
-    bits = bits << 23
-    memcpy(&power, &bits, 4)
-    r = x - n * <float> 0.693359375
-    r = r - n * <float> -2.12194440e-4
-    return (<float> 1.0 + r * (<float> 1.0 + r * beyond_32(r))) * power * <float> 2.3283064365386963e-10
-
-
-@cython.overflowcheck(False)
-cdef inline double expm1_64(double x) noexcept nogil:
-    cdef double magic = 6755399441055744.0 + 1023
-    cdef double shifted, n, r, p
-    cdef uint64_t bits
-    shifted = x * 1.4426950408889634 + magic
-    n = shifted - magic
-    memcpy(&bits, &shifted, 8)
-    bits = bits << 52
-    memcpy(&p, &bits, 8)
-    r = x - n * 6.93147180369123816490e-01
-    r = r - n * 1.90821492927058770002e-10
-    return p * (r * r * beyond_64(r)) + (p * r + (p - 1.0))  # the second part is exact
-
-
-@cython.overflowcheck(False)
-cdef inline float expm1_32(float x) noexcept nogil:
-    cdef float magic = 12582912.0 + 127
-    cdef float shifted, n, r, p
-    cdef uint32_t bits
-    shifted = x * <float> 1.44269504 + magic
-    n = shifted - magic
-    memcpy(&bits, &shifted, 4)
-    bits = bits << 23
-    memcpy(&p, &bits, 4)
-    r = x - n * <float> 0.693359375
-    r = r - n * <float> -2.12194440e-4
-    return p * (r * r * beyond_32(r)) + (p * r + (p - <float> 1.0))
+cdef inline real small(real x) noexcept nogil:
+    """2^-64 x (2^-32 x)."""
+    return x * (<real> 5.421010862427522e-20 if real is double else <real> 2.3283064365386963e-10)
 
 
 cdef inline real exp_minus(real x) noexcept nogil:
     """e^-|x|: all that anything here needs, and it cannot overflow."""
-    if real is double:
-        return exp_minus_64(x)
-    else:
-        return exp_minus_32(x)
+    cdef real magic = 6755399441055744.0 + 1087 if real is double else 12582912.0 + 159
+    cdef real end = -746.0 if real is double else -104.0
+    cdef real shifted, r
+    x = -(fabs(x) if real is double else fabsf(x))
+    x = end if x < end else x
+    shifted = x * <real> 1.4426950408889634 + magic
+    r = less_ln_2(x, shifted - magic)
+    return small((<real> 1 + r * (<real> 1 + r * beyond(r))) * power_of_two(shifted))  # this alone can underflow
 
 
 cdef inline real expm1(real x) noexcept nogil:
     """e^x - 1 for -40 <= x <= 40, accurate down to zero."""
+    cdef real magic = 6755399441055744.0 + 1023 if real is double else 12582912.0 + 127
+    cdef real shifted = x * <real> 1.4426950408889634 + magic
+    cdef real r = less_ln_2(x, shifted - magic)
+    cdef real power = power_of_two(shifted)
+    return power * (r * r * beyond(r)) + (power * r + (power - <real> 1))  # the second part is exact
+
+
+cdef inline real small_tanh(real s) noexcept nogil:
+    """tanh(s) for |s| <= 0.273, to 1.7e-17 of itself, for float32 to 5.9e-9: s + s^3 q(s^2)."""
+    cdef real u = s * s
+    cdef real q
     if real is double:
-        return expm1_64(x)
+        q = -1.2929718252361443075e-3
+        q = q * u + 3.5730532110454319892e-3
+        q = q * u - 8.8620637353909349515e-3
+        q = q * u + 2.1869448783523632377e-2
+        q = q * u - 5.3968253245221959309e-2
+        q = q * u + 1.3333333332708929296e-1
+        q = q * u - 3.3333333333331507646e-1
     else:
-        return expm1_32(x)
+        q = <float> -5.0952389908542695028e-2
+        q = q * u + <float> 1.3320434094389250489e-1
+        q = q * u - <float> 3.3333175346131818471e-1
+    return s + s * (u * q)
 
 
 cdef inline real tanh(real x) noexcept nogil:
-    """t = e / (e + 2) with e = e^2|x| - 1: odd to the last bit. What rounding lost, e - t (e + 2), is put back; where
-    t e is rounded by itself (no FMA) and both are large, in a form that does not lose it again."""
-    cdef real size = <real> 2 * (fabs(x) if real is double else fabsf(x))
-    cdef real e = expm1(<real> 40 if size > 40 else size)
-    cdef real inverse = <real> 1 / (<real> 2 + e)
-    cdef real t = e * inverse
-    t += ((e - <real> 2 * t) - t * e if FUSED or e < 2 else e * (<real> 1 - t) - <real> 2 * t) * inverse
+    """(E - 1) / (E + 1) with E = e^2|x|: odd to the last bit, and never above 1.
+
+    E = 2^n (1 + t) / (1 - t) with t = tanh(s), s = |x| - n ln(2)/2, so that one division is enough:
+    top / (top + 2 (1 - t)), top = (2^n + 1) t + 2^n - 1. The choice of n leaves s between -0.073 and 0.273: further
+    below zero the two parts of top would cancel, further above t would need more terms.
+    """
+    cdef real magic = 3377699720527872.0 + 511.5 if real is double else 6291456.0 + 63.5  # half of expm1's
+    cdef real size = fabs(x) if real is double else fabsf(x)
+    cdef real shifted, power, s, t, top
+    size = <real> 20 if size > 20 else size
+    shifted = (size - <real> 0.1) * <real> 1.4426950408889634 + magic  # n / 2: half the magic rounds to halves
+    power = power_of_two(shifted)
+    if FUSED:  # what ln 2 lacks as one number, n times 1e-17, is less the flatter tanh is there
+        s = multiply_add(magic - shifted, <real> 0.6931471805599453, size)
+    else:
+        s = less_ln_2(size, shifted - magic)
+    t = small_tanh(s)
+    top = (power + <real> 1) * t + (power - <real> 1)
+    t = top / (top + <real> 2 * (<real> 1 - t))
     if real is double:
         return copysign(t, x)
     else:
@@ -273,22 +274,6 @@ cdef inline real upper(real x) noexcept nogil:
     return x
 
 
-@cython.overflowcheck(False)
-cdef inline real power_of_two(real shifted) noexcept nogil:
-    """The lowest bits of a shifted number, as in exp_minus, made the exponent."""
-    cdef uint64_t bits
-    cdef uint32_t bits_32
-    if real is double:
-        memcpy(&bits, &shifted, 8)
-        bits = bits << 52
-        memcpy(&shifted, &bits, 8)
-    else:
-        memcpy(&bits_32, &shifted, 4)
-        bits_32 = bits_32 << 23
-        memcpy(&shifted, &bits_32, 4)
-    return shifted
-
-
 cdef inline real scaled_tail(real z, bint slope) noexcept nogil:
     """Phi(-t), t = |z|, or Phi(-t) - t phi(t) where the slope is asked for; times 2^64 (2^32), so that what this is
     multiplied by is rounded only once where it underflows. From t = 38.8 (14.8) on the power of two is exactly 0:
@@ -308,13 +293,13 @@ cdef inline real scaled_tail(real z, bint slope) noexcept nogil:
         x = x - n * 6.93147180369123816490e-01
         rest = rest - n * 1.90821492927058770002e-10
         r = x + rest
-        w = r * r * beyond_64(r)
+        w = r * r * beyond(r)
         whole = t + 2.0
     else:
         x = x - n * <float> 0.693359375
         rest = rest - n * <float> -2.12194440e-4
         r = x + rest
-        w = r * r * beyond_32(r)
+        w = r * r * beyond(r)
         whole = t + <float> 1.5
     w = w + ((x - r) + rest)  # e^(-t^2/2) = 2^n (1 + r + w)
     i = <real> 1 / whole
@@ -335,11 +320,6 @@ cdef inline real scaled_tail(real z, bint slope) noexcept nogil:
     else:
         w = w + (lost - i * (t - (whole - <float> 1.5))) * (<float> 1.05 + <float> 0.25 * i)
     return (<real> 0.5 * i + ((i * s + m * w) + m * r)) * power  # i / 2 is exact, and most of the sum
-
-
-cdef inline real small(real x) noexcept nogil:
-    """2^-64 x (2^-32 x)."""
-    return x * (<real> 5.421010862427522e-20 if real is double else <real> 2.3283064365386963e-10)
 
 
 cdef inline real normal_tail(real z) noexcept nogil:
