@@ -1,8 +1,9 @@
 """Files of earlier versions, in tests/files: nets load as they did, and runs go on, to the same bits where they can.
 
 A file of each format stays for good. run_2_fused.npz and run_2_layers.npz were written by `run(kind, 3, path)` below
-with the last build whose modules were not in rooms; run_2_..._expected.npz holds what that build ended with after
-`run(kind, 6)`, in one go, and the arithmetic it had: see `arithmetic`.
+with the last build whose modules were not in rooms; run_2_layers_expected.npz holds what that build ended with
+after `run(kind, 6)`, in one go, and the arithmetic it had: see `arithmetic`. Of run_2_fused.npz, a net of tanh, the
+expected numbers are those that the first build with today's tanh ended with when it went on from the file.
 """
 
 import contextlib
