@@ -110,6 +110,12 @@ WRONG = {
     "type of classes": ({"loss": "cross_entropy", "y": np.zeros(5)}, "y has dtype float64, expected int64"),
     "width of a weight": ({"ops": (OPS[0], OPS[1], ("linear", 3, 2, False))}, "the width of a weight"),
     "a join of no fork": ({"ops": (*OPS, ("join", 1))}, "op 3 joins op 1, which is no fork"),
+    "a join of another's fork": (
+        {"ops": (("fork", 3), ("join", 0), *OPS)},
+        "op 1 joins op 0, which is no fork that leads",
+    ),
+    "a join before all": ({"ops": (("fork", 1), ("join", -1), *OPS)}, "op 1 joins op -1, which is no fork"),
+    "a join of itself": ({"ops": (("join", 0), *OPS)}, "op 0 joins op 0, which is no fork"),
     "a short cut of another width": (
         {"ops": (("fork", 2), OPS[0], ("join", 0), OPS[2])},
         "the width of a short cut",

@@ -144,7 +144,7 @@ cdef inline real tanh(real x) noexcept nogil:
     size = <real> 20 if size > 20 else size
     shifted = (size - <real> 0.1) * <real> 1.4426950408889634 + magic  # n / 2: half the magic rounds to halves
     power = power_of_two(shifted)
-    if FUSED:  # what ln 2 lacks as one number, n times 1e-17, is less the flatter tanh is there
+    if FUSED:  # as one number ln 2 errs by 2e-17: n times that is lost where tanh is that flat
         s = multiply_add(magic - shifted, <real> 0.6931471805599453, size)
     else:
         s = less_ln_2(size, shifted - magic)
