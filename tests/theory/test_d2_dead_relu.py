@@ -60,15 +60,28 @@ def test_its_gradients_are_exactly_zero(problem):
     assert found.parameter_gradients()["0.bias"][0] == 0
 
 
+def unit_0(net):
+    """The bits of its weights and bias, every zero positive: -0 less a step of -0 is 0."""
+    return (net[0].weight[0] + 0.0).tobytes(), (net[0].bias[0] + 0.0).tobytes()
+
+
 @given(nets_with_a_dead_unit(), st.floats(1e-3, 1), st.integers(1, 5))
 def test_plain_gradient_descent_never_moves_it(problem, lr, batch_size):
     net, loss, x, y = problem
-    row, bias = net[0].weight[0].tobytes(), net[0].bias[0].tobytes()
+    before = unit_0(net)
     # A run that diverges keeps the weights of its last finite epoch.
     with np.errstate(all="ignore"), contextlib.suppress(mg.DivergenceError):
         mg.fit(net, loss, mg.SGD(lr), x, y, epochs=10, batch_size=batch_size, rng=0, progress=False)
-    assert (net[0].weight[0].tobytes(), net[0].bias[0].tobytes()) == (row, bias)
+    assert unit_0(net) == before
     assert dead_units(mg.Sequential(*net[:2]), x)["1"][0]  # the layers above may have gone astronomic
+
+
+def test_a_negative_zero_loses_its_sign():
+    net = one_unit(-1.0, -0.0)
+    assert np.signbit(net[0].bias[0])
+    mg.fit(net, mg.MSELoss(), mg.SGD(0.5), np.array([[0.5]]), np.array([[1.0]]), epochs=1, progress=False)
+    assert net[0].bias[0] == 0
+    assert not np.signbit(net[0].bias[0])
 
 
 # ---- converse: what moves or wakes a dead unit ----------------------------------------------------------
