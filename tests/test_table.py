@@ -140,9 +140,7 @@ def test_what_csv_writes_is_read_again(tmp_path_factory, data, dialect, width, h
     path = tmp_path_factory.getbasetemp() / "random.csv"
     with open(path, "w", encoding="utf-8", newline="") as file:
         csv.writer(file, **dialect).writerows([names, *zip(*drawn, strict=True)])
-    with open(
-        path, encoding="utf-8", newline=""
-    ) as file:  # older Pythons write a lone \r without quotes: a row ends there
+    with open(path, encoding="utf-8", newline="") as file:  # where a lone \r was written without quotes, a row ends
         again = [*csv.reader(file, delimiter=dialect["delimiter"])]
     assume(again == [names, *([str(cell) for cell in row] for row in zip(*drawn, strict=True))])
     as_text = [name for name, kind in zip(names, kinds, strict=True) if kind == "text"]

@@ -292,15 +292,13 @@ cdef inline real scaled_tail(real z, bint slope) noexcept nogil:
     if real is double:
         x = x - n * 6.93147180369123816490e-01
         rest = rest - n * 1.90821492927058770002e-10
-        r = x + rest
-        w = r * r * beyond(r)
         whole = t + 2.0
     else:
         x = x - n * <float> 0.693359375
         rest = rest - n * <float> -2.12194440e-4
-        r = x + rest
-        w = r * r * beyond(r)
         whole = t + <float> 1.5
+    r = x + rest
+    w = r * r * beyond(r)
     w = w + ((x - r) + rest)  # e^(-t^2/2) = 2^n (1 + r + w)
     i = <real> 1 / whole
     s = beyond_half(i)
